@@ -1,0 +1,43 @@
+# Every target does its own set-up; nothing is needed beforehand but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test test-fast check bench lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## create .venv with the locked dependencies and the `sluicegate` command
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install  ## everything on this machine: about two minutes of stream, retrained and swapped under way
+	$(BIN)/sluicegate demo
+
+test: install  ## all tests, on a real Apache Kafka
+	$(BIN)/python -m pytest
+
+test-fast: install  ## the quick tier: no Apache Kafka
+	$(BIN)/python -m pytest -m "not kafka" --timeout 60
+
+check: install  ## formatting, lint, types, import direction
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install  ## benchmarks (ratios measured in one run)
+	$(BIN)/sluicegate bench
+
+lock: install  ## resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what the targets above made
+	rm -rf $(VENV) .sluicegate .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

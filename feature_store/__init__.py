@@ -1,0 +1,1 @@
+"""What a pipeline declares, and the features computed from it: the lowest layer."""

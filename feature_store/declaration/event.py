@@ -1,0 +1,128 @@
+"""The event: its fields, and how they stand in messages and in files."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from feature_store.declaration.base import Declared, Identifier
+
+if TYPE_CHECKING:
+    from feature_store.units import Duration
+
+_DECIMAL = re.compile(r"^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$")
+_MAX_DECIMAL_DIGITS = 18  # what a 64-bit integer of minor units holds for certain
+
+
+class Kind(StrEnum):
+    """The types a field can have."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+
+
+class FieldType(Declared):
+    """A field's type; for decimals ``precision`` digits in all, ``scale`` of them behind the point."""
+
+    kind: Kind
+    precision: int = 0
+    scale: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if found := _DECIMAL.match(value.strip()):
+            precision, scale = int(found[1]), int(found[2])
+            if not 0 <= scale <= precision <= _MAX_DECIMAL_DIGITS or precision == 0:
+                raise ValueError(f"{value}: 1 to {_MAX_DECIMAL_DIGITS} digits, and no more behind the point")
+            return {"kind": Kind.DECIMAL, "precision": precision, "scale": scale}
+        if value in {kind.value for kind in Kind if kind is not Kind.DECIMAL}:
+            return {"kind": value}
+        raise ValueError(
+            f"{value!r} is not a type; expected string, integer, decimal(p,s), float, boolean or timestamp"
+        )
+
+    def __str__(self) -> str:
+        if self.kind is Kind.DECIMAL:
+            return f"decimal({self.precision},{self.scale})"
+        return self.kind.value
+
+
+def _shorthand(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class FieldSpec(Declared):
+    """One field of the event. Written as just its type, it is required and nothing else."""
+
+    type: FieldType
+    required: bool = True
+    personal: bool = Field(False, description="personal data: masked in logs and console")
+    passthrough: bool = Field(False, description="copied into the decision")
+
+
+class LabelColumn(Declared):
+    """The truth as a file of past events holds it."""
+
+    column: str
+    delay: Duration = Field(description="how long after the event the label became known")
+    source: str = Field("history", description="the outcome source it counts as")
+
+
+class FileMapping(Declared):
+    """How a Parquet or CSV file of past events maps onto the declared fields."""
+
+    columns: dict[Identifier, str] = Field(
+        default_factory=dict, description="field -> column; a field not named keeps its own name"
+    )
+    label: LabelColumn | None = None
+
+
+class EventSpec(Declared):
+    """What an event is."""
+
+    id: Identifier = Field(description="the field that identifies an event")
+    time: Identifier = Field(description="the field with the event's own time")
+    key: Identifier = Field(description="the field that Kafka partitions by")
+    fields: dict[Identifier, Annotated[FieldSpec, BeforeValidator(_shorthand)]]
+    future_tolerance: Duration = Field(
+        default=300_000_000, description="an event further ahead of its arrival is a dead letter"
+    )
+    max_bytes: int = Field(default=65_536, gt=0, description="a larger message is a dead letter")
+    file: FileMapping = FileMapping()
+
+    @model_validator(mode="after")
+    def _roles_fit(self) -> Self:
+        for role in ("id", "time", "key"):
+            name = getattr(self, role)
+            if name not in self.fields:
+                raise ValueError(f"{role}: {name!r} is not one of the declared fields")
+            if not self.fields[name].required:
+                raise ValueError(f"{role}: {name!r} must be a required field")
+        if self.fields[self.time].type.kind is not Kind.TIMESTAMP:
+            raise ValueError(f"time: {self.time!r} must have the type timestamp")
+        for role in ("id", "key"):
+            if self.fields[getattr(self, role)].type.kind not in {Kind.STRING, Kind.INTEGER}:
+                raise ValueError(f"{role}: {getattr(self, role)!r} must be a string or an integer")
+        for name in self.file.columns:
+            if name not in self.fields:
+                raise ValueError(f"file.columns: {name!r} is not one of the declared fields")
+        return self
+
+    def column_of(self, field: str) -> str:
+        """The file column that holds ``field``."""
+        return self.file.columns.get(field, field)
+
+    @property
+    def passthrough(self) -> tuple[str, ...]:
+        """The fields that a decision carries."""
+        return tuple(name for name, spec in self.fields.items() if spec.passthrough)

@@ -1,0 +1,89 @@
+"""Reading a pipeline file: YAML in, a checked Pipeline out, or an error that names the key and the cure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from feature_store.declaration.pipeline import SECRET, Pipeline
+from feature_store.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+
+def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pipeline:
+    """The pipeline in ``path``.
+
+    ``${NAME}`` in a value is replaced from ``environment``. Raises ConfigError, one line per finding.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top, starting with `pipeline: NAME`")
+    missing: set[str] = set()
+    tree = _with_secrets(tree, environment, missing)
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise ConfigError(f"{path}: set these environment variables first: {names}")
+    try:
+        return Pipeline.model_validate(tree)
+    except ValidationError as error:
+        findings = "\n".join(f"{path}: {_finding(detail)}" for detail in error.errors())
+        raise ConfigError(findings) from None
+
+
+def pipeline_schema() -> dict[str, Any]:
+    """JSON Schema of the pipeline file, for editors."""
+    schema = Pipeline.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _with_secrets(node: Any, environment: Mapping[str, str], missing: set[str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _with_secrets(value, environment, missing) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_secrets(value, environment, missing) for value in node]
+    if not isinstance(node, str):
+        return node
+    missing.update(name for name in SECRET.findall(node) if name not in environment)
+    return SECRET.sub(lambda found: environment.get(found[1], ""), node)
+
+
+def _finding(detail: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "the file"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_did_you_mean(detail['loc'])}"
+    if detail["type"] == "missing":
+        return f"{where}: missing; this key is required"
+    message = detail["msg"].removeprefix("Value error, ")
+    found = detail["input"]
+    if isinstance(found, dict | list | BaseModel):
+        return f"{where}: {message}"
+    return f"{where}: {message} (found {json.dumps(found, default=str)})"
+
+
+def _did_you_mean(location: tuple[int | str, ...]) -> str:
+    model: Any = Pipeline
+    for part in location[:-1]:
+        fields = getattr(model, "model_fields", {})
+        model = fields[part].annotation if part in fields else None
+    known = list(getattr(model, "model_fields", {}))
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""

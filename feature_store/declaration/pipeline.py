@@ -1,0 +1,115 @@
+"""The pipeline file as a whole, and the rules that hold between its sections."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from feature_store.declaration.base import Declared
+from feature_store.declaration.event import EventSpec, Kind
+from feature_store.declaration.features import Aggregate, Feature, FeatureSpec, WindowFeature
+from feature_store.declaration.serving import ServingSpec
+from feature_store.declaration.topics import TopicNames
+from feature_store.declaration.training import TrainingSpec
+
+if TYPE_CHECKING:
+    from feature_store.clock import ClockName
+    from feature_store.declaration.decision import DecisionSpec
+    from feature_store.declaration.outcomes import OutcomeSpec
+
+LOG_COLUMNS = frozenset(
+    {
+        "event_id", "event_time", "stage", "seq", "source_partition", "source_offset",
+        "record_time", "arrived_at", "decided_at", "body_digest", "margin", "score", "engine",
+        "model", "policy_action", "action", "propensity", "rules", "fallback", "amount_at_stake",
+        "label", "weight",
+    }
+)  # fmt: skip
+"""Names the feature log keeps for itself; ``event_id`` and ``event_time`` may be the declared id and time."""
+
+_SUMMABLE = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT}
+
+
+class Pipeline(Declared):
+    """One pipeline: what comes in, what is computed, how it is decided, how it learns."""
+
+    pipeline: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$", description="the pipeline's name")
+    clock: ClockName = "wall"
+    broker: str = Field(default="auto", description="auto, kafka, embedded, or host:port,host:port")
+    topics: TopicNames = TopicNames()
+    event: EventSpec
+    features: FeatureSpec
+    outcomes: OutcomeSpec
+    decision: DecisionSpec
+    training: TrainingSpec = TrainingSpec()
+    serving: ServingSpec = ServingSpec()
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.pipeline
+
+    @property
+    def field_types(self) -> dict[str, str]:
+        """Field -> declared type, as text."""
+        return {name: str(spec.type) for name, spec in self.event.fields.items()}
+
+    @property
+    def feature_vector(self) -> tuple[Feature, ...]:
+        """Every declared feature with its hash, in the order of the matrix columns."""
+        return self.features.ordered(self.field_types)
+
+    def follows_key(self, feature: WindowFeature) -> bool:
+        """Whether all events of this entity are on one partition, so that its state is per partition."""
+        return self.event.key in feature.entity
+
+    @property
+    def global_features(self) -> tuple[WindowFeature, ...]:
+        """Features whose entity the partition key does not determine: one scorer must hold all partitions."""
+        return tuple(f for f in self.features.window_features() if not self.follows_key(f))
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        self._check_windows()
+        self._check_names()
+        amount = self.decision.costs.amount
+        if amount is not None:
+            self._require_number("decision.costs.amount", amount)
+        return self
+
+    def _check_windows(self) -> None:
+        for feature in self.features.window_features():
+            for part in feature.entity:
+                if part not in self.event.fields:
+                    raise ValueError(f"features.windows: entity {part!r} is not a declared field")
+            if feature.aggregate is not Aggregate.COUNT:
+                self._require_number(f"features.windows: {feature.aggregate}", feature.column or "")
+
+    def _require_number(self, where: str, field: str) -> None:
+        if field not in self.event.fields:
+            raise ValueError(f"{where}: {field!r} is not a declared field")
+        kind = self.event.fields[field].type.kind
+        if kind not in _SUMMABLE:
+            raise ValueError(f"{where}: {field!r} is a {kind}; expected integer, decimal or float")
+
+    def _check_names(self) -> None:
+        taken = {name.lower(): "an event field" for name in self.event.fields}
+        reserved = LOG_COLUMNS - {self.event.id, self.event.time}
+        for name in self.event.fields:
+            if name.lower() in reserved:
+                raise ValueError(f"event.fields: {name!r} is a name that the feature log uses itself")
+        for feature in self.feature_vector:
+            name = feature.name.lower()
+            if name in reserved:
+                raise ValueError(f"features: {feature.name!r} is a name the feature log uses itself")
+            if name in taken:
+                raise ValueError(f"features: {feature.name!r} is already the name of {taken[name]}")
+            taken[name] = "a feature"
+        if not self.feature_vector:
+            raise ValueError("features: declare at least one feature")
+
+
+SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""How a value is taken from the environment: ``${NAME}``."""

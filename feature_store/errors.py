@@ -1,0 +1,58 @@
+"""The errors people meet, as one tree.
+
+SluicegateError
+├── ConfigError          the pipeline file, or what it asks of this machine, is wrong
+├── BadEventError             one record is refused and becomes a dead letter
+├── ContractError        a stored or published thing does not fit what is declared
+├── BrokerError          no Kafka, or it does not answer
+├── StateError           state and log do not fit together; processing must not go on
+└── StorageError         the keeper's store cannot be opened, read or written
+"""
+
+from __future__ import annotations
+
+
+class SluicegateError(Exception):
+    """Base of every error that is reported as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(SluicegateError):
+    """The pipeline file is wrong. The message names the key, what was found and the cure."""
+
+    exit_code = 2
+
+
+class BadEventError(SluicegateError):
+    """One record is refused.
+
+    ``reason`` is a stable word for counting and filtering, ``detail`` is for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ContractError(SluicegateError):
+    """A model, message or stored format does not fit what this pipeline declares."""
+
+
+class BrokerError(SluicegateError):
+    """No Kafka could be found or started, or it stopped answering."""
+
+    exit_code = 3
+
+
+class StateError(SluicegateError):
+    """State, log and committed offsets do not agree, so going on would give wrong decisions."""
+
+    exit_code = 4
+
+
+class StorageError(SluicegateError):
+    """The keeper's store is held by another process, damaged, or behind the log's start."""
+
+    exit_code = 5

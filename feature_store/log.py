@@ -1,0 +1,131 @@
+"""The feature log: one Arrow record batch per source partition and micro-batch, complete by itself.
+
+Rows are the events that were scored, in applied order. Columns, in this order:
+
+* every declared event field, in its declared type (timestamps in microseconds UTC; decimals as decimal128);
+* ``event_id`` and ``event_time``, unless the declared id and time already have these names;
+* ``stage`` (0: unstaged) and ``seq``, the applied order: larger is later, over everything one state has seen;
+* ``source_partition``, ``source_offset``, ``record_time`` (Kafka's own), ``arrived_at`` (the pipeline's clock);
+* ``body_digest``, 128 bits of the raw message;
+* every feature of the vector as float64, null where undefined;
+* what was decided: ``margin, score, engine, model, policy_action, action, propensity, rules, fallback, decided_at``.
+
+The metadata says under what the batch was decided, and where every source offset of the stretch went.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from feature_store.declaration.event import FieldType, Kind
+from feature_store.errors import ContractError
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+_META = b"sluicegate"
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+
+class LogMeta(msgspec.Struct, frozen=True):
+    """What holds for a whole batch.
+
+    The stretch ``first_offset <= offset < next_offset`` of the source partition is accounted for: rows here,
+    ``duplicates``, ``dead_letters``; what is in none of them was never a committed record.
+    """
+
+    pipeline: str
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    release_epoch: int
+    policy_offset: int
+    duplicates: list[int]
+    dead_letters: list[int]
+    hashes: dict[str, str]
+
+
+def arrow_type(kind: FieldType) -> pa.DataType:
+    """The Arrow type of a declared field."""
+    plain = {
+        Kind.STRING: pa.string(),
+        Kind.INTEGER: pa.int64(),
+        Kind.FLOAT: pa.float64(),
+        Kind.BOOLEAN: pa.bool_(),
+        Kind.TIMESTAMP: _INSTANT,
+    }
+    return plain.get(kind.kind) or pa.decimal128(kind.precision, kind.scale)
+
+
+def log_schema(pipeline: Pipeline) -> pa.Schema:
+    """The columns of this pipeline's feature log."""
+    event = pipeline.event
+    columns = [pa.field(name, arrow_type(spec.type)) for name, spec in event.fields.items()]
+    if event.id != "event_id":
+        columns.append(pa.field("event_id", pa.string()))
+    if event.time != "event_time":
+        columns.append(pa.field("event_time", _INSTANT))
+    columns += [
+        pa.field("stage", pa.int8()),
+        pa.field("seq", pa.int64()),
+        pa.field("source_partition", pa.int32()),
+        pa.field("source_offset", pa.int64()),
+        pa.field("record_time", pa.timestamp("ms", tz="UTC")),
+        pa.field("arrived_at", _INSTANT),
+        pa.field("body_digest", pa.binary(16)),
+    ]
+    columns += [pa.field(feature.name, pa.float64()) for feature in pipeline.feature_vector]
+    columns += [
+        pa.field("margin", pa.float64()),
+        pa.field("score", pa.float64()),
+        pa.field("engine", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("policy_action", pa.string()),
+        pa.field("action", pa.string()),
+        pa.field("propensity", pa.float64()),
+        pa.field("rules", pa.list_(pa.string())),
+        pa.field("fallback", pa.string()),
+        pa.field("decided_at", _INSTANT),
+    ]
+    return pa.schema(columns)
+
+
+def encode_log(batch: pa.RecordBatch, meta: LogMeta) -> bytes:
+    """One Kafka message: an Arrow IPC stream with the metadata in its schema."""
+    batch = batch.replace_schema_metadata({_META: msgspec.json.encode(meta)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def decode_log(message: bytes) -> tuple[pa.RecordBatch, LogMeta]:
+    """The rows and metadata of one message. Raises ContractError for anything else."""
+    try:
+        with pa.ipc.open_stream(message) as stream:
+            batch = stream.read_next_batch()
+            meta = (stream.schema.metadata or {})[_META]
+        return batch, msgspec.json.decode(meta, type=LogMeta)
+    except (pa.ArrowException, StopIteration, KeyError, msgspec.MsgspecError) as error:
+        raise ContractError(f"not a feature log message: {error!r}") from error
+
+
+def feature_matrix(
+    batch: pa.RecordBatch, names: list[str]
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """The named feature columns as a (rows, features) float64 matrix; null is NaN.
+
+    Raises ContractError naming a column that the batch lacks.
+    """
+    missing = [name for name in names if name not in batch.schema.names]
+    if missing:
+        raise ContractError(f"the feature log lacks {', '.join(missing)}")
+    matrix = np.empty((batch.num_rows, len(names)))
+    for position, name in enumerate(names):
+        matrix[:, position] = batch.column(name).to_numpy(zero_copy_only=False)
+    return matrix

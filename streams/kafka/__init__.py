@@ -1,0 +1,38 @@
+"""The one door to confluent-kafka: clients with the settings this system depends on."""
+
+from __future__ import annotations
+
+from streams.kafka.admin import TopicSpec, ensure_topics, pipeline_topics
+from streams.kafka.clients import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+    group_consumer,
+    plain_producer,
+    reader,
+    transactional_producer,
+)
+from streams.kafka.tail import end_offsets, read_range, read_to_end, start_offsets
+
+__all__ = [
+    "Consumer",
+    "KafkaError",
+    "KafkaException",
+    "Message",
+    "Producer",
+    "TopicPartition",
+    "TopicSpec",
+    "end_offsets",
+    "ensure_topics",
+    "group_consumer",
+    "pipeline_topics",
+    "plain_producer",
+    "read_range",
+    "read_to_end",
+    "reader",
+    "start_offsets",
+    "transactional_producer",
+]

@@ -1,0 +1,82 @@
+"""Topics: what a pipeline needs, and creating what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from feature_store.errors import BrokerError
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    replication: int = 1
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
+    """Every topic that ``pipeline`` uses."""
+    names = pipeline.topics
+    kept = {"retention.ms": str(names.retention // 1_000)}
+    compacted = {"cleanup.policy": "compact"}
+    alike = (names.events, names.decisions, names.features, names.outcomes, names.dead_letters)
+    return [
+        *(TopicSpec(name, names.partitions, names.replication, kept) for name in alike),
+        TopicSpec(names.models, 1, names.replication, compacted),
+        TopicSpec(names.alerts, 1, names.replication, kept),
+    ]
+
+
+def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
+    """Create what is missing and return those names.
+
+    Raises BrokerError where a topic exists with another number of partitions (keys would move) or cannot
+    be created.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    try:
+        present = admin.list_topics(timeout=_TIMEOUT_S).topics
+    except KafkaException as error:
+        raise BrokerError(f"no answer from Kafka at {bootstrap}: {error}") from error
+    for spec in wanted:
+        there = present.get(spec.name)
+        if there is not None and len(there.partitions) != spec.partitions:
+            raise BrokerError(
+                f"topic {spec.name!r} has {len(there.partitions)} partitions but the pipeline file "
+                f"says {spec.partitions}; set topics.partitions to {len(there.partitions)} or use another topic name"
+            )
+    missing = [spec for spec in wanted if spec.name not in present]
+    if missing:
+        _create(admin, missing)
+    return [spec.name for spec in missing]
+
+
+def _create(admin: AdminClient, specs: list[TopicSpec]) -> None:
+    new = [
+        NewTopic(
+            spec.name,
+            num_partitions=spec.partitions,
+            replication_factor=spec.replication,
+            config=spec.settings,
+        )
+        for spec in specs
+    ]
+    for name, future in admin.create_topics(new, operation_timeout=_TIMEOUT_S).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise BrokerError(f"topic {name!r} could not be created: {error}") from error

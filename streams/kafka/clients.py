@@ -1,0 +1,109 @@
+"""Consumers and producers with the settings that the promises rest on.
+
+Every producer partitions by ``murmur2_random``, as clients of other languages do; every consumer reads
+``read_committed``, which also makes its ``committed()`` wait for stable offsets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+__all__ = [
+    "Consumer",
+    "KafkaError",
+    "KafkaException",
+    "Message",
+    "Producer",
+    "TopicPartition",
+    "group_consumer",
+    "plain_producer",
+    "reader",
+    "transactional_producer",
+]
+
+_COMMON: dict[str, Any] = {"log.connection.close": False, "socket.keepalive.enable": True}
+_PRODUCER: dict[str, Any] = {
+    **_COMMON,
+    "partitioner": "murmur2_random",
+    "compression.type": "lz4",
+    "enable.idempotence": True,
+    "queue.buffering.max.messages": 1_000_000,
+    "queue.buffering.max.kbytes": 1_048_576,
+}
+_CONSUMER: dict[str, Any] = {
+    **_COMMON,
+    "isolation.level": "read_committed",
+    "enable.auto.commit": False,
+    "enable.partition.eof": False,
+    "allow.auto.create.topics": False,
+    "fetch.wait.max.ms": 100,
+    "fetch.error.backoff.ms": 50,
+}
+
+
+def group_consumer(
+    bootstrap: str, group: str, *, session_timeout_ms: int = 10_000, client_id: str = "sluicegate"
+) -> Consumer:
+    """A consumer in a group; partitions move cooperatively, offsets are committed by hand."""
+    return Consumer(
+        {
+            **_CONSUMER,
+            "bootstrap.servers": bootstrap,
+            "client.id": client_id,
+            "group.id": group,
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": session_timeout_ms,
+            "heartbeat.interval.ms": max(500, session_timeout_ms // 5),
+            "max.poll.interval.ms": max(300_000, session_timeout_ms),
+            "queued.max.messages.kbytes": 65_536,
+            "queued.min.messages": 20_000,
+        }
+    )
+
+
+def reader(bootstrap: str, *, end_events: bool = False) -> Consumer:
+    """A consumer without a group, for ``assign``; with ``end_events`` it reports each partition's end."""
+    return Consumer(
+        {
+            **_CONSUMER,
+            "bootstrap.servers": bootstrap,
+            "group.id": "sluicegate-reader",
+            "auto.offset.reset": "error",
+            "enable.partition.eof": end_events,
+        }
+    )
+
+
+def plain_producer(bootstrap: str, *, linger_ms: int = 5, client_id: str = "sluicegate") -> Producer:
+    """An idempotent producer without transactions."""
+    return Producer(
+        {
+            **_PRODUCER,
+            "bootstrap.servers": bootstrap,
+            "client.id": client_id,
+            "linger.ms": linger_ms,
+        }
+    )
+
+
+def transactional_producer(
+    bootstrap: str, transactional_id: str, *, timeout_ms: int = 60_000, max_message_bytes: int = 1_000_000
+) -> Producer:
+    """A transactional producer.
+
+    ``transactional_id`` must be stable per worker slot, so that a zombie of the same slot is fenced.
+    """
+    return Producer(
+        {
+            **_PRODUCER,
+            "bootstrap.servers": bootstrap,
+            "client.id": transactional_id,
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": timeout_ms,
+            "message.max.bytes": max_message_bytes,
+            "linger.ms": 0,
+        }
+    )

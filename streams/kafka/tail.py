@@ -1,0 +1,97 @@
+"""Reading a bounded stretch of a topic: what is there now, and no further."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from feature_store.errors import BrokerError
+from streams.kafka.clients import reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TIMEOUT_S = 30.0
+_IDLE_S = 30.0
+
+
+def partitions_of(consumer: Consumer, topic: str) -> list[int]:
+    """The topic's partition numbers. Raises BrokerError where there is no such topic."""
+    found = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics.get(topic)
+    if found is None or found.error is not None or not found.partitions:
+        raise BrokerError(f"there is no topic {topic!r}; `sluicegate topics create` makes what is missing")
+    return sorted(found.partitions)
+
+
+def start_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
+    """Partition -> first offset still kept."""
+    return {p: _watermarks(consumer, topic, p)[0] for p in partitions_of(consumer, topic)}
+
+
+def end_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
+    """Partition -> the end as read_committed sees it (the last stable offset)."""
+    return {p: _watermarks(consumer, topic, p)[1] for p in partitions_of(consumer, topic)}
+
+
+def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+    return int(low), int(high)
+
+
+def read_range(bootstrap: str, topic: str, ranges: dict[int, tuple[int, int]]) -> Iterator[Message]:
+    """Committed records with ``start <= offset < end`` per partition, each partition in order.
+
+    Ends when every partition has reached its end. Raises BrokerError when records are gone or nothing comes
+    for half a minute.
+    """
+    ranges = {partition: (low, high) for partition, (low, high) in ranges.items() if low < high}
+    if not ranges:
+        return
+    consumer = reader(bootstrap, end_events=True)
+    try:
+        consumer.assign([TopicPartition(topic, p, low) for p, (low, _) in ranges.items()])
+        waiting = set(ranges)
+        last = time.monotonic()
+        while waiting:
+            for message in consumer.consume(10_000, 0.2):
+                last = time.monotonic()
+                partition, offset = message.partition(), message.offset()
+                if partition is None or offset is None:
+                    continue
+                if _at_end(message):
+                    waiting.discard(partition)
+                    continue
+                high = ranges[partition][1]
+                if offset < high:
+                    yield message
+                if offset >= high - 1:
+                    waiting.discard(partition)
+            if time.monotonic() - last > _IDLE_S:
+                raise BrokerError(
+                    f"{topic}: no records for {_IDLE_S:.0f} s, still waiting for {sorted(waiting)}"
+                )
+    finally:
+        consumer.close()
+
+
+def read_to_end(bootstrap: str, topic: str) -> Iterator[Message]:
+    """Every committed record that the topic holds at the moment of the call, each partition in order."""
+    consumer = reader(bootstrap)
+    try:
+        starts, ends = start_offsets(consumer, topic), end_offsets(consumer, topic)
+    finally:
+        consumer.close()
+    yield from read_range(bootstrap, topic, {p: (starts[p], ends[p]) for p in ends})
+
+
+def _at_end(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (the client's own name for it)
+        return True
+    if error.retriable() or error.code() in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+        return False
+    raise KafkaException(error)

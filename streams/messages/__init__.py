@@ -1,0 +1,22 @@
+"""Messages that cross process boundaries, as typed structs with one codec."""
+
+from __future__ import annotations
+
+from streams.messages.alert import Alert
+from streams.messages.decision import Decision, Reason, Source
+from streams.messages.model import ArtifactInfo, Calibration, FeatureRef, Manifest, Release
+from streams.messages.outcome import Label, Outcome
+
+__all__ = [
+    "Alert",
+    "ArtifactInfo",
+    "Calibration",
+    "Decision",
+    "FeatureRef",
+    "Label",
+    "Manifest",
+    "Outcome",
+    "Reason",
+    "Release",
+    "Source",
+]

@@ -1,0 +1,50 @@
+"""The decision: an event, what is done with it, and the evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where the event stands on Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One feature's part in a score, and by which method it was found."""
+
+    feature: str
+    value: float | str | None
+    contribution: float
+    text: str
+    method: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The message on the decisions topic.
+
+    ``policy_action`` is what model and rules decided; ``action`` differs from it only where the control group
+    lets an event through, which happens with probability ``propensity`` (1.0 for an event that was never at
+    risk of being stopped). ``score`` is a calibrated probability, None while there is no champion.
+    """
+
+    event_id: str
+    event_time: str
+    decided_at: str
+    event: dict[str, Any]
+    action: str
+    policy_action: str
+    propensity: float
+    score: float | None
+    model: str | None
+    reasons: list[Reason]
+    rules: list[str]
+    fallback: str | None
+    shadow: dict[str, float]
+    release: int
+    source: Source

@@ -1,0 +1,1 @@
+"""The keeper and what it starts: storage, labels, retraining, gate and publication."""
