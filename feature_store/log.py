@@ -2,13 +2,15 @@
 
 Rows are the events that were scored, in applied order. Columns, in this order:
 
-* every declared event field, in its declared type (timestamps in microseconds UTC; decimals as decimal128);
+* every declared event field, in its declared type (instants are UTC microseconds without a zone, since
+  DuckDB's zone functions need an extension that is not in its wheel; decimals are decimal128);
 * ``event_id`` and ``event_time``, unless the declared id and time already have these names;
 * ``stage`` (0: unstaged) and ``seq``, the applied order: larger is later, over everything one state has seen;
-* ``source_partition``, ``source_offset``, ``record_time`` (Kafka's own), ``arrived_at`` (the pipeline's clock);
+* ``source_partition``, ``source_offset``, ``record_time`` (Kafka's own), ``arrived_at`` (by the clock);
 * ``body_digest``, 128 bits of the raw message;
 * every feature of the vector as float64, null where undefined;
-* what was decided: ``margin, score, engine, model, policy_action, action, propensity, rules, fallback, decided_at``.
+* what was decided: ``margin, score, engine, model, policy_action, action, propensity, rules, fallback,
+  decided_at``.
 
 The metadata says under what the batch was decided, and where every source offset of the stretch went.
 """
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _META = b"sluicegate"
-_INSTANT = pa.timestamp("us", tz="UTC")
+_INSTANT = pa.timestamp("us")
 
 
 class LogMeta(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class LogMeta(msgspec.Struct, frozen=True):
 
 def arrow_type(kind: FieldType) -> pa.DataType:
     """The Arrow type of a declared field."""
-    plain = {
+    plain: dict[Kind, pa.DataType] = {
         Kind.STRING: pa.string(),
         Kind.INTEGER: pa.int64(),
         Kind.FLOAT: pa.float64(),
@@ -75,7 +77,7 @@ def log_schema(pipeline: Pipeline) -> pa.Schema:
         pa.field("seq", pa.int64()),
         pa.field("source_partition", pa.int32()),
         pa.field("source_offset", pa.int64()),
-        pa.field("record_time", pa.timestamp("ms", tz="UTC")),
+        pa.field("record_time", pa.timestamp("ms")),
         pa.field("arrived_at", _INSTANT),
         pa.field("body_digest", pa.binary(16)),
     ]

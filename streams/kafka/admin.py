@@ -56,7 +56,8 @@ def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
         if there is not None and len(there.partitions) != spec.partitions:
             raise BrokerError(
                 f"topic {spec.name!r} has {len(there.partitions)} partitions but the pipeline file "
-                f"says {spec.partitions}; set topics.partitions to {len(there.partitions)} or use another topic name"
+                f"says {spec.partitions}; set topics.partitions to {len(there.partitions)} "
+                "or use another topic name"
             )
     missing = [spec for spec in wanted if spec.name not in present]
     if missing:
