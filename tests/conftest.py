@@ -1,0 +1,55 @@
+"""What every tier of tests shares: the brokers, and names that do not collide."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.broker import Broker, KafkaUnavailableError, running_broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def jar_cache() -> Path:
+    """Where Apache Kafka's jars are kept between test runs."""
+    return Path(os.environ.get("SLUICEGATE_CACHE") or REPOSITORY / ".sluicegate")
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory, jar_cache: Path) -> Iterator[Broker]:
+    """One Apache Kafka for the whole run; tests that use it carry the marker `kafka`.
+
+    Skipped on a laptop that cannot run one, a failure in CI.
+    """
+    state = tmp_path_factory.mktemp("apache-kafka")
+    with ExitStack() as stack:
+        try:
+            running = running_broker("kafka", state_dir=state, cache_dir=jar_cache)
+            broker = stack.enter_context(running)
+        except KafkaUnavailableError as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"CI needs Apache Kafka: {error}", pytrace=False)
+            pytest.skip(f"no Apache Kafka: {error}")
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One embedded broker for the whole run."""
+    with running_broker("embedded", state_dir=tmp_path_factory.mktemp("embedded")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def unique() -> str:
+    """Return a short name that no other test uses, for topics and groups."""
+    return f"t{secrets.token_hex(4)}"
