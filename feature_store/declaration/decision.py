@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from feature_store.declaration.base import Declared, Identifier, Sql
-
-if TYPE_CHECKING:
-    from feature_store.units import Duration
+from feature_store.units import Duration
 
 
 class Action(StrEnum):

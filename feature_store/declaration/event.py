@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from feature_store.declaration.base import Declared, Identifier
-
-if TYPE_CHECKING:
-    from feature_store.units import Duration
+from feature_store.units import Duration
 
 _DECIMAL = re.compile(r"^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$")
 _MAX_DECIMAL_DIGITS = 18  # what a 64-bit integer of minor units holds for certain

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
+from feature_store.clock import ClockName
 from feature_store.declaration.base import Declared
+from feature_store.declaration.decision import DecisionSpec
 from feature_store.declaration.event import EventSpec, Kind
 from feature_store.declaration.features import Aggregate, Feature, FeatureSpec, WindowFeature
+from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
 from feature_store.declaration.topics import TopicNames
 from feature_store.declaration.training import TrainingSpec
-
-if TYPE_CHECKING:
-    from feature_store.clock import ClockName
-    from feature_store.declaration.decision import DecisionSpec
-    from feature_store.declaration.outcomes import OutcomeSpec
 
 LOG_COLUMNS = frozenset(
     {

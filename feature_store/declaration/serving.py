@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from feature_store.declaration.base import Declared
-
-if TYPE_CHECKING:
-    from feature_store.units import Duration
+from feature_store.units import Duration
 
 
 class BatchSpec(Declared):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from feature_store.declaration.base import Declared
-
-if TYPE_CHECKING:
-    from feature_store.units import Duration
+from feature_store.units import Duration
 
 
 class TopicNames(Declared):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
 from feature_store.declaration.base import Declared
-
-if TYPE_CHECKING:
-    from feature_store.units import Duration
+from feature_store.units import Duration
 
 
 def _known_zone(name: str) -> str:
