@@ -1,0 +1,124 @@
+"""What keeper and trainer say to each other: one run folder, a request in it, a result back.
+
+    <run folder>/
+      request.json           TrainingRequest, written by the keeper
+      snapshot/scored.parquet    the feature log in the declared history window
+      snapshot/outcomes.parquet  every outcome that had arrived by ``as_of``
+      champion/              manifest.json and artifact of the champion, where there is one
+      result.json            TrainingResult, written by the trainer, last
+      artifact               the challenger's raw bytes, where it passed
+
+Paths in a request are relative to the run folder. Instants are int64 microseconds since 1970 UTC, or RFC 3339
+text where they end up in a manifest.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import msgspec
+
+from feature_store.errors import ContractError
+from streams.messages import Manifest  # noqa: TC001  (msgspec reads the types of the fields at run time)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUEST = "request.json"
+RESULT = "result.json"
+ARTIFACT = "artifact"
+SNAPSHOT = "snapshot"
+SCORED = "scored.parquet"
+OUTCOMES = "outcomes.parquet"
+
+Verdict = Literal["passed", "refused"]
+
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+
+
+class ChampionRef(msgspec.Struct, frozen=True):
+    """The acting model, which a challenger is measured against; both paths hold its files."""
+
+    version: str
+    manifest: str
+    artifact: str
+
+
+class TrainingRequest(msgspec.Struct, frozen=True):
+    """What the trainer is asked to do.
+
+    ``as_of`` (us) is the pipeline's clock when the run was due: nothing that arrived later is in the snapshot.
+    ``shuffle_labels`` asks for labels without meaning, which an honest gate refuses.
+    """
+
+    run_id: str
+    pipeline: str
+    as_of: int
+    next_version: str
+    why: str
+    snapshot: str = SNAPSHOT
+    champion: ChampionRef | None = None
+    shuffle_labels: bool = False
+
+
+class TrainingResult(msgspec.Struct, frozen=True):
+    """What came out. ``reasons`` say in words why the gate refused; ``manifest`` is there when it passed.
+
+    ``metrics`` and ``champion_metrics`` are both measured on the judged stretch; ``seconds`` is wall time.
+    """
+
+    run_id: str
+    verdict: Verdict
+    reasons: list[str]
+    as_of: int
+    manifest: Manifest | None = None
+    metrics: dict[str, float] = {}
+    champion_metrics: dict[str, float] = {}
+    fitted_from: str = ""
+    fitted_until: str = ""
+    judged_from: str = ""
+    judged_until: str = ""
+    rows: int = 0
+    frauds: int = 0
+    seconds: float = 0.0
+    too_little_data: bool = False
+
+
+def save_request(folder: Path, request: TrainingRequest) -> None:
+    """Write ``request.json``."""
+    write_atomically(folder / REQUEST, msgspec.json.encode(request))
+
+
+def load_request(folder: Path) -> TrainingRequest:
+    """Read ``request.json``. Raises ContractError."""
+    return _load(folder / REQUEST, TrainingRequest)
+
+
+def save_result(folder: Path, result: TrainingResult) -> None:
+    """Write ``result.json``; it is there completely or not at all."""
+    write_atomically(folder / RESULT, msgspec.json.encode(result))
+
+
+def load_result(folder: Path) -> TrainingResult:
+    """Read ``result.json``. Raises ContractError where it is missing or not a result."""
+    return _load(folder / RESULT, TrainingResult)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is whole or absent, even through a power cut: write aside, fsync, rename."""
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _load(path: Path, kind: type[_Message]) -> _Message:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise ContractError(f"{path}: cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise ContractError(f"{path}: not a {kind.__name__}: {error}") from error
