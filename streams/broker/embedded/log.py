@@ -1,0 +1,220 @@
+"""One partition: its batches, what its producers have sent, and its open transactions."""
+
+import struct
+import time
+from bisect import bisect_left
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.broker.embedded.messages import ErrorCode, RefusedError
+from streams.broker.embedded.wire import Reader, uvarint
+
+if TYPE_CHECKING:
+    import asyncio
+
+_HEADER = struct.Struct(">qiibIhiqqqhii")
+_MAGIC, _FRONT, _TRANSACTIONAL, _CONTROL, _COMPRESSED = 2, 12, 0x10, 0x20, 0x07
+REMEMBERED = 5  # batches per producer that a retry may repeat; Kafka keeps as many
+
+
+class Header(NamedTuple):
+    """The fixed part of a record batch, as it is on the wire."""
+
+    base: int
+    length: int
+    leader_epoch: int
+    magic: int
+    crc: int
+    attributes: int
+    last_delta: int
+    first_timestamp: int
+    max_timestamp: int
+    producer_id: int
+    epoch: int
+    sequence: int
+    size: int
+
+
+class Batch(NamedTuple):
+    """A batch as stored: its first and last offset, latest timestamp (ms) and bytes."""
+
+    base: int
+    last: int
+    timestamp: int
+    data: bytes
+
+
+class Aborted(NamedTuple):
+    """A transaction whose records between `first` and `marker` nobody may see."""
+
+    producer_id: int
+    first: int
+    marker: int
+
+
+class PartitionLog:
+    """Batches in offset order; raises RefusedError with Kafka's own codes."""
+
+    def __init__(self) -> None:
+        self.start = self.end = self.size = 0
+        self.aborted: list[Aborted] = []
+        self.watchers: set[asyncio.Event] = set()
+        self._batches: list[Batch] = []
+        self._open: dict[int, int] = {}
+        self._sent: dict[int, tuple[int, deque[tuple[int, int, int]]]] = {}
+
+    @property
+    def last_stable(self) -> int:
+        """The offset up to which every transaction is decided."""
+        return max(self.start, min(self._open.values(), default=self.end))
+
+    def append(self, records: memoryview, max_bytes: int) -> int:
+        """Append one batch and return its first offset; a repeated batch returns the old one."""
+        header = read_header(records)
+        if len(records) > max_bytes:
+            raise RefusedError(ErrorCode.MSG_SIZE_TOO_LARGE)
+        if header.producer_id >= 0:
+            repeated = self._check_sequence(header)
+            if repeated is not None:
+                return repeated
+            if header.attributes & _TRANSACTIONAL:
+                self._open.setdefault(header.producer_id, self.end)
+        return self._store(header, records)
+
+    def _check_sequence(self, header: Header) -> int | None:
+        epoch, recent = self._sent.get(header.producer_id, (header.epoch, deque()))
+        if header.epoch < epoch:
+            raise RefusedError(ErrorCode.INVALID_PRODUCER_EPOCH)
+        last = (header.sequence + header.size - 1) & 0x7FFFFFFF
+        if header.epoch > epoch:
+            expected, recent = 0, deque()
+        else:
+            for first, final, base in recent:
+                if (first, final) == (header.sequence, last):
+                    return base
+            expected = (recent[-1][1] + 1) & 0x7FFFFFFF if recent else header.sequence
+        if header.sequence != expected:
+            raise RefusedError(ErrorCode.OUT_OF_ORDER_SEQUENCE)
+        recent.append((header.sequence, last, self.end))
+        self._sent[header.producer_id] = (header.epoch, deque(recent, maxlen=REMEMBERED))
+        return None
+
+    def _store(self, header: Header, records: memoryview | bytes) -> int:
+        # The checksum does not cover the first 12 bytes and the leader epoch (here: unknown).
+        base, last = self.end, self.end + header.last_delta
+        data = struct.pack(">qii", base, header.length, -1) + records[16:]
+        self._batches.append(Batch(base, last, header.max_timestamp, data))
+        self.end, self.size = last + 1, self.size + len(data)
+        self.wake()
+        return base
+
+    def wake(self) -> None:
+        """Let those who wait for this partition look again."""
+        for event in self.watchers:
+            event.set()
+
+    def decide(self, producer_id: int, epoch: int, commit: bool) -> None:
+        """End the producer's transaction here with a control batch."""
+        first = self._open.pop(producer_id, None)
+        if first is not None and not commit:
+            self.aborted.append(Aborted(producer_id, first, self.end))
+        known, recent = self._sent.get(producer_id, (epoch, deque()))
+        self._sent[producer_id] = (epoch, recent if known == epoch else deque())
+        marker = control_batch(producer_id, epoch, commit)
+        self._store(read_header(memoryview(marker)), marker)
+
+    def read(self, offset: int, upto: int, max_bytes: int, at_least_one: bool) -> list[bytes]:
+        """Return whole batches from `offset` that end before `upto`, within `max_bytes`."""
+        chunks: list[bytes] = []
+        for at in range(self._position(offset), len(self._batches)):
+            batch = self._batches[at]
+            max_bytes -= len(batch.data)
+            if batch.last >= upto or (max_bytes < 0 and (chunks or not at_least_one)):
+                break
+            chunks.append(batch.data)
+        return chunks
+
+    def aborted_in(self, offset: int, upto: int) -> list[Aborted]:
+        """Return the aborted transactions that touch the offsets in [offset, upto)."""
+        return [one for one in self.aborted if one.marker >= offset and one.first < upto]
+
+    def at_time(self, timestamp: int) -> tuple[int, int]:
+        """Return (offset, timestamp) of the first record at or after; (-1, -1) if none is.
+
+        A compressed batch is not opened: its first offset stands for all of it.
+        """
+        for batch in self._batches[self._position(self.start) :]:
+            if batch.timestamp >= timestamp:
+                return _record_at(batch, timestamp)
+        return -1, -1
+
+    def truncate(self, offset: int) -> None:
+        """Forget everything before `offset` (the high watermark at most)."""
+        self.start = max(self.start, offset)
+        gone = self._position(self.start)
+        self.size -= sum(len(batch.data) for batch in self._batches[:gone])
+        del self._batches[:gone]
+        self.aborted = [one for one in self.aborted if one.marker >= self.start]
+
+    def retain(self, max_bytes: int, max_ms: int) -> None:
+        """Forget the oldest decided batches beyond a size or age; negative means no limit."""
+        oldest = time.time() * 1000 - max_ms if max_ms >= 0 else 0
+        excess = self.size - max_bytes if max_bytes >= 0 else 0
+        keep_from = self.start
+        for batch in self._batches:
+            expired = excess >= len(batch.data) or 0 <= batch.timestamp < oldest
+            if not expired or batch.last >= self.last_stable:
+                break
+            excess, keep_from = excess - len(batch.data), batch.last + 1
+        if keep_from > self.start:
+            self.truncate(keep_from)
+
+    def _position(self, offset: int) -> int:
+        return bisect_left(self._batches, offset, key=lambda batch: batch.last)
+
+
+def read_header(records: memoryview) -> Header:
+    """Return the header of a produced batch; raises CORRUPT_MESSAGE if it is not exactly one."""
+    if len(records) >= _HEADER.size:
+        header = Header._make(_HEADER.unpack_from(records))
+        whole = header.length + _FRONT == len(records) and header.size > 0
+        if header.magic == _MAGIC and whole and header.last_delta == header.size - 1:
+            return header
+    raise RefusedError(ErrorCode.CORRUPT_MESSAGE, "not exactly one record batch of format 2")
+
+
+def _record_at(batch: Batch, timestamp: int) -> tuple[int, int]:
+    header = Header._make(_HEADER.unpack_from(batch.data))
+    if header.attributes & _COMPRESSED:
+        return batch.base, batch.timestamp
+    reader = Reader(batch.data)
+    reader.at = _HEADER.size
+    for _ in range(header.size):
+        record = Reader(reader.take(reader.varint()))
+        record.take(1)
+        at = header.first_timestamp + record.varint()
+        offset = batch.base + record.varint()
+        if at >= timestamp:
+            return offset, at
+    return batch.last, batch.timestamp
+
+
+def control_batch(producer_id: int, epoch: int, commit: bool) -> bytes:
+    """Return the marker that commits or aborts a producer's transaction on one partition."""
+    key, value = struct.pack(">hh", 0, commit), struct.pack(">hi", 0, 0)
+    body = b"\0\0\0" + uvarint(len(key) * 2) + key + uvarint(len(value) * 2) + value + b"\0"
+    record = uvarint(len(body) * 2) + body
+    now = time.time_ns() // 1_000_000
+    kind = _TRANSACTIONAL | _CONTROL
+    tail = struct.pack(">hiqqqhii", kind, 0, now, now, producer_id, epoch, -1, 1) + record
+    return struct.pack(">qiibI", 0, len(tail) + 9, -1, _MAGIC, crc32c(tail)) + tail
+
+
+def crc32c(data: bytes) -> int:
+    """Return the Castagnoli checksum, bit by bit: only the short control batches need it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
