@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from feature_store.errors import ContractError
-from streams.messages import Manifest  # noqa: TC001  (msgspec reads the types of the fields at run time)
+from streams.messages import Manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,8 @@ class ChampionRef(msgspec.Struct, frozen=True):
 class TrainingRequest(msgspec.Struct, frozen=True):
     """What the trainer is asked to do.
 
-    ``as_of`` (us) is the pipeline's clock when the run was due: nothing that arrived later is in the snapshot.
+    ``as_of`` (us) is the time of the pipeline's clock that the run was due at: the snapshot holds nothing that
+    arrived later.
     ``shuffle_labels`` asks for labels without meaning, which an honest gate refuses.
     """
 
