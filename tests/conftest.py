@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import ExitStack
+import select
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from streams.broker import Broker, KafkaUnavailableError, running_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -53,3 +55,25 @@ def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker
 def unique() -> str:
     """Return a short name that no other test uses, for topics and groups."""
     return f"t{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def wait_until_gone() -> Callable[[int], None]:
+    """Return a function that returns when a process has ended, whoever started it."""
+    return _wait_until_gone
+
+
+def _wait_until_gone(process: int, timeout: float = 60.0) -> None:
+    if not hasattr(os, "pidfd_open"):  # macOS
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(process).wait(timeout)
+        return
+    try:
+        handle = os.pidfd_open(process)
+    except ProcessLookupError:
+        return
+    try:
+        if not select.select([handle], [], [], timeout)[0]:
+            pytest.fail(f"process {process} still runs after {timeout:g} s")
+    finally:
+        os.close(handle)

@@ -6,8 +6,8 @@ with running_broker("auto", state_dir=Path(".sluicegate"), progress=print) as br
 ```
 """
 
+from feature_store.errors import BrokerError
 from streams.broker.errors import (
-    BrokerError,
     BrokerSpecError,
     BrokerStartError,
     BrokerUnreachableError,

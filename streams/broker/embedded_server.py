@@ -32,15 +32,17 @@ def running_embedded(
     *,
     progress: Callable[[str], None],
     notice: str = NOTICE,
-    command: Sequence[str] = COMMAND,
+    command: Sequence[str] | None = None,
 ) -> Iterator[Broker]:
     """Run the embedded broker until the block ends; raises BrokerStartError.
 
-    `command` has to print `listening HOST:PORT` when it is ready.
+    `command`, COMMAND by default, has to print `listening HOST:PORT` when it is ready.
     """
     log = (state_dir / "embedded").resolve() / "broker.log"
     log.unlink(missing_ok=True)
-    process = GuardedProcess(command, output=log, pid_file=log.with_name("pid"), grace=_GRACE_SECONDS)
+    process = GuardedProcess(
+        command or COMMAND, output=log, pid_file=log.with_name("pid"), grace=_GRACE_SECONDS
+    )
     with process:
         wait_until_ready(
             process,

@@ -1,7 +1,7 @@
 """What can go wrong with the broker.
 
-BrokerError
-├── BrokerSpecError         the `broker` setting cannot be understood
+BrokerError (feature_store.errors)
+├── BrokerSpecError         the `broker` setting cannot be understood; a ConfigError too
 ├── KafkaUnavailableError   Java, Maven or the jars are missing: `auto` falls back on the embedded one
 ├── JarMismatchError        a jar is not the one that was pinned
 ├── BrokerStartError        the broker process ended or did not answer in time
@@ -9,12 +9,10 @@ BrokerError
 └── StateInUseError         another process runs a broker on the same data
 """
 
-
-class BrokerError(Exception):
-    """Base of all errors of this package; the message says what to do."""
+from feature_store.errors import BrokerError, ConfigError
 
 
-class BrokerSpecError(BrokerError):
+class BrokerSpecError(ConfigError, BrokerError):
     """The `broker` setting cannot be understood."""
 
 

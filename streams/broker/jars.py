@@ -1,20 +1,15 @@
 """The jars of Apache Kafka: resolved by Maven, pinned by name and SHA-256, kept in a cache.
 
-`jars.sha256` beside this file pins them, in the format of `sha256sum`. After a change of version
-in `kafka-pom.xml` (and of KAFKA_VERSION here), write it anew and review the difference:
-
-    python -m streams.broker.jars --lock
+`jars.sha256` beside this file pins them, in the format of `sha256sum`; `pin.py` writes it.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,31 +129,3 @@ def resolve(target: Path) -> None:
             f"Maven could not resolve Apache Kafka {KAFKA_VERSION}: check its settings (mirrors,"
             f" proxy) and the network. It said:\n{output}\n{_CURE}"
         )
-
-
-def lock() -> None:
-    """Resolve the jars afresh and pin what was found."""
-    with tempfile.TemporaryDirectory() as scratch:
-        libs = Path(scratch) / "libs"
-        resolve(libs)
-        lines = [f"{sha256(jar)}  {jar.name}\n" for jar in sorted(libs.glob("*.jar"))]
-    PINS.write_text("".join(lines), encoding="ascii")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `python -m streams.broker.jars`: resolve and verify, or with --lock pin anew."""
-    parser = argparse.ArgumentParser(prog="python -m streams.broker.jars")
-    parser.add_argument("--lock", action="store_true", help="write jars.sha256 anew")
-    if parser.parse_args(arguments).lock:
-        lock()
-    else:
-        jars = pinned_jars(default_cache(), progress=_tell)
-        _tell(f"{len(jars)} jars verified in {jars[0].parent}")
-
-
-def _tell(step: str) -> None:
-    sys.stderr.write(step + "\n")
-
-
-if __name__ == "__main__":
-    main()

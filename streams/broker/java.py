@@ -17,14 +17,15 @@ _CURE = (
     " the broker to embedded or to the host:port of a running Kafka"
 )
 _ANSWER_SECONDS = 30
-_VERSION = re.compile(r'version "(?:1\.)?(\d+)[^"]*"')
+_VERSION = re.compile(r'version "((?:1\.)?(\d+)[^"]*)"')
 
 
 @dataclass(frozen=True)
 class Java:
-    """A Java runtime; `release` is its feature release, such as 21."""
+    """A Java runtime: version such as 21.0.4, feature release such as 21."""
 
     program: Path
+    version: str
     release: int
 
 
@@ -41,20 +42,21 @@ def find_java() -> Java:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise KafkaUnavailableError(f"{program} does not run: {error}. {_CURE}") from error
-    release = parse_release(answer.stderr + answer.stdout)
-    if release is None:
+    found = parse_version(answer.stderr + answer.stdout)
+    if found is None:
         raise KafkaUnavailableError(f"{program} does not tell its version. {_CURE}")
+    version, release = found
     if release < OLDEST:
         raise KafkaUnavailableError(
-            f"{program} is Java {release}; Apache Kafka 4 needs {OLDEST} or newer. {_CURE}"
+            f"{program} is Java {version}; Apache Kafka 4 needs {OLDEST} or newer. {_CURE}"
         )
-    return Java(program, release)
+    return Java(program, version, release)
 
 
-def parse_release(text: str) -> int | None:
-    """Return the feature release in the output of `java -version`, None if there is none."""
+def parse_version(text: str) -> tuple[str, int] | None:
+    """Return version and feature release in the output of `java -version`, None if not there."""
     match = _VERSION.search(text)
-    return int(match.group(1)) if match else None
+    return (match.group(1), int(match.group(2))) if match else None
 
 
 def _program() -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.broker.errors import KafkaUnavailableError
-from streams.broker.jars import KAFKA_VERSION, kafka_folder, pinned_jars
+from streams.broker.jars import KAFKA_VERSION, pinned_jars
 from streams.broker.java import Java, find_java
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _CORE_JAR = re.compile(r"kafka_2\.\d+-((\d+)\.\d[\w.]*)\.jar")
 
 @dataclass(frozen=True)
 class Installation:
-    """Everything needed to run Apache Kafka; `archive` is where loaded classes may be kept."""
+    """Everything needed to run Apache Kafka; `archive` is where its classes are kept parsed."""
 
     version: str
     java: Java
@@ -37,7 +37,7 @@ def find_kafka(cache: Path, progress: Callable[[str], None]) -> Installation:
         version, jars = jars_in_home(Path(home))
         return Installation(version, java, jars, archive=None)
     jars = tuple(pinned_jars(cache, progress))
-    archive = kafka_folder(cache) / f"classes-java{java.release}.jsa"
+    archive = jars[0].with_name(f"classes-java-{java.version}.jsa")
     return Installation(KAFKA_VERSION, java, jars, archive)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import signal
 import subprocess
 import uuid
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.broker.class_archive import class_archive
 from streams.broker.errors import BrokerStartError
 from streams.broker.health import live_brokers
 from streams.broker.ports import LOOPBACK, choose_ports
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 _LOGGING = Path(__file__).with_name("log4j2.xml")
 _READY_SECONDS = 90.0
 _FORMAT_SECONDS = 60
-_FAST_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xlog:cds=off")
+_GRACE_SECONDS = 20.0
+_ASCII_END = 128
+_TERMINATED = 128 + signal.SIGTERM  # how Java ends after a clean stop
+_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xlog:cds=off")
 
 SETTINGS: Mapping[str, str] = {
     "process.roles": "broker,controller",
@@ -47,6 +52,9 @@ SETTINGS: Mapping[str, str] = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    # After a kill, a start waits for the session of the killed broker to end.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     # A misspelt topic is an error, not a new topic.
     "auto.create.topics.enable": "false",
@@ -88,6 +96,7 @@ def running_kafka(
     folders.log.mkdir(parents=True, exist_ok=True)
     with exclusive(folders.root / "lock") as lock:
         port, controller_port = choose_ports(folders.root / "ports.json")
+        progress(f"starting Apache Kafka {kafka.version}…")
         _write_properties(folders, port, controller_port)
         _format_once(kafka, folders)
         address = Address(LOOPBACK, port)
@@ -104,16 +113,25 @@ def running_kafka(
 
 
 def _write_properties(folders: _Folders, port: int, controller_port: int) -> None:
+    if "," in str(folders.data):
+        raise BrokerStartError(f"Apache Kafka cannot use {folders.data}: it has a comma in its name")
     broker, controller = f"BROKER://{LOOPBACK}:{port}", f"CONTROLLER://{LOOPBACK}:{controller_port}"
     settings = {
         **SETTINGS,
         "listeners": f"{broker},{controller}",
         "advertised.listeners": broker,
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "log.dirs": str(folders.data).replace("\\", "\\\\"),
+        "log.dirs": str(folders.data),
     }
-    lines = (f"{name}={value}\n" for name, value in settings.items())
-    folders.properties.write_text("".join(lines), encoding="utf-8")
+    lines = (f"{name}={_escaped(value)}\n" for name, value in settings.items())
+    folders.properties.write_text("".join(lines), encoding="ascii")
+
+
+def _escaped(value: str) -> str:
+    """Write a value the way Java reads properties, which is not UTF-8."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
+    return "".join(chr(code) if code < _ASCII_END else f"\\u{code:04x}" for code in codes)
 
 
 def _format_once(kafka: Installation, folders: _Folders) -> None:
@@ -142,14 +160,20 @@ def _format_once(kafka: Installation, folders: _Folders) -> None:
         )
 
 
-def _process(kafka: Installation, folders: _Folders, heap_mb: int, lock: int) -> GuardedProcess:
-    heap = (f"-Xmx{heap_mb}m", f"-Xms{min(heap_mb, 256)}m", *_FAST_START)
-    return GuardedProcess(
-        _java(kafka, folders, *heap, "kafka.Kafka", str(folders.properties)),
-        output=folders.log / "console.log",
-        pid_file=folders.root / "pid",
-        keep=(lock,),
-    )
+@contextmanager
+def _process(kafka: Installation, folders: _Folders, heap_mb: int, lock: int) -> Iterator[GuardedProcess]:
+    heap = (f"-Xmx{heap_mb}m", f"-Xms{min(heap_mb, 256)}m")
+    with class_archive(kafka.archive) as sharing:
+        options = (*_FLAGS, *heap, *sharing.options)
+        with GuardedProcess(
+            _java(kafka, folders, *options, "kafka.Kafka", str(folders.properties)),
+            output=folders.log / "console.log",
+            pid_file=folders.root / "pid",
+            grace=_GRACE_SECONDS,
+            keep=(lock,),
+        ) as process:
+            yield process
+        sharing.complete = process.poll() == _TERMINATED
 
 
 def _java(kafka: Installation, folders: _Folders, *rest: str) -> list[str]:

@@ -32,10 +32,9 @@ def exclusive(path: Path, *, wait_seconds: float = 0.0) -> Iterator[int]:
         _acquire(descriptor, path, wait_seconds)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-        try:
-            yield descriptor
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        yield descriptor
+        # Not after an error: an interrupted stop leaves a child that holds the lock with reason.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 
