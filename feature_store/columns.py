@@ -1,0 +1,64 @@
+"""Columns of decoded events, and their way into Arrow and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from feature_store.declaration.event import EventSpec, FieldType, Kind
+from feature_store.log import arrow_type
+
+if TYPE_CHECKING:
+    from feature_store.decode import Values
+
+Columns = dict[str, list[Any]]
+"""Field -> values; decimals in minor units, instants in microseconds, None where absent."""
+
+
+def columns_of(event: EventSpec, events: list[Values]) -> Columns:
+    """The events, turned by ninety degrees."""
+    if not events:
+        return {name: [] for name in event.fields}
+    return dict(zip(event.fields, map(list, zip(*events, strict=True)), strict=True))
+
+
+def to_arrow(kind: FieldType, values: list[Any]) -> pa.Array[Any]:
+    """One column in its declared Arrow type."""
+    if kind.kind is Kind.DECIMAL:
+        return _decimals(pa.array(values, pa.int64()), arrow_type(kind))
+    return pa.array(values, arrow_type(kind))
+
+
+def from_arrow(kind: FieldType, column: pa.Array[Any]) -> list[Any]:
+    """The inverse of ``to_arrow``."""
+    if kind.kind is Kind.DECIMAL:
+        return _minor_units(column).to_pylist()
+    if kind.kind is Kind.TIMESTAMP:
+        return column.cast(pa.int64()).to_pylist()
+    return column.to_pylist()
+
+
+def columns_from_log(event: EventSpec, batch: pa.RecordBatch) -> Columns:
+    """The declared event fields of a feature log batch."""
+    return {name: from_arrow(spec.type, batch.column(name)) for name, spec in event.fields.items()}
+
+
+def _decimals(minor: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any]:
+    # A decimal128 is a little-endian 128-bit integer of minor units: the value, then its sign extended.
+    low = minor.fill_null(0).to_numpy(zero_copy_only=False)
+    halves = np.empty((len(low), 2), np.int64)
+    halves[:, 0] = low
+    halves[:, 1] = low >> 63
+    valid = minor.is_valid()
+    bits = None if minor.null_count == 0 else valid.buffers()[1]
+    return pa.Array.from_buffers(kind, len(low), [bits, pa.py_buffer(halves.tobytes())])
+
+
+def _minor_units(column: pa.Array[Any]) -> pa.Array[Any]:
+    buffer = column.buffers()[1]
+    halves = np.frombuffer(memoryview(buffer) if buffer else b"", np.int64).reshape(-1, 2)
+    low = halves[column.offset : column.offset + len(column), 0]
+    missing = None if column.null_count == 0 else ~column.is_valid().to_numpy(zero_copy_only=False)
+    return pa.array(low, pa.int64(), mask=missing)
