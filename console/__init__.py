@@ -1,1 +1,1 @@
-"""Where people meet the system: the command line, the local supervisor, the demo."""
+"""Where people meet the system: the command line and the local supervisor."""

@@ -1,0 +1,28 @@
+"""The command line: ``sluicegate``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from console.lifeline import hold_lifeline
+from feature_store.errors import SluicegateError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run one command; the exit code is 0, or that of the error, which is told in one line per finding."""
+    hold_lifeline()
+    from console.cli.app import app
+
+    try:
+        app(prog_name="sluicegate")
+    except SluicegateError as error:
+        for finding in str(error).splitlines():
+            sys.stderr.write(f"sluicegate: {finding}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from saying so again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

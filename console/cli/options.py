@@ -1,0 +1,34 @@
+"""Options that several commands share, spelt and explained once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="pipeline file (default: config/payments.yaml here, else the shipped one)"
+    ),
+]
+BrokerChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        "-b",
+        help="auto, kafka, embedded or host:port,… (default: $SLUICEGATE_BROKER, else the pipeline file's)",
+    ),
+]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        "-b",
+        help="host:port,… (default: $SLUICEGATE_BROKER, else what runs in the state folder, else the "
+        "pipeline file's)",
+    ),
+]
+StateDir = Annotated[Path, typer.Option("--state-dir", help="where a run on this machine keeps its things")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+
+STATE_DIR = Path(".sluicegate")

@@ -1,0 +1,61 @@
+"""``scorer``, ``keeper`` and ``monitor``: the processes one by one, as `up` and containers start them."""
+
+from typing import Annotated
+
+import typer
+
+from console.cli.options import STATE_DIR, Bootstrap, Config, StateDir
+
+Slot = Annotated[
+    int,
+    typer.Option("--slot", min=0, help="the worker's number; no two running scorers may share one"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: sluicegate scorer --broker localhost:9092 --slot 0")(scorer)
+    app.command(epilog="Example: sluicegate keeper --broker localhost:9092")(keeper)
+    app.command(epilog="Example: sluicegate monitor --broker localhost:9092")(monitor)
+
+
+def scorer(
+    config: Config = None, broker: Bootstrap = None, slot: Slot = 0, state_dir: StateDir = STATE_DIR
+) -> None:
+    """Run one scorer: events in, decisions out, until SIGTERM."""
+    from console.entry import prepare
+
+    config, bootstrap = prepare(config, broker, state_dir)
+    from streams.scorer import ScorerSettings, run
+
+    raise typer.Exit(run(ScorerSettings(config, bootstrap, slot, state_dir)))
+
+
+def keeper(
+    config: Config = None,
+    broker: Bootstrap = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of the local API")] = 8_321,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Run the keeper: it stores, schedules retraining and publishes models, until SIGTERM."""
+    from console.entry import prepare
+
+    config, bootstrap = prepare(config, broker, state_dir)
+    from training.keeper import KeeperSettings, run
+
+    run(KeeperSettings(config, bootstrap, state_dir, port))
+
+
+def monitor(
+    config: Config = None,
+    broker: Bootstrap = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of the web view")] = 8_322,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Run the monitor: live metrics and their web view, until SIGTERM."""
+    from console.entry import prepare
+
+    config, bootstrap = prepare(config, broker, state_dir)
+    from streams.monitor import MonitorSettings, run
+
+    run(MonitorSettings(config, bootstrap, port, state_dir))

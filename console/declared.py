@@ -1,0 +1,53 @@
+"""What a pipeline declares, in few words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+
+def summary(pipeline: Pipeline) -> dict[str, Any]:
+    """The pipeline in numbers and names."""
+    windows = pipeline.features.window_features()
+    return {
+        "pipeline": pipeline.name,
+        "clock": pipeline.clock,
+        "broker": pipeline.broker,
+        "events": pipeline.topics.events,
+        "partitions": pipeline.topics.partitions,
+        "key": pipeline.event.key,
+        "fields": len(pipeline.event.fields),
+        "features": len(pipeline.feature_vector),
+        "row_features": len(pipeline.features.rows),
+        "window_features": len(windows),
+        "entities": list(dict.fromkeys(" + ".join(feature.entity) for feature in windows)),
+        "global_features": [feature.name for feature in pipeline.global_features],
+        "schedule": f"{pipeline.training.schedule} {pipeline.training.time_zone}",
+        "algorithm": pipeline.training.algorithm,
+    }
+
+
+def describe(config: Path, told: dict[str, Any]) -> str:
+    """The summary as a few lines."""
+    lines = [
+        f"{config}: sound",
+        (
+            f"  {told['pipeline']}: {told['fields']} fields on {told['events']!r} "
+            f"({told['partitions']} partitions, key {told['key']})"
+        ),
+        (
+            f"  {told['features']} features: {told['row_features']} from the event itself, "
+            f"{told['window_features']} over windows of {', '.join(told['entities']) or 'no entity'}"
+        ),
+        f"  retrained by cron {told['schedule']} with {told['algorithm']}; clock: {told['clock']}",
+    ]
+    if told["global_features"]:
+        lines.append(
+            f"  one scorer must hold all partitions: the key {told['key']} does not determine the entity of "
+            f"{', '.join(told['global_features'])}"
+        )
+    return "\n".join(lines)

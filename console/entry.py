@@ -1,0 +1,20 @@
+"""What a process does before it starts its work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from console.local_run import find_bootstrap
+from console.logs import configure_logs
+from console.pipeline_file import find_config, open_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def prepare(config: Path | None, broker: str | None, state_dir: Path) -> tuple[Path, str]:
+    """Set up logs and secrets; returns the pipeline file and the broker's addresses."""
+    configure_logs()
+    found = find_config(config)
+    pipeline = open_pipeline(found, state_dir)
+    return found, find_bootstrap(broker, state_dir, pipeline)

@@ -1,0 +1,104 @@
+"""What runs on this machine: one run per state folder, and where other commands find its broker."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from feature_store.errors import BrokerError, ConfigError
+from streams.broker.spec import Choice, parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+BROKER_VARIABLE = "SLUICEGATE_BROKER"
+
+
+class LocalRun(msgspec.Struct, frozen=True):
+    """The addresses of a run on this machine."""
+
+    pid: int
+    config: str
+    bootstrap: str
+    monitor: str
+    keeper: str
+
+
+@contextmanager
+def only_run(state_dir: Path) -> Iterator[None]:
+    """Hold the state folder. Raises ConfigError, naming the process, while another run holds it."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not _locked(descriptor):
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise ConfigError(
+                f"{state_dir}: process {holder} already runs here; stop it, or choose another folder: "
+                "--state-dir FOLDER"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def announced(state_dir: Path, run: LocalRun) -> Iterator[None]:
+    """Tell other commands of this machine where the run is, until the block ends."""
+    path = state_dir / "up.json"
+    scratch = path.with_suffix(".new")
+    scratch.write_bytes(msgspec.json.encode(run))
+    scratch.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def current_run(state_dir: Path) -> LocalRun | None:
+    """The run that holds this state folder now."""
+    try:
+        run = msgspec.json.decode((state_dir / "up.json").read_bytes(), type=LocalRun)
+        descriptor = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CLOEXEC)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    try:
+        return None if _locked(descriptor) else run
+    finally:
+        os.close(descriptor)
+
+
+def broker_setting(option: str | None, pipeline: Pipeline) -> str:
+    """Which broker a new run uses: the option, the environment, the pipeline file, in this order."""
+    return option or os.environ.get(BROKER_VARIABLE) or pipeline.broker
+
+
+def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> str:
+    """The addresses of the broker that a command talks to.
+
+    In this order: the option, the environment, what runs in ``state_dir``, the pipeline file. Raises
+    BrokerError where none of them names one.
+    """
+    run = current_run(state_dir)
+    named = option or os.environ.get(BROKER_VARIABLE) or (run.bootstrap if run else pipeline.broker)
+    if parse_spec(named).choice is not Choice.GIVEN:
+        raise BrokerError(
+            f"nothing runs in {state_dir}; start it with `sluicegate up`, or name one: --broker host:port"
+        )
+    return named
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""Which processes a pipeline runs as on one machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.supervisor import AnswersAt, ProcessSpec, SaysReady
+from feature_store.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+_USUAL_SCORERS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run, and where it listens on this machine."""
+
+    config: Path
+    state_dir: Path
+    bootstrap: str
+    scorers: int
+    api_port: int
+    web_port: int
+
+    @property
+    def monitor_url(self) -> str:
+        """Where the live metrics are shown."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def keeper_url(self) -> str:
+        """Where the keeper's local API answers."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def scorer_names(self) -> list[str]:
+        """One name per slot."""
+        return [f"scorer-{slot}" for slot in range(self.scorers)]
+
+    def processes(self) -> list[ProcessSpec]:
+        """Every process, in the order in which they are started."""
+        return [self._keeper(), *(self._scorer(slot) for slot in range(self.scorers)), self._monitor()]
+
+    def _keeper(self) -> ProcessSpec:
+        port = ("--port", str(self.api_port))
+        return ProcessSpec("keeper", self._command("keeper", *port), AnswersAt(f"{self.keeper_url}/health"))
+
+    def _scorer(self, slot: int) -> ProcessSpec:
+        command = self._command("scorer", "--slot", str(slot))
+        return ProcessSpec(f"scorer-{slot}", command, SaysReady("scorer_ready"))
+
+    def _monitor(self) -> ProcessSpec:
+        command = self._command("monitor", "--port", str(self.web_port))
+        return ProcessSpec("monitor", command, AnswersAt(f"{self.monitor_url}/status.json"))
+
+    def _command(self, name: str, *more: str) -> tuple[str, ...]:
+        shared = (
+            "--config",
+            str(self.config),
+            "--broker",
+            self.bootstrap,
+            "--state-dir",
+            str(self.state_dir),
+        )
+        return ("-m", "console.cli", name, *shared, *more)
+
+
+def scorer_count(pipeline: Pipeline, wanted: int | None) -> int:
+    """How many scorers to run. Raises ConfigError where the features allow only one."""
+    limits = pipeline.global_features
+    if limits and wanted is not None and wanted > 1:
+        names = ", ".join(feature.name for feature in limits)
+        raise ConfigError(
+            f"--scorers {wanted}: {names} count for entities that the partition key {pipeline.event.key!r} "
+            "does not determine, which is exact only while one scorer holds all partitions; use --scorers 1"
+        )
+    most = pipeline.topics.partitions
+    if wanted is not None and wanted > most:
+        raise ConfigError(
+            f"--scorers {wanted}: the events topic has {most} partitions, so {wanted - most} would idle; "
+            f"use at most {most}, or raise topics.partitions before the topics are created"
+        )
+    return wanted or (1 if limits else min(_USUAL_SCORERS, most))

@@ -1,0 +1,105 @@
+"""The whole system on one machine: broker, topics, processes; started together, stopped in order."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.local_run import LocalRun, announced, broker_setting, only_run
+from console.pipeline_file import open_pipeline
+from console.plan import Plan, scorer_count
+from console.supervisor import LogBook, Supervisor
+from feature_store.errors import BrokerError
+from streams.broker import running_broker
+from streams.broker.ports import choose_ports
+from streams.kafka import ensure_topics, pipeline_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.broker import Broker
+
+_READY_SECONDS = 90.0
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class SystemSettings:
+    """What to run; ``broker`` and ``scorers`` None: as the pipeline says, ``cache_dir`` None: the usual one."""
+
+    config: Path
+    state_dir: Path
+    broker: str | None = None
+    scorers: int | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that runs."""
+
+    pipeline: Pipeline
+    broker: Broker
+    plan: Plan
+    supervisor: Supervisor
+    logbook: LogBook
+
+    def check(self) -> None:
+        """Raise ProcessFailedError or BrokerError when a part is gone for good."""
+        self.supervisor.raise_failure()
+        process = self.broker.process
+        if process is not None and (status := process.poll()) is not None:
+            raise BrokerError(
+                f"the broker at {self.broker.bootstrap} ended with status {status}; see {process.output}"
+            )
+
+    def run_until_stopped(self) -> None:
+        """Watch until a signal ends the wait (StopAsked), or a part is gone for good (an error)."""
+        while True:
+            self.check()
+            self.supervisor.wait(_LOOK_SECONDS)
+
+
+@contextmanager
+def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Iterator[System]:
+    """Run the system for the length of the block.
+
+    ``show`` is told each step, and warnings of the processes. Raises ConfigError, BrokerError,
+    ProcessFailedError.
+    """
+    pipeline = open_pipeline(settings.config, settings.state_dir)
+    scorers = scorer_count(pipeline, settings.scorers)
+    chosen = broker_setting(settings.broker, pipeline)
+    with (
+        only_run(settings.state_dir),
+        LogBook(settings.state_dir / "log" / "sluicegate.jsonl", show, verbose=settings.verbose) as logbook,
+        running_broker(chosen, state_dir=settings.state_dir, progress=show) as broker,
+    ):
+        ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
+        api_port, web_port = choose_ports(settings.state_dir / "ports.json")
+        plan = Plan(
+            settings.config.resolve(),
+            settings.state_dir.resolve(),
+            broker.bootstrap,
+            scorers,
+            api_port,
+            web_port,
+        )
+        supervisor = Supervisor(logbook)
+        try:
+            show(f"starting {scorers} scorers, keeper and monitor")
+            supervisor.start(plan.processes())
+            supervisor.wait_ready(_READY_SECONDS)
+            with announced(settings.state_dir, _addresses(plan)):
+                yield System(pipeline, broker, plan, supervisor, logbook)
+        finally:
+            for names in (plan.scorer_names, ["monitor"], ["keeper"]):
+                supervisor.stop(names)
+
+
+def _addresses(plan: Plan) -> LocalRun:
+    return LocalRun(os.getpid(), str(plan.config), plan.bootstrap, plan.monitor_url, plan.keeper_url)
