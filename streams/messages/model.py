@@ -5,9 +5,13 @@ Keys on the topic: ``artifact/<version>/<i>``, ``manifest/<pipeline>/<version>``
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 import msgspec
+
+CHUNK_BYTES = 524_288
+"""The most bytes of an artifact in one record, well below Kafka's default limit of one megabyte."""
 
 
 class FeatureRef(msgspec.Struct, frozen=True):
@@ -24,6 +28,12 @@ class ArtifactInfo(msgspec.Struct, frozen=True):
     length: int
     sha256: str
     chunks: int
+
+    @classmethod
+    def of(cls, artifact: bytes) -> ArtifactInfo:
+        """The info of ``artifact``, cut into chunks of ``CHUNK_BYTES``."""
+        chunks = -(-len(artifact) // CHUNK_BYTES)
+        return cls(len(artifact), hashlib.sha256(artifact).hexdigest(), chunks)
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -51,13 +61,17 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """What acts now. Epochs never go back: a rollback is a new epoch."""
+    """What acts now. Epochs never go back: a rollback is a new epoch.
+
+    ``previous`` is the version that a rollback returns to; it is kept as long as this record stands.
+    """
 
     epoch: int
     champion: str | None
     released_at: str
     why: str
     shadows: list[str] = []
+    previous: str | None = None
 
 
 def artifact_key(version: str, chunk: int) -> bytes:
