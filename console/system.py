@@ -29,7 +29,7 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class SystemSettings:
-    """What to run; ``broker`` and ``scorers`` None: as the pipeline says, ``cache_dir`` None: the usual one."""
+    """What to run; ``broker`` and ``scorers`` None: as the pipeline says."""
 
     config: Path
     state_dir: Path
