@@ -30,7 +30,7 @@ def class_archive(archive: Path | None) -> Iterator[Sharing]:
     if archive is None:
         yield Sharing([])
     elif archive.is_file():
-        yield Sharing([f"-XX:SharedArchiveFile={archive}"])
+        yield Sharing(reading_options(archive))
     else:
         unfinished = archive.with_name(f"{archive.name}.{os.getpid()}")
         sharing = Sharing([f"-XX:ArchiveClassesAtExit={unfinished}"])
@@ -40,3 +40,8 @@ def class_archive(archive: Path | None) -> Iterator[Sharing]:
                 unfinished.replace(archive)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def reading_options(archive: Path | None) -> list[str]:
+    """Return Java's options for using the archive, none where there is none yet."""
+    return [f"-XX:SharedArchiveFile={archive}"] if archive and archive.is_file() else []
