@@ -1,0 +1,111 @@
+"""A file's columns as the JSON that the scorer accepts, said in SQL so that no row becomes Python objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from feature_store.declaration.event import Kind
+from feature_store.errors import ConfigError
+
+if TYPE_CHECKING:
+    from feature_store.declaration.event import EventSpec, FieldType
+
+_INTEGERS = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+}
+_FLOATS = {"FLOAT", "DOUBLE"}
+_INSTANTS = ("TIMESTAMP", "DATE", "VARCHAR")
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def mapped_columns(event: EventSpec, found: dict[str, str], file: str) -> dict[str, str]:
+    """Field -> column for every declared field that the file has.
+
+    ``found`` is column -> DuckDB type. Raises ConfigError naming a column that is missed, and the cure.
+    """
+    columns = {}
+    for name, spec in event.fields.items():
+        column = event.column_of(name)
+        if column in found:
+            columns[name] = column
+        elif spec.required or name in event.file.columns:
+            raise ConfigError(
+                f"{file}: has no column {column!r} for the field {name!r}; it has {', '.join(found)}. "
+                f"Name the right one in the pipeline file: event.file.columns.{name}: COLUMN"
+            )
+    label = event.file.label
+    if label is not None and label.column not in found:
+        raise ConfigError(
+            f"{file}: has no column {label.column!r} for the label; it has {', '.join(found)}. "
+            "Name the right one in the pipeline file: event.file.label.column, or remove event.file.label"
+        )
+    return columns
+
+
+def instant_sql(column: str, duck_type: str, file: str) -> str:
+    """A zoneless UTC TIMESTAMP from ``column``; texts may carry an offset. ConfigError for other types."""
+    if not duck_type.startswith(_INSTANTS):
+        raise ConfigError(
+            f"{file}: column {column!r} is {duck_type}; expected a timestamp, a date or RFC 3339 text"
+        )
+    name = quoted(column)
+    if duck_type == "TIMESTAMP WITH TIME ZONE":
+        return f"make_timestamp(epoch_us({name}))"
+    return f"CAST({name} AS TIMESTAMP)"
+
+
+def text_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
+    """The value of ``column`` as text of the declared type, without quotes; NULL stays NULL."""
+    name = quoted(column)
+    match kind.kind:
+        case Kind.TIMESTAMP:
+            return f"strftime({instant_sql(column, duck_type, file)}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+        case Kind.DECIMAL:
+            return f"CAST(CAST({name} AS DECIMAL({kind.precision},{kind.scale})) AS VARCHAR)"
+        case Kind.INTEGER if duck_type in _FLOATS:
+            refusal = literal(f"column {column!r} holds numbers that are not whole")
+            return (
+                f"CASE WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) "
+                f"WHEN {name} IS NULL OR isnan({name}) THEN NULL ELSE error({refusal}) END"
+            )
+        case Kind.INTEGER:
+            return f"CAST(CAST({name} AS BIGINT) AS VARCHAR)"
+        case Kind.FLOAT:
+            return (
+                f"CASE WHEN isfinite(CAST({name} AS DOUBLE)) THEN CAST(CAST({name} AS DOUBLE) AS VARCHAR) END"
+            )
+        case Kind.BOOLEAN:
+            return f"CAST(CAST({name} AS BOOLEAN) AS VARCHAR)"
+        case Kind.STRING:
+            return f"CAST({name} AS VARCHAR)"
+
+
+def json_sql(event: EventSpec, columns: dict[str, str], found: dict[str, str], file: str) -> str:
+    """A JSON object of every mapped field, as text."""
+    members = []
+    for name, column in columns.items():
+        kind = event.fields[name].type
+        value = text_sql(column, kind, found[column], file)
+        if kind.kind is Kind.STRING:
+            value = f"CAST(to_json({value}) AS VARCHAR)"
+        elif kind.kind is Kind.TIMESTAMP:
+            value = f"'\"' || {value} || '\"'"
+        members.append(f"'\"{name}\":' || coalesce({value}, 'null')")
+    return "'{' || " + " || ',' || ".join(members) + " || '}'"
