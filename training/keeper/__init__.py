@@ -1,0 +1,1 @@
+"""The keeper: sinks what was decided and what became of it, and keeps the models fresh."""

@@ -1,0 +1,173 @@
+"""What is sunk: Kafka records as Arrow tables, one per table of the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+
+from feature_store.errors import ContractError
+from feature_store.log import decode_log
+from feature_store.units import from_text
+from streams.messages import Outcome, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feature_store.clock import Clock, Headers
+    from streams.kafka import Message
+
+_INSTANT = pa.timestamp("us")
+_POSITION: list[tuple[str, pa.DataType]] = [("partition", pa.int32()), ("offset", pa.int64())]
+
+
+def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in columns])
+
+
+_BATCHES = _schema(
+    ("partition", pa.int32()),
+    ("log_offset", pa.int64()),
+    ("source_topic", pa.string()),
+    ("first_offset", pa.int64()),
+    ("next_offset", pa.int64()),
+    ("row_count", pa.int32()),
+    ("duplicates", pa.int32()),
+    ("dead_letters", pa.int32()),
+    ("release_epoch", pa.int64()),
+    ("policy_offset", pa.int64()),
+)
+_DECISIONS = _schema(
+    *_POSITION,
+    ("event_id", pa.string()),
+    ("source_topic", pa.string()),
+    ("source_partition", pa.int32()),
+    ("source_offset", pa.int64()),
+    ("action", pa.string()),
+    ("release_epoch", pa.int64()),
+    ("message", pa.string()),
+)
+_OUTCOMES = _schema(
+    *_POSITION,
+    ("event_id", pa.string()),
+    ("label", pa.string()),
+    ("source", pa.string()),
+    ("observed_at", _INSTANT),
+    ("arrived_at", _INSTANT),
+)
+_REFUSED = _schema(*_POSITION, ("reason", pa.string()), ("message", pa.binary()))
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    """The part of a decision that becomes columns; the rest stays in the message."""
+
+    event_id: str
+    action: str
+    release: int
+    source: Source
+
+
+_decided = msgspec.json.Decoder(_Decided)
+_outcome = msgspec.json.Decoder(Outcome)
+
+
+def log_tables(messages: Sequence[Message]) -> tuple[pa.Table, pa.Table]:
+    """The scored rows and the ``batches`` of feature-log messages. Raises ContractError."""
+    scored, batches = [], []
+    for message in messages:
+        try:
+            batch, meta = decode_log(message.value() or b"")
+        except ContractError as error:
+            raise ContractError(f"{position(message)}: {error}") from error
+        scored.append(pa.Table.from_batches([batch]).replace_schema_metadata(None))
+        batches.append(
+            (
+                message.partition(),
+                message.offset(),
+                meta.topic,
+                meta.first_offset,
+                meta.next_offset,
+                batch.num_rows,
+                len(meta.duplicates),
+                len(meta.dead_letters),
+                meta.release_epoch,
+                meta.policy_offset,
+            )
+        )
+    try:
+        together = pa.concat_tables(scored, promote_options="default")
+    except pa.ArrowException as error:
+        raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error
+    return together, _table(_BATCHES, batches)
+
+
+def decision_table(messages: Sequence[Message]) -> pa.Table:
+    """Decisions with their whole message. Raises ContractError naming the record that is not one."""
+    decisions = []
+    for message in messages:
+        value = message.value() or b""
+        try:
+            decided = _decided.decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ContractError(f"{position(message)}: not a decision: {error}") from error
+        source = decided.source
+        decisions.append(
+            (
+                message.partition(),
+                message.offset(),
+                decided.event_id,
+                source.topic,
+                source.partition,
+                source.offset,
+                decided.action,
+                decided.release,
+                value.decode(),
+            )
+        )
+    return _table(_DECISIONS, decisions)
+
+
+def outcome_tables(messages: Sequence[Message], clock: Clock) -> tuple[pa.Table, pa.Table]:
+    """The outcomes, and those refused with the reason: outcomes come from outside and may be anything."""
+    outcomes, refused = [], []
+    for message in messages:
+        where = (message.partition(), message.offset())
+        value = message.value() or b""
+        try:
+            outcome = _outcome.decode(value)
+            observed = from_text(outcome.observed_at)
+        except (msgspec.MsgspecError, ValueError, OverflowError) as error:
+            refused.append((*where, str(error), value))
+            continue
+        arrived = clock.arrival(_headers(message), message.timestamp()[1])
+        outcomes.append((*where, outcome.event_id, outcome.label.value, outcome.source, observed, arrived))
+    return _table(_OUTCOMES, outcomes), _table(_REFUSED, refused)
+
+
+def offset_table(offsets: dict[tuple[str, int], int]) -> pa.Table:
+    """Where to go on: (topic, partition) -> next offset."""
+    return pa.table(
+        {
+            "topic": pa.array([topic for topic, _ in offsets], pa.string()),
+            "partition": pa.array([partition for _, partition in offsets], pa.int32()),
+            "next_offset": pa.array(list(offsets.values()), pa.int64()),
+        }
+    )
+
+
+def position(message: Message) -> str:
+    """Where a record stands, for people."""
+    return f"{message.topic()}[{message.partition()}]@{message.offset()}"
+
+
+def _headers(message: Message) -> Headers:
+    found = message.headers() or []
+    pairs = found.items() if isinstance(found, dict) else found
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+
+
+def _table(schema: pa.Schema, records: Sequence[tuple[object, ...]]) -> pa.Table:
+    columns = zip(*records, strict=True) if records else ((),) * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,181 @@
+"""The sink: feature log, decisions and outcomes into DuckDB, exactly once.
+
+A step is
+1. take what has come, in the order of each partition;
+2. turn it into Arrow tables; a malformed outcome is kept as refused, anything else malformed is an error;
+3. write rows and offsets in one DuckDB transaction;
+4. tell clock and waiting threads.
+
+A kill at any point leaves rows and offsets agreeing, and a start seeks to the offsets.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from feature_store.duck import Connection, DuckError
+from feature_store.errors import BrokerError, StorageError
+from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
+from training.keeper.queries import sql
+from training.keeper.rows import decision_table, log_tables, offset_table, outcome_tables
+from training.keeper.start import starting_offsets
+from training.keeper.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feature_store.clock import Clock
+    from feature_store.declaration.pipeline import Pipeline
+    from training.keeper.progress import Offsets, Progress
+
+_MOST_MESSAGES = 20_000
+_MOST_BYTES = 32 * 1024 * 1024
+_ONE_CALL = 1_000
+_GATHER_S = 0.1
+
+log = structlog.get_logger()
+
+
+class Sink:
+    """Moves records into the store; used by one thread."""
+
+    def __init__(
+        self,
+        store: Connection,
+        path: Path,
+        pipeline: Pipeline,
+        bootstrap: str,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        """Seek to the stored offsets. Raises StorageError when records in between are gone."""
+        self._store = store
+        self._clock = clock
+        self._progress = progress
+        self._topics = pipeline.topics
+        newest = rows(store, "newest_arrival")[0].popitem()[1]
+        if isinstance(newest, int):
+            clock.observe(newest)
+        self._known = set(dict(store.execute(sql("columns_of_scored")).fetchall()))
+        self._consumer = reader(bootstrap, end_events=True)
+        try:
+            topics = (self._topics.features, self._topics.decisions, self._topics.outcomes)
+            offsets = starting_offsets(self._consumer, store, path, topics)
+            self._consumer.assign([TopicPartition(topic, p, at) for (topic, p), at in offsets.items()])
+        except BaseException:
+            self._consumer.close()
+            raise
+        progress.advance(offsets)
+
+    def close(self) -> None:
+        """Leave Kafka; the store stays open."""
+        self._consumer.close()
+
+    def step(self) -> int:
+        """Sink what has come, waiting a moment for it. Returns how many records went in.
+
+        Raises BrokerError, StorageError, ContractError; the store then still agrees with its offsets.
+        """
+        messages, offsets = self._take()
+        if messages:
+            self._write(messages, offsets)
+        if offsets:
+            self._progress.advance(offsets)
+        return len(messages)
+
+    def _take(self) -> tuple[list[Message], Offsets]:
+        messages: list[Message] = []
+        offsets: Offsets = {}
+        size, until = 0, time.monotonic() + _GATHER_S
+        while len(messages) < _MOST_MESSAGES and size < _MOST_BYTES:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            for message in self._consumer.consume(_ONE_CALL, left):
+                error = message.error()
+                if error is None:
+                    messages.append(message)
+                    size += len(message)
+                elif not _reached_end(message, error):
+                    continue
+                at = message.topic() or "", message.partition() or 0
+                offsets[at] = (message.offset() or 0) + (error is None)
+        return messages, offsets
+
+    def _write(self, messages: list[Message], offsets: Offsets) -> None:
+        topics = self._topics
+        by_topic: dict[str, list[Message]] = {topics.features: [], topics.decisions: [], topics.outcomes: []}
+        for message in messages:
+            by_topic[message.topic() or ""].append(message)
+        newest = 0
+        with self._transaction():
+            if found := by_topic[topics.features]:
+                scored, batches = log_tables(found)
+                self._insert("scored", scored.select([c for c in scored.column_names if c in self._known]))
+                self._insert("batches", batches)
+                newest = _newest(scored)
+            if found := by_topic[topics.decisions]:
+                self._insert("decisions", decision_table(found))
+            if found := by_topic[topics.outcomes]:
+                outcomes, refused = outcome_tables(found, self._clock)
+                self._insert("outcomes", outcomes)
+                self._insert("outcomes_refused", refused)
+                if refused.num_rows:
+                    log.warning(
+                        "outcomes_refused", count=refused.num_rows, first=refused["reason"][0].as_py()
+                    )
+            self._move(offsets)
+        self._clock.observe(newest)
+
+    def _move(self, offsets: Offsets) -> None:
+        self._store.register("incoming_offsets", offset_table(offsets))
+        self._store.execute(sql("move_offsets"))
+        self._store.execute(sql("new_offsets"))
+        self._store.unregister("incoming_offsets")
+
+    def _insert(self, name: str, table: pa.Table) -> None:
+        if table.num_rows:
+            self._store.register("incoming", table)
+            self._store.execute(f"INSERT INTO {name} BY NAME FROM incoming")
+            self._store.unregister("incoming")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._store.begin()
+        try:
+            yield
+            self._store.commit()
+        except DuckError as error:
+            self._store.rollback()
+            raise StorageError(f"the keeper's store could not be written: {error}") from error
+        except BaseException:
+            self._store.rollback()
+            raise
+
+
+def _newest(scored: pa.Table) -> int:
+    newest = pc.max(scored["arrived_at"]).cast(pa.int64()).as_py()
+    return int(newest) if newest is not None else 0
+
+
+def _reached_end(message: Message, error: KafkaError) -> bool:
+    """Whether the consumer stands at a partition's end; False for what passes by itself."""
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (the client's own name for it)
+        return True
+    if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
+        raise StorageError(
+            f"{message.topic()}[{message.partition()}]: records that were not sunk are gone: {error.str()}"
+        )
+    if error.fatal() or not (error.retriable() or error.code() in _PASSING):
+        raise BrokerError(f"Kafka: {error.str()}") from KafkaException(error)
+    return False
+
+
+_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}  # noqa: SLF001

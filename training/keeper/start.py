@@ -1,0 +1,66 @@
+"""Where the sink begins: at the offsets in the store, if the topics still reach back to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.errors import BrokerError, StorageError
+from streams.kafka import Consumer, KafkaException, end_offsets, start_offsets
+from training.keeper.queries import sql
+from training.keeper.store import bind_to_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from feature_store.duck import Connection
+    from training.keeper.progress import Offsets
+
+_TIMEOUT_S = 30.0
+
+log = structlog.get_logger()
+
+
+def starting_offsets(consumer: Consumer, store: Connection, path: Path, topics: Sequence[str]) -> Offsets:
+    """(topic, partition) -> the offset to seek to; a partition that is new begins at the log's start.
+
+    Raises StorageError where a stored offset is below the log's start or beyond its end, and says what is
+    missing.
+    """
+    try:
+        cluster = consumer.list_topics(timeout=_TIMEOUT_S).cluster_id
+    except KafkaException as error:
+        raise BrokerError(f"no answer from Kafka: {error}") from error
+    bind_to_cluster(store, path, cluster or "unnamed")
+    stored = {(topic, p): at for topic, p, at in store.execute(sql("stored_offsets")).fetchall()}
+    offsets: Offsets = {}
+    findings: list[str] = []
+    for topic in topics:
+        ends = end_offsets(consumer, topic)
+        for partition, start in start_offsets(consumer, topic).items():
+            at = stored.get((topic, partition))
+            if at is None and start > 0:
+                log.warning("history_incomplete", topic=topic, partition=partition, log_start=start)
+            offsets[topic, partition] = start if at is None else at
+            if at is not None and (finding := _finding(topic, partition, at, start, ends[partition])):
+                findings.append(finding)
+    if findings:
+        raise StorageError(f"{path} and Kafka do not fit together:\n" + "\n".join(findings))
+    return offsets
+
+
+def _finding(topic: str, partition: int, at: int, start: int, end: int) -> str | None:
+    where = f"{topic}[{partition}]"
+    if at < start:
+        return (
+            f"{where}: offsets {at} to {start - 1} left the topic before they were sunk; restore them, "
+            "or start anew with another state folder and a longer topics.retention"
+        )
+    if at > end:
+        return (
+            f"{where}: sunk up to offset {at} but the topic ends at {end}, so it was made anew; "
+            "use another state folder"
+        )
+    return None
