@@ -1,0 +1,137 @@
+"""The faust app: agents that feed the state, and a timer that judges what is mature."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import faust
+import msgspec
+import structlog
+from aiokafka.errors import KafkaError
+
+from feature_store.errors import ContractError
+from feature_store.log import decode_log
+from streams.messages import Outcome
+from streams.monitor.barrier import Barrier
+from streams.monitor.progress import Progress
+from streams.monitor.transport import CommittedTransport
+from streams.monitor.web import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from faust.types import StreamT
+    from faust.types.tuples import ConsumerMessage
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.monitor.state import MonitorState
+
+_JUDGE_EVERY_S = 0.25
+_OUTCOME = msgspec.json.Decoder(Outcome)
+_log = structlog.get_logger()
+
+
+def build_app(
+    pipeline: Pipeline, state: MonitorState, *, bootstrap: str, web_port: int, data: Path
+) -> faust.App:
+    """The app of one monitor; it serves on 127.0.0.1 only.
+
+    Each start is a consumer group of its own: it reads everything that is kept, does not wait for the session
+    of a killed predecessor, and two monitors do not share the partitions between them. As it commits
+    nothing, the broker forgets the group when it leaves.
+    """
+    app = faust.App(
+        f"sluicegate.{pipeline.name}.monitor.{secrets.token_hex(4)}",
+        broker=[f"kafka://{address.strip()}" for address in bootstrap.split(",")],
+        datadir=data,
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+        consumer_auto_offset_reset="earliest",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        web_bind="127.0.0.1",
+        web_host="127.0.0.1",
+        web_port=web_port,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+    )
+    app.transport = CommittedTransport(app.conf.broker_consumer, app)
+    counted = Progress()
+    _feed(app, pipeline.topics.features, counted, state, partial(_take_batch, state))
+    _feed(app, pipeline.topics.outcomes, counted, state, partial(_take_outcome, state))
+    _judge(app, pipeline, counted, state)
+    serve(app, state)
+    return app
+
+
+def _feed(
+    app: faust.App,
+    topic: str,
+    counted: Progress,
+    state: MonitorState,
+    take: Callable[[ConsumerMessage], None],
+) -> None:
+    """Give each record of ``topic`` to ``take``, once; what cannot be understood is counted and left."""
+
+    async def agent(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            if not counted.advance(message.topic, message.partition, message.offset + 1):
+                state.repeated()
+                continue
+            try:
+                take(message)
+            except ContractError as error:
+                state.unreadable()
+                _log.warning("monitor_message_unreadable", **_where(message), error=str(error))
+            except Exception:  # noqa: BLE001  (an agent that raises loses the event and stalls)
+                state.unreadable()
+                _log.exception("monitor_message_failed", **_where(message))
+
+    app.agent(app.topic(topic, value_type=bytes), name=f"monitor.{topic}")(agent)
+
+
+def _judge(app: faust.App, pipeline: Pipeline, counted: Progress, state: MonitorState) -> None:
+    """Mature decisions once the outcomes are read; give up outcomes once the decisions are read too."""
+    outcomes = {pipeline.topics.outcomes}
+    everything = outcomes | {pipeline.topics.features}
+    mature = Barrier(app, outcomes, counted, state.now, state.mature)
+    expire = Barrier(app, everything, counted, state.now, state.expire)
+
+    async def judge() -> None:
+        try:
+            await mature.step()
+            await expire.step()
+        except (KafkaError, TimeoutError) as error:
+            _log.warning("monitor_ends_unknown", error=repr(error))
+
+    app.timer(_JUDGE_EVERY_S)(judge)
+
+
+def _take_batch(state: MonitorState, message: ConsumerMessage) -> None:
+    batch, meta = decode_log(message.value or b"")
+    state.batch(batch, meta, _micros(message))
+
+
+def _take_outcome(state: MonitorState, message: ConsumerMessage) -> None:
+    try:
+        outcome = _OUTCOME.decode(message.value or b"")
+    except msgspec.MsgspecError as error:
+        raise ContractError(f"not an outcome: {error}") from error
+    headers = message.headers.items() if isinstance(message.headers, Mapping) else message.headers
+    state.outcome(outcome, list(headers or ()), _micros(message))
+
+
+def _micros(message: ConsumerMessage) -> int:
+    return round(message.timestamp * 1_000) * 1_000
+
+
+def _where(message: ConsumerMessage) -> dict[str, Any]:
+    return {"topic": message.topic, "partition": message.partition, "offset": message.offset}

@@ -1,0 +1,72 @@
+"""The monitor's process."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from faust import Worker
+
+from feature_store.declaration.load import load_pipeline
+from feature_store.errors import SluicegateError
+from streams.kafka import reader, start_offsets
+from streams.monitor.app import build_app
+from streams.monitor.state import MonitorState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class MonitorSettings:
+    """What one monitor needs to know."""
+
+    config: Path
+    bootstrap: str
+    web_port: int
+    """On 127.0.0.1."""
+    state_dir: Path
+
+
+def run(settings: MonitorSettings) -> None:
+    """Monitor until SIGTERM or SIGINT.
+
+    Raises ConfigError, BrokerError where a topic is missing, SluicegateError when faust gives up.
+    """
+    pipeline = load_pipeline(settings.config)
+    _require_topics(settings.bootstrap, pipeline)
+    worker = _worker(settings, pipeline)
+    _log.info("monitor_started", pipeline=pipeline.name, web=f"http://127.0.0.1:{settings.web_port}/")
+    try:
+        worker.execute_from_commandline()
+    except SystemExit:
+        if worker.crash_reason is not None:
+            raise SluicegateError(f"the monitor gave up: {worker.crash_reason!r}") from worker.crash_reason
+    _log.info("monitor_stopped", pipeline=pipeline.name)
+
+
+def _require_topics(bootstrap: str, pipeline: Pipeline) -> None:
+    consumer = reader(bootstrap)
+    try:
+        for topic in (pipeline.topics.features, pipeline.topics.outcomes):
+            start_offsets(consumer, topic)
+    finally:
+        consumer.close()
+
+
+def _worker(settings: MonitorSettings, pipeline: Pipeline) -> Worker:
+    data = settings.state_dir / "monitor"
+    data.mkdir(parents=True, exist_ok=True)
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    state = MonitorState(pipeline)
+    app = build_app(
+        pipeline, state, bootstrap=settings.bootstrap, web_port=settings.web_port, data=data.absolute()
+    )
+    return Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel="WARNING")

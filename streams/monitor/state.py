@@ -1,0 +1,170 @@
+"""All that the monitor knows, fed with feature log batches and outcomes in any interleaving.
+
+Kept in memory and rebuilt from the topics at every start. Nothing here touches Kafka.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feature_store.clock import Headers, StreamClock
+from feature_store.units import to_text
+from streams.monitor.latency import Latency
+from streams.monitor.log_rows import ACTIONS, LogRows, read_rows
+from streams.monitor.maturing import Maturing
+from streams.monitor.models import SCORE_EDGES, ModelUse, ModelUses
+from streams.monitor.progress import Progress
+from streams.monitor.quality import Quality, score_bins
+from streams.monitor.rates import Rates
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.log import LogMeta
+    from streams.messages import Outcome
+
+_MINUTE = 60_000_000
+_HOUR = 3_600_000_000
+_EPOCHS_KEPT = 1_000
+
+
+class MonitorState:
+    """Live figures of one pipeline."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._clock = StreamClock()
+        self._started = _wall()
+        self._source = Progress()
+        self._wall_rate = Rates(_MINUTE, ACTIONS)
+        self._stream_rate = Rates(_HOUR, ACTIONS)
+        self._latency = Latency()
+        self._models = ModelUses()
+        self._maturing = Maturing(pipeline.outcomes)
+        self._actions = np.zeros(len(ACTIONS), np.int64)
+        self._counts = dict.fromkeys(("events", "duplicates", "dead_letters", "fallbacks", "batches"), 0)
+        self._outcomes = {"read": 0, "fraud": 0, "legitimate": 0}
+        self._releases: dict[int, dict[str, int]] = {}
+        self._problems = {"repeated": 0, "unreadable": 0}
+
+    def now(self) -> int:
+        """The pipeline's clock (us): the wall, or the newest arrival among the decisions read."""
+        return _wall() if self._pipeline.clock == "wall" else self._clock.now()
+
+    def batch(self, batch: pa.RecordBatch, meta: LogMeta, written_at: int) -> None:
+        """Count a feature log message that was written at ``written_at`` (us, Kafka's own time).
+
+        Raises ContractError, having counted nothing, where the rows are not those of a feature log.
+        """
+        new_from = self._source.reached(meta.topic, meta.partition)
+        event = self._pipeline.event
+        rows = read_rows(batch, event.id, event.time, new_from)
+        if not self._source.advance(meta.topic, meta.partition, meta.next_offset):
+            self._problems["repeated"] += 1
+            return
+        self._counts["batches"] += 1
+        self._counts["duplicates"] += sum(offset >= new_from for offset in meta.duplicates)
+        self._counts["dead_letters"] += sum(offset >= new_from for offset in meta.dead_letters)
+        if rows.event_ids:
+            self._decisions(rows, written_at)
+            self._release(meta.release_epoch, rows)
+
+    def outcome(self, outcome: Outcome, headers: Headers, written_at: int) -> None:
+        """Count an outcome that was written at ``written_at`` (us, Kafka's own time)."""
+        arrival = written_at
+        if self._pipeline.clock == "stream":
+            arrival = self._clock.arrival(headers, written_at // 1_000)
+        self._outcomes["read"] += 1
+        self._outcomes[outcome.label] += 1
+        self._maturing.told(outcome, arrival)
+
+    def repeated(self) -> None:
+        """Count a message that was delivered again and not counted again."""
+        self._problems["repeated"] += 1
+
+    def unreadable(self) -> None:
+        """Count a message that could not be understood."""
+        self._problems["unreadable"] += 1
+
+    def mature(self, now: int) -> None:
+        """Judge what is old enough; every outcome that arrived until ``now`` (us) must have been given."""
+        self._maturing.mature(now)
+
+    def expire(self, now: int) -> None:
+        """Give up old outcomes; every decision that arrived until ``now`` (us) must have been given."""
+        self._maturing.expire(now)
+
+    def status(self) -> dict[str, Any]:
+        """Everything, for people and programs; the keys are stable."""
+        wall, quality = _wall(), self._maturing.status()
+        stream = self._clock.now()
+        return {
+            "pipeline": self._pipeline.name,
+            "started_at": to_text(self._started),
+            "now": to_text(wall),
+            "clock": self._pipeline.clock,
+            "stream_time": to_text(stream) if stream else None,
+            **self._counts,
+            "actions": dict(zip(ACTIONS, self._actions.tolist(), strict=True)),
+            "rates": {"wall": _rate(self._wall_rate, wall), "stream": _rate(self._stream_rate, None)},
+            "latency_ms": self._latency.status(wall),
+            "score_edges": SCORE_EDGES.tolist(),
+            "models": [self._model(*item) for item in self._models.items()],
+            "release": max(self._releases, default=None),
+            "releases": [
+                {"epoch": epoch, "events": use["events"], "first_seen": to_text(use["first_seen"])}
+                for epoch, use in sorted(self._releases.items())
+            ],
+            "outcomes": self._outcomes,
+            "quality": quality,
+            "problems": self._problems,
+        }
+
+    def _decisions(self, rows: LogRows, written_at: int) -> None:
+        count = len(rows.event_ids)
+        self._counts["events"] += count
+        self._counts["fallbacks"] += rows.fallbacks
+        self._actions += np.bincount(rows.actions, minlength=len(ACTIONS))
+        self._clock.observe(int(rows.arrivals.max()))
+        written = np.full(count, written_at, np.int64)
+        self._wall_rate.add(written, rows.actions)
+        self._stream_rate.add(rows.arrivals, rows.actions)
+        self._latency.add(written, (written_at - rows.record_times) / 1_000)
+        models = self._models.add(rows.models, rows.scores, rows.decided)
+        self._maturing.decided(
+            rows.event_ids,
+            rows.event_times,
+            score_bins(rows.scores),
+            models,
+            rows.stopped,
+            rows.actions == ACTIONS.index("approve"),
+        )
+
+    def _release(self, epoch: int, rows: LogRows) -> None:
+        first = int(rows.decided.min())
+        use = self._releases.setdefault(epoch, {"events": 0, "first_seen": first})
+        use["events"] += len(rows.event_ids)
+        use["first_seen"] = min(use["first_seen"], first)
+        for old in sorted(self._releases)[:-_EPOCHS_KEPT]:
+            del self._releases[old]
+
+    def _model(self, version: str, number: int, use: ModelUse) -> dict[str, Any]:
+        quality = self._maturing.models.get(number) or Quality()
+        return {"version": version, **use.status(), "quality": quality.status()}
+
+
+def _rate(rates: Rates, now: int | None) -> dict[str, Any]:
+    actions = rates.per_second(now)
+    return {
+        "window_s": rates.window / 1e6,
+        "events_per_s": round(sum(actions.values()), 3),
+        "actions_per_s": actions,
+    }
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000
