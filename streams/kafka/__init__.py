@@ -15,7 +15,7 @@ from streams.kafka.clients import (
     reader,
     transactional_producer,
 )
-from streams.kafka.tail import end_offsets, read_range, read_to_end, start_offsets
+from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
 
 __all__ = [
     "Consumer",
@@ -25,6 +25,7 @@ __all__ = [
     "Producer",
     "TopicPartition",
     "TopicSpec",
+    "at_end",
     "end_offsets",
     "ensure_topics",
     "group_consumer",

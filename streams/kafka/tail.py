@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 30.0
 _IDLE_S = 30.0
+_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001
 
 
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:
@@ -27,15 +28,16 @@ def partitions_of(consumer: Consumer, topic: str) -> list[int]:
 
 def start_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
     """Partition -> first offset still kept."""
-    return {p: _watermarks(consumer, topic, p)[0] for p in partitions_of(consumer, topic)}
+    return {p: watermarks(consumer, topic, p)[0] for p in partitions_of(consumer, topic)}
 
 
 def end_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
     """Partition -> the end as read_committed sees it (the last stable offset)."""
-    return {p: _watermarks(consumer, topic, p)[1] for p in partitions_of(consumer, topic)}
+    return {p: watermarks(consumer, topic, p)[1] for p in partitions_of(consumer, topic)}
 
 
-def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """First kept offset and the end as read_committed sees it."""
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
     return int(low), int(high)
 
@@ -60,7 +62,7 @@ def read_range(bootstrap: str, topic: str, ranges: dict[int, tuple[int, int]]) -
                 partition, offset = message.partition(), message.offset()
                 if partition is None or offset is None:
                     continue
-                if _at_end(message):
+                if at_end(message):
                     waiting.discard(partition)
                     continue
                 high = ranges[partition][1]
@@ -86,12 +88,13 @@ def read_to_end(bootstrap: str, topic: str) -> Iterator[Message]:
     yield from read_range(bootstrap, topic, {p: (starts[p], ends[p]) for p in ends})
 
 
-def _at_end(message: Message) -> bool:
+def at_end(message: Message) -> bool:
+    """Whether this is the news that a partition ends here. Raises KafkaException for a lasting error."""
     error = message.error()
     if error is None:
         return False
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (the client's own name for it)
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
         return True
-    if error.retriable() or error.code() in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+    if error.retriable() or error.code() in _PASSING:
         return False
     raise KafkaException(error)

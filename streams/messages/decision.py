@@ -29,8 +29,9 @@ class Decision(msgspec.Struct, frozen=True):
     """The message on the decisions topic.
 
     ``policy_action`` is what model and rules decided; ``action`` differs from it only where the control group
-    lets an event through, which happens with probability ``propensity`` (1.0 for an event that was never at
-    risk of being stopped). ``score`` is a calibrated probability, None while there is no champion.
+    lets an event through. ``propensity`` is the probability with which the event was let through: 1.0
+    where the policy approved it, the control group's rate where it did not. ``score`` is a calibrated
+    probability, None while there is no champion.
     """
 
     event_id: str

@@ -1,0 +1,130 @@
+"""Following the models topic off the hot path: what acts now is swapped in between batches."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.errors import ContractError
+from streams.kafka import Consumer, Message, TopicPartition, at_end, end_offsets, reader, start_offsets
+from streams.messages import Release
+from streams.models.assembly import ModelsTopic
+from streams.models.champion import Champion, load_champion
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Under what a batch is decided: one release epoch and its champion, or none yet."""
+
+    epoch: int
+    champion: Champion | None
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A release that this worker could not take, and why."""
+
+    version: str
+    epoch: int
+    why: str
+
+
+class ModelWatcher:
+    """Keeps ``acting`` up to date from a thread of its own.
+
+    ``start`` reads the topic to its end before it returns, so that a starting worker never acts under an
+    old release. A release that cannot be loaded leaves the present one acting and appears in ``rejections``.
+    """
+
+    def __init__(self, bootstrap: str, pipeline: Pipeline) -> None:
+        self._bootstrap = bootstrap
+        self._topic = pipeline.topics.models
+        self._declared = pipeline.feature_vector
+        self._state = ModelsTopic(pipeline.name)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="models", daemon=True)
+        self._consumer: Consumer | None = None
+        self.acting = Acting(0, None)
+        self.rejections: queue.SimpleQueue[Rejection] = queue.SimpleQueue()
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Take the present release, then follow in the background."""
+        consumer = self._consumer = reader(self._bootstrap, end_events=True)
+        first, end = start_offsets(consumer, self._topic)[0], end_offsets(consumer, self._topic)[0]
+        consumer.assign([TopicPartition(self._topic, 0, first)])
+        done = first >= end
+        while not done:
+            for message in consumer.consume(500, 0.5):
+                done = done or at_end(message) or (message.offset() or 0) >= end - 1
+                self._feed(message)
+        self._take_release()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns when it has ended."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _follow(self) -> None:
+        consumer = self._consumer
+        if consumer is None:
+            return
+        try:
+            while not self._stop.is_set():
+                changed = False
+                for message in consumer.consume(500, 0.2):
+                    changed = self._feed(message) or changed
+                if changed:
+                    self._take_release()
+        except BaseException as error:  # noqa: BLE001  (handed to the scorer's loop, which ends the process)
+            self.failure = error
+        finally:
+            consumer.close()
+
+    def _feed(self, message: Message) -> bool:
+        if message.error() is not None:
+            return False  # the end of the partition, or a broker that is away: the client goes on by itself
+        try:
+            return self._state.feed(_bytes(message.key()), _bytes(message.value()))
+        except ContractError as error:
+            self._reject(Release(self.acting.epoch, None, "", ""), str(error))
+            return False
+
+    def _take_release(self) -> None:
+        release = self._state.release
+        if release is None or release.epoch <= self.acting.epoch:
+            return
+        try:
+            champion = self._champion(release.champion)
+        except ContractError as error:
+            self._reject(release, str(error))
+            return
+        self.acting = Acting(release.epoch, champion)
+        _log.info("release_taken", epoch=release.epoch, model=release.champion)
+
+    def _champion(self, version: str | None) -> Champion | None:
+        if version is None:
+            return None
+        if self.acting.champion is not None and self.acting.champion.version == version:
+            return self.acting.champion
+        artifact = self._state.artifact(version)
+        return load_champion(self._state.manifests[version], artifact, self._declared)
+
+    def _reject(self, release: Release, why: str) -> None:
+        _log.error("release_rejected", epoch=release.epoch, model=release.champion, why=why)
+        self.rejections.put(Rejection(release.champion or "", release.epoch, why))
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

@@ -1,0 +1,134 @@
+"""The feature log of a step: one message per source partition, split below the byte limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from feature_store.log import LogMeta, encode_log, log_schema
+from streams.scorer.records import LogMessage
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.expressions import Matrix
+    from streams.scorer.evidence import Evidence
+    from streams.scorer.intake import Sorted
+
+MAX_MESSAGE_BYTES = 4_000_000
+
+
+class LogWriter:
+    """Writes down a step so that state and history can be rebuilt from it alone."""
+
+    def __init__(self, pipeline: Pipeline, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._pipeline = pipeline
+        self._max_bytes = max_bytes
+        self._schema = log_schema(pipeline)
+        self._hashes = {feature.name: feature.hash for feature in pipeline.feature_vector}
+        self._own_id = pipeline.event.id != "event_id"
+        self._own_time = pipeline.event.time != "event_time"
+        self._time_position = list(pipeline.event.fields).index(pipeline.event.time)
+
+    def write(
+        self,
+        epoch: int,
+        stretches: dict[int, tuple[int, int]],
+        found: Sorted,
+        event_columns: list[pa.Array[Any]],
+        matrix: Matrix,
+        evidence: Evidence,
+        first_seq: int,
+    ) -> list[LogMessage]:
+        """One or more messages for every partition in ``stretches`` (partition -> first and next offset)."""
+        rows = self._rows(found, event_columns, matrix, evidence, first_seq)
+        partitions = np.array([record.partition for record in found.accepted.records], np.int64)
+        messages = []
+        for partition, (first, end) in stretches.items():
+            meta = LogMeta(
+                pipeline=self._pipeline.name,
+                topic=self._pipeline.topics.events,
+                partition=partition,
+                first_offset=first,
+                next_offset=end,
+                release_epoch=epoch,
+                policy_offset=-1,
+                duplicates=[r.offset for r in found.duplicates if r.partition == partition],
+                dead_letters=[r.record.offset for r in found.refused if r.record.partition == partition],
+                hashes=self._hashes,
+            )
+            mine = rows
+            if len(stretches) > 1:
+                mine = rows.take(np.flatnonzero(partitions == partition))
+            messages += [LogMessage(partition, m) for m in self._split(mine, meta)]
+        return messages
+
+    def _rows(
+        self,
+        found: Sorted,
+        event_columns: list[pa.Array[Any]],
+        matrix: Matrix,
+        evidence: Evidence,
+        first_seq: int,
+    ) -> pa.RecordBatch:
+        accepted, n = found.accepted, len(found.accepted.records)
+        columns: list[Any] = list(event_columns)
+        if self._own_id:
+            columns.append(accepted.ids)
+        if self._own_time:
+            columns.append(event_columns[self._time_position])
+        columns += [
+            np.zeros(n, np.int8),
+            np.arange(first_seq, first_seq + n),
+            [record.partition for record in accepted.records],
+            [record.offset for record in accepted.records],
+            [record.record_time_ms for record in accepted.records],
+            [record.arrived_at for record in accepted.records],
+            accepted.digests,
+        ]
+        missing = np.isnan(matrix)
+        columns += [pa.array(matrix[:, i], mask=missing[:, i]) for i in range(matrix.shape[1])]
+        columns += [
+            evidence.margins if evidence.margins is not None else [None] * n,
+            evidence.scores if evidence.scores is not None else [None] * n,
+            [evidence.engine] * n,
+            [evidence.model] * n,
+            [ruling.policy_action.value for ruling in evidence.verdicts],
+            [ruling.action.value for ruling in evidence.verdicts],
+            [ruling.propensity for ruling in evidence.verdicts],
+            evidence.rules,
+            [evidence.fallback] * n,
+            [evidence.decided_at] * n,
+        ]
+        arrays = [
+            column if isinstance(column, pa.Array) else pa.array(column, field.type)
+            for column, field in zip(columns, self._schema, strict=True)
+        ]
+        return pa.record_batch(arrays, schema=self._schema)
+
+    def _split(self, rows: pa.RecordBatch, meta: LogMeta) -> list[bytes]:
+        message = encode_log(rows, meta)
+        if len(message) <= self._max_bytes or rows.num_rows <= 1:
+            return [message]
+        half = rows.num_rows // 2
+        border = rows.column("source_offset")[half].as_py()
+        left, right = _cut(meta, border)
+        return self._split(rows.slice(0, half), left) + self._split(rows.slice(half), right)
+
+
+def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:
+    """The same stretch as two: below ``border``, and from it on."""
+
+    def part(first: int, end: int) -> LogMeta:
+        inside = range(first, end)
+        return msgspec.structs.replace(
+            meta,
+            first_offset=first,
+            next_offset=end,
+            duplicates=[offset for offset in meta.duplicates if offset in inside],
+            dead_letters=[offset for offset in meta.dead_letters if offset in inside],
+        )
+
+    return part(meta.first_offset, border), part(border, meta.next_offset)

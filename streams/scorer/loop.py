@@ -1,0 +1,135 @@
+"""The loop around the core: poll, step, commit; whatever is there makes a batch."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.clock import Clock, clock_named
+from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end
+from streams.scorer.core import ScorerCore
+from streams.scorer.partitions import Partitions
+from streams.scorer.pulse import Pulse
+from streams.scorer.records import SourceRecord
+from streams.scorer.transaction import Aborted, Transactions
+
+if TYPE_CHECKING:
+    import threading
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.models.watcher import ModelWatcher
+
+_log = structlog.get_logger()
+_POLL_S = 0.1
+
+
+class ScorerLoop:
+    """One scorer: everything it needs is given, ``run`` works until ``stop`` is set."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        bootstrap: str,
+        consumer: Consumer,
+        transactions: Transactions,
+        watcher: ModelWatcher,
+    ) -> None:
+        self._clock: Clock = clock_named(pipeline.clock)
+        self._core = ScorerCore(pipeline, self._clock)
+        self._topic = pipeline.topics.events
+        self._max_events = pipeline.serving.batch.max_events
+        self._consumer = consumer
+        self._transactions = transactions
+        self._watcher = watcher
+        self._partitions = Partitions(consumer, self._core, pipeline, bootstrap)
+        self._pulse = Pulse()
+
+    def run(self, stop: threading.Event) -> None:
+        """Decide events until ``stop`` is set. Raises what makes going on unsafe."""
+        self._transactions.start()
+        self._watcher.start()
+        self._partitions.subscribe()
+        _log.info("scorer_ready", epoch=self._watcher.acting.epoch)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            while not stop.is_set():
+                self._turn()
+        finally:
+            gc.enable()
+            gc.unfreeze()
+            self._watcher.stop()
+            self._consumer.close()
+
+    def _turn(self) -> None:
+        message = self._consumer.poll(_POLL_S)
+        self._raise_failures()
+        self._pulse.beat(self._watcher.acting.epoch)
+        if message is None:
+            gc.collect(0)
+            return
+        records = self._records([message, *self._consumer.consume(self._max_events - 1, 0)])
+        self._raise_failures()
+        if records:
+            self._step(records)
+
+    def _step(self, records: list[SourceRecord]) -> None:
+        started = time.perf_counter()
+        acting = self._watcher.acting
+        result = self._core.step(records, acting)
+        try:
+            self._transactions.commit(result)
+        except Aborted:
+            self._core.rollback()
+            self._seek_back()
+            return
+        self._core.commit()
+        self._pulse.count(len(records), len(result.refused), time.perf_counter() - started)
+
+    def _records(self, messages: list[Message]) -> list[SourceRecord]:
+        positions = self._core.positions
+        records = []
+        for message in messages:
+            if message.error() is not None:
+                at_end(message)  # raises what will not pass by itself
+                continue
+            partition, offset = message.partition(), message.offset()
+            if partition is None or offset is None or offset < positions.get(partition, offset + 1):
+                continue  # a partition that was just handed over, or a record that was decided already
+            _, record_time = message.timestamp()
+            arrived_at = self._clock.arrival(_headers(message), record_time)
+            records.append(
+                SourceRecord(
+                    partition, offset, _bytes(message.key()), _bytes(message.value()), record_time, arrived_at
+                )
+            )
+        return records
+
+    def _seek_back(self) -> None:
+        for partition, offset in self._core.positions.items():
+            try:
+                self._consumer.seek(TopicPartition(self._topic, partition, offset))
+            except KafkaException as error:
+                # The partition is no longer ours; the rebalance under way will say so.
+                _log.info("seek_refused", partition=partition, why=str(error.args[0]))
+
+    def _raise_failures(self) -> None:
+        failure = self._partitions.failure or self._watcher.failure
+        if failure is not None:
+            raise failure
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]] | None:
+    found = message.headers()
+    if not found:
+        return None
+    pairs = found.items() if isinstance(found, dict) else found
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

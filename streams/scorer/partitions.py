@@ -1,0 +1,85 @@
+"""Which partitions this scorer holds: taking over, handing over, never working on half a state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.errors import ConfigError, StateError
+from streams.kafka import Consumer, TopicPartition
+from streams.kafka.tail import partitions_of, watermarks
+from streams.scorer.recovery import restore
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.scorer.core import ScorerCore
+
+_log = structlog.get_logger()
+_TIMEOUT_S = 60.0
+
+
+class Partitions:
+    """Rebalance callbacks. They run inside ``poll``, so never in the middle of a step."""
+
+    def __init__(self, consumer: Consumer, core: ScorerCore, pipeline: Pipeline, bootstrap: str) -> None:
+        self._consumer = consumer
+        self._core = core
+        self._pipeline = pipeline
+        self._bootstrap = bootstrap
+        self._topic = pipeline.topics.events
+        self.failure: BaseException | None = None
+        """What went wrong in a callback; the loop raises it."""
+
+    def subscribe(self) -> None:
+        """Join the group."""
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
+        try:
+            committed = {tp.partition: tp.offset for tp in consumer.committed(gained, timeout=_TIMEOUT_S)}
+            starts = {p: self._start(p, offset) for p, offset in committed.items()}
+            for partition, offset in starts.items():
+                self._core.add_partition(partition, offset)
+            self._refuse_half_a_state()
+            taken_over = {p: offset for p, offset in starts.items() if committed[p] >= 0}
+            replayed = restore(self._core, self._pipeline, self._bootstrap, consumer, taken_over)
+            consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
+            _log.info("partitions_gained", partitions=sorted(starts), replayed=replayed)
+        except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
+            self.failure = error
+
+    def _on_revoke(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        for tp in lost:
+            self._core.drop_partition(tp.partition)
+        if self._pipeline.global_features and lost and self._core.positions:
+            self.failure = self._half_a_state()
+        if lost:
+            consumer.incremental_unassign(lost)
+        _log.info("partitions_lost", partitions=sorted(tp.partition for tp in lost))
+
+    def _start(self, partition: int, committed: int) -> int:
+        low, _ = watermarks(self._consumer, self._topic, partition)
+        if committed < 0:
+            return low
+        if committed < low:
+            raise StateError(
+                f"{self._topic}/{partition}: events from offset {committed} to {low} were deleted before "
+                "they were decided. Keep events longer, or reset the group if their loss is acceptable"
+            )
+        return committed
+
+    def _refuse_half_a_state(self) -> None:
+        whole = set(partitions_of(self._consumer, self._topic))
+        if self._pipeline.global_features and set(self._core.positions) != whole:
+            raise self._half_a_state()
+
+    def _half_a_state(self) -> ConfigError:
+        names = ", ".join(feature.name for feature in self._pipeline.global_features[:3])
+        return ConfigError(
+            f"features.windows: {names} count for an entity that does not contain the partition key "
+            f"{self._pipeline.event.key!r}, so one scorer must hold all partitions of {self._topic!r}; run a "
+            "single scorer, or add the key to the entity"
+        )

@@ -1,0 +1,52 @@
+"""What goes into one step of the scorer and what comes out: plain records, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class SourceRecord(NamedTuple):
+    """One record of the events topic. Times in microseconds but for Kafka's own, in milliseconds."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    record_time_ms: int
+    arrived_at: int
+
+
+class Refused(NamedTuple):
+    """A record that becomes a dead letter."""
+
+    record: SourceRecord
+    reason: str
+    detail: str
+
+
+class Decided(NamedTuple):
+    """A decision, ready to be sent."""
+
+    record: SourceRecord
+    event_id: str
+    model: str | None
+    message: bytes
+
+
+class LogMessage(NamedTuple):
+    """A feature log message and the partition it belongs to."""
+
+    partition: int
+    message: bytes
+
+
+@dataclass
+class StepResult:
+    """Everything that one micro-batch adds to Kafka, and the positions after it."""
+
+    decided: list[Decided] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    log: list[LogMessage] = field(default_factory=list)
+    positions: dict[int, int] = field(default_factory=dict)
+    duplicates: int = 0

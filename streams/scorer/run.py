@@ -1,0 +1,69 @@
+"""A scorer as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.declaration.load import load_pipeline
+from streams.kafka import group_consumer, transactional_producer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = structlog.get_logger()
+_TRANSACTION_TIMEOUT_MS = 30_000
+
+
+@dataclass(frozen=True)
+class ScorerSettings:
+    """What a scorer is told at start; ``slot`` must be its own among the running scorers, and stable."""
+
+    config: Path
+    bootstrap: str
+    slot: int
+
+
+def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
+    """Decide events until SIGTERM, SIGINT or ``stop``. Raises SluicegateError when it cannot go on."""
+    # Set before the model libraries load: their two OpenMP runtimes would fight over the core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from streams.models.watcher import ModelWatcher  # noqa: PLC0415
+    from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
+    from streams.scorer.transaction import Transactions  # noqa: PLC0415
+
+    stop = stop or stop_on_signals()
+    pipeline = load_pipeline(settings.config)
+    identity = f"sluicegate.{pipeline.name}.scorer"
+    consumer = group_consumer(
+        settings.bootstrap,
+        identity,
+        session_timeout_ms=pipeline.serving.session_timeout // 1_000,
+        client_id=f"{identity}.{settings.slot}",
+    )
+    producer = transactional_producer(
+        settings.bootstrap, f"{identity}.{settings.slot}", timeout_ms=_TRANSACTION_TIMEOUT_MS
+    )
+    loop = ScorerLoop(
+        pipeline,
+        settings.bootstrap,
+        consumer,
+        Transactions(producer, consumer, pipeline),
+        ModelWatcher(settings.bootstrap, pipeline),
+    )
+    loop.run(stop)
+    _log.info("scorer_stopped", slot=settings.slot)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set. Only the main thread may ask for it."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,138 @@
+"""The commit of a step: decisions, feature log, dead letters and offsets as one Kafka transaction.
+
+1. Begin, and send every message of the step.
+2. Add the source offsets, under the group's generation.
+3. Commit. An unknown result is asked for again until it is known; it is never guessed.
+4. Where Kafka wants it, abort: the caller takes its state back and seeks back.
+
+If the process dies before 3, nothing of the step is visible and the offsets have not moved; after it, all
+of it is.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.errors import StateError
+from streams.kafka import Consumer, KafkaException, Producer, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.scorer.records import Refused, StepResult
+
+_log = structlog.get_logger()
+_CALL_TIMEOUT_S = 10.0
+_PAUSE_S = 0.1
+
+
+class Aborted(Exception):  # noqa: N818  (not an error: the step will be done again)
+    """The transaction was aborted; nothing of the step is visible."""
+
+
+class Transactions:
+    """Commits steps with one transactional producer."""
+
+    def __init__(self, producer: Producer, consumer: Consumer, pipeline: Pipeline) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._topics = pipeline.topics
+        self._patience_s = pipeline.serving.commit_patience / 1e6
+
+    def start(self) -> None:
+        """Fence older processes of this slot and abort what they left open."""
+        self._insist("init_transactions", lambda: self._producer.init_transactions(_CALL_TIMEOUT_S * 3))
+
+    def commit(self, result: StepResult) -> None:
+        """Make the step visible, all of it or nothing.
+
+        Raises Aborted when nothing is visible and the step must be done again; StateError or
+        KafkaException when the process must end and recover.
+        """
+        try:
+            self._insist("begin_transaction", self._producer.begin_transaction)
+            self._send(result)
+            offsets = [
+                TopicPartition(self._topics.events, partition, offset)
+                for partition, offset in result.positions.items()
+            ]
+            group = self._consumer.consumer_group_metadata()
+            self._insist(
+                "send_offsets",
+                lambda: self._producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S),
+            )
+            self._insist("commit", lambda: self._producer.commit_transaction(_CALL_TIMEOUT_S))
+        except KafkaException as error:
+            if not error.args[0].txn_requires_abort():
+                raise
+            _log.warning("transaction_aborted", why=str(error.args[0]))
+            self._insist("abort", lambda: self._producer.abort_transaction(_CALL_TIMEOUT_S))
+            raise Aborted(str(error.args[0])) from error
+
+    def _insist(self, what: str, call: Callable[[], object]) -> None:
+        """Call until the result is known."""
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                call()
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                if time.monotonic() > deadline:
+                    raise StateError(
+                        f"{what}: Kafka gave no answer for {self._patience_s:.0f} s; the process ends so "
+                        "that a fresh one recovers from what was committed"
+                    ) from error
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
+    def _send(self, result: StepResult) -> None:
+        for decided in result.decided:
+            headers: list[tuple[str, str | bytes | None]] = [
+                ("event_id", decided.event_id),
+                ("model", decided.model or ""),
+            ]
+            record = decided.record
+            self._produce(self._topics.decisions, decided.message, record.key, headers, record.partition)
+        for log in result.log:
+            self._produce(self._topics.features, log.message, None, None, log.partition)
+        for refused in result.refused:
+            record = refused.record
+            headers = _dead_letter_headers(refused, self._topics.events)
+            self._produce(self._topics.dead_letters, record.value, record.key, headers, record.partition)
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[tuple[str, str | bytes | None]] | None,
+        partition: int,
+    ) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value=value, key=key, headers=headers or [], partition=partition
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+
+def _dead_letter_headers(refused: Refused, topic: str) -> list[tuple[str, str | bytes | None]]:
+    record = refused.record
+    return [
+        ("reason", refused.reason),
+        ("detail", refused.detail[:1_000]),
+        ("source_topic", topic),
+        ("source_partition", str(record.partition)),
+        ("source_offset", str(record.offset)),
+        ("source_time", str(record.record_time_ms)),
+        ("arrived_at", str(record.arrived_at // 1_000)),
+    ]
