@@ -1,0 +1,52 @@
+"""Labels as they were known at one moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_store.units import to_datetime
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.duck import Connection
+
+WEIGHT_CAP = 50.0
+"""The most events that one event of the control group may stand for: beyond it, one row rules the fit."""
+
+_LABELS = Path(__file__).with_name("labels.sql").read_text(encoding="utf-8")
+
+
+def matured_until(pipeline: Pipeline, as_of: int) -> int:
+    """The newest event time (us) whose silence means legitimate at ``as_of`` (us)."""
+    return as_of - pipeline.outcomes.maturity
+
+
+def matured_labels(
+    connection: Connection,
+    pipeline: Pipeline,
+    as_of: int,
+    *,
+    columns: str = "*",
+    weight_cap: float = WEIGHT_CAP,
+) -> pa.Table:
+    """Every matured event with a label known at ``as_of`` (us): its columns, ``label`` and ``weight``.
+
+    ``connection`` must have the relations ``scored`` and ``outcomes``, as ``labels.sql`` describes them.
+    ``columns`` narrows the result; it is SQL, never text from outside.
+    """
+    query = f"select {columns} from ({_LABELS})"  # noqa: S608  (both parts are the program's own)
+    parameters = {
+        "as_of": _instant(as_of),
+        "matured_until": _instant(matured_until(pipeline, as_of)),
+        "precedence": list(pipeline.outcomes.sources),
+        "weight_cap": weight_cap,
+    }
+    table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
+    return table
+
+
+def _instant(microseconds: int) -> object:
+    return to_datetime(microseconds).replace(tzinfo=None)
