@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feature_store.errors import BrokerError, ContractError
-from streams.kafka import KafkaException, transactional_producer
-from streams.messages import Manifest, Release
-from streams.messages.model import artifact_key, manifest_key, release_key
-from training.models_topic import PublishedModels, read_models
+from streams.kafka import KafkaException, read_to_end, transactional_producer
+from streams.messages import ArtifactInfo, Manifest, Release
+from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
+from streams.models.assembly import ModelsTopic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from streams.kafka import Producer
 
 KEPT = 5
-CHUNK_BYTES = 512 * 1024
 
 _TIMEOUT_S = 30.0
 _TRIES = 5
@@ -34,9 +33,15 @@ _TRIES = 5
 Records = list[tuple[bytes, bytes | None]]
 
 
-def chunked(artifact: bytes) -> list[bytes]:
-    """The artifact in pieces that fit a Kafka message."""
-    return [artifact[at : at + CHUNK_BYTES] for at in range(0, len(artifact), CHUNK_BYTES)] or [b""]
+def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
+    """The models topic as it is now: the acting release, and the kept versions, oldest first.
+
+    Raises BrokerError, or ContractError for a record that is malformed.
+    """
+    found = ModelsTopic(pipeline.name)
+    for message in read_to_end(bootstrap, pipeline.topics.models):
+        found.feed(message.key(), message.value())
+    return found
 
 
 class Publisher:
@@ -49,34 +54,32 @@ class Publisher:
         self._now_text = now_text
         self._one_at_a_time = threading.Lock()
 
-    def read(self) -> PublishedModels:
+    def read(self) -> ModelsTopic:
         """What is published now."""
         return read_models(self._bootstrap, self._pipeline)
 
     def publish(self, manifest: Manifest, artifact: bytes, why: str) -> Release:
         """Make a new version the champion. Raises BrokerError when nothing was published, ContractError."""
 
-        def change(now: PublishedModels) -> tuple[Records, Release]:
+        def change(now: ModelsTopic) -> tuple[Records, Release]:
             if manifest.version in now.manifests:
                 raise ContractError(f"model {manifest.version} is published already; versions never change")
-            chunks = chunked(artifact)
-            if manifest.artifact.chunks != len(chunks) or manifest.artifact.length != len(artifact):
+            if manifest.artifact != ArtifactInfo.of(artifact):
                 raise ContractError(f"model {manifest.version}: its manifest describes another artifact")
-            records: Records = [(artifact_key(manifest.version, i), chunk) for i, chunk in enumerate(chunks)]
-            records.append(
-                (manifest_key(self._pipeline.name, manifest.version), msgspec.json.encode(manifest))
-            )
+            records = _chunks(manifest.version, artifact)
+            key = manifest_key(self._pipeline.name, manifest.version)
+            records.append((key, msgspec.json.encode(manifest)))
             now.manifests[manifest.version] = manifest
-            return records, self._release(now, manifest.version, now.champion, why)
+            return records, self._release(now, manifest.version, champion_of(now), why)
 
         return self._change(change)
 
     def promote(self, version: str, why: str = "promoted by hand") -> Release:
         """Make a kept version the champion, as a new epoch. Raises ContractError for an unknown version."""
 
-        def change(now: PublishedModels) -> tuple[Records, Release]:
-            now.artifact(version)
-            previous = now.champion
+        def change(now: ModelsTopic) -> tuple[Records, Release]:
+            _check_kept(now, version)
+            previous = champion_of(now)
             if version == previous:
                 raise ContractError(f"model {version} is the champion already")
             return [], self._release(now, version, previous, why)
@@ -89,25 +92,25 @@ class Publisher:
         Raises ContractError when there is nothing to go back to.
         """
 
-        def change(now: PublishedModels) -> tuple[Records, Release]:
+        def change(now: ModelsTopic) -> tuple[Records, Release]:
             target = now.release.previous if now.release else None
             if target is None:
                 raise ContractError("there is no earlier champion to roll back to")
-            now.artifact(target)
+            _check_kept(now, target)
             return [], self._release(now, target, _before(now, target), why)
 
         return self._change(change)
 
-    def _release(self, now: PublishedModels, champion: str, previous: str | None, why: str) -> Release:
+    def _release(self, now: ModelsTopic, champion: str, previous: str | None, why: str) -> Release:
         return Release(
-            epoch=now.epoch + 1,
+            epoch=(now.release.epoch if now.release else 0) + 1,
             champion=champion,
             released_at=self._now_text(),
             why=why,
             previous=previous,
         )
 
-    def _change(self, change: Callable[[PublishedModels], tuple[Records, Release]]) -> Release:
+    def _change(self, change: Callable[[ModelsTopic], tuple[Records, Release]]) -> Release:
         name = self._pipeline.name
         with self._one_at_a_time:
             producer = transactional_producer(self._bootstrap, f"sluicegate.{name}.keeper")
@@ -134,6 +137,24 @@ class Publisher:
             raise
 
 
+def champion_of(now: ModelsTopic) -> str | None:
+    """The version that acts; None before the first release."""
+    return now.release.champion if now.release else None
+
+
+def _chunks(version: str, artifact: bytes) -> Records:
+    starts = range(0, len(artifact), CHUNK_BYTES)
+    return [(artifact_key(version, i), artifact[at : at + CHUNK_BYTES]) for i, at in enumerate(starts)]
+
+
+def _check_kept(now: ModelsTopic, version: str) -> None:
+    if version not in now.manifests:
+        kept = ", ".join(now.manifests) or "none"
+        raise ContractError(f"there is no model version {version!r}; kept are: {kept}")
+    if ArtifactInfo.of(now.artifact(version)) != now.manifests[version].artifact:
+        raise ContractError(f"model {version}: the artifact on the topic is not the one of its manifest")
+
+
 def _commit_for_certain(producer: Producer) -> None:
     """Commit; a result that is unknown is asked for again, since the same commit counts once."""
     for tried in range(1, _TRIES + 1):
@@ -146,13 +167,13 @@ def _commit_for_certain(producer: Producer) -> None:
             return
 
 
-def _before(now: PublishedModels, version: str) -> str | None:
+def _before(now: ModelsTopic, version: str) -> str | None:
     kept = list(now.manifests)
     place = kept.index(version)
     return kept[place - 1] if place else None
 
 
-def _tombstones(pipeline: str, now: PublishedModels, release: Release) -> Records:
+def _tombstones(pipeline: str, now: ModelsTopic, release: Release) -> Records:
     """Empty values for all but the newest versions, the champion and where a rollback would go."""
     staying = {*list(now.manifests)[-KEPT:], release.champion, release.previous}
     records: Records = []

@@ -1,0 +1,55 @@
+"""A small pipeline, on topics of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from feature_store.declaration.load import load_pipeline
+from streams.kafka import ensure_topics, pipeline_topics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.broker import Broker
+
+PIPELINE = """
+pipeline: {name}
+clock: stream
+topics: {{events: {name}.events, decisions: {name}.decisions, outcomes: {name}.outcomes,
+  features: {name}.features, models: {name}.models, dead_letters: {name}.dead, alerts: {name}.alerts,
+  partitions: 2}}
+event:
+  id: event_id
+  time: event_time
+  key: card
+  fields:
+    {{event_id: string, event_time: timestamp, card: string, amount: "decimal(12,2)",
+    holder: {{type: string, personal: true}}}}
+features:
+  rows: {{amount_eur: amount}}
+  windows: [{{entity: card, windows: [1h], count: true}}]
+outcomes: {{sources: {{analyst: 24h, chargeback: 3d}}}}
+decision: {{costs: {{amount: amount, review: 4, false_decline: 15}}}}
+training: {{schedule: "0 3 * * *", time_limit: 20s}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, unique: str) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(PIPELINE.format(name=unique), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def pipeline(config: Path) -> Pipeline:
+    return load_pipeline(config)
+
+
+@pytest.fixture
+def bootstrap(embedded_broker: Broker, pipeline: Pipeline) -> str:
+    ensure_topics(embedded_broker.bootstrap, pipeline_topics(pipeline))
+    return embedded_broker.bootstrap

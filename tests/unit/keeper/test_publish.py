@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from feature_store.errors import ContractError
+from streams.kafka import transactional_producer
+from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
+from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
+from training.publish import KEPT, Publisher, read_models
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+NOW = "2026-01-09T03:00:00.000000Z"
+
+
+@pytest.fixture
+def publisher(bootstrap: str, pipeline: Pipeline) -> Publisher:
+    return Publisher(bootstrap, pipeline, lambda: NOW)
+
+
+def manifest(pipeline: Pipeline, number: int, artifact: bytes) -> Manifest:
+    return Manifest(
+        version=f"{pipeline.name}-20260109T03000{number}-1",
+        pipeline=pipeline.name,
+        family="lightgbm",
+        features=[FeatureRef("amount_eur", "0" * 16)],
+        artifact=ArtifactInfo.of(artifact),
+        calibration=Calibration(),
+        trained_at=NOW,
+        fitted_from=NOW,
+        fitted_until=NOW,
+        metrics={"average_precision": 0.5},
+        rows=10,
+        frauds=2,
+    )
+
+
+def publish(publisher: Publisher, pipeline: Pipeline, number: int, artifact: bytes = b"trees") -> str:
+    of = manifest(pipeline, number, artifact)
+    publisher.publish(of, artifact, "test")
+    return of.version
+
+
+def test_an_artifact_of_many_chunks_comes_back_byte_for_byte(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    artifact = bytes(range(256)) * (5 * CHUNK_BYTES // 512) + b"the end"
+    of = manifest(pipeline, 1, artifact)
+    release = publisher.publish(of, artifact, "first")
+    found = read_models(bootstrap, pipeline)
+    assert of.artifact.chunks == 3
+    assert (found.release, found.manifests) == (release, {of.version: of})
+    assert found.artifact(of.version) == artifact
+    assert (release.epoch, release.champion, release.previous) == (1, of.version, None)
+
+
+def test_what_was_only_half_published_is_never_seen_and_the_next_keeper_goes_on(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    first = publish(publisher, pipeline, 1)
+    dying = transactional_producer(bootstrap, f"sluicegate.{pipeline.name}.keeper")
+    dying.init_transactions(30)
+    dying.begin_transaction()
+    dying.produce(pipeline.topics.models, key=artifact_key("half", 0), value=b"half", partition=0)
+    dying.produce(pipeline.topics.models, key=release_key(pipeline.name), value=b"{}", partition=0)
+    dying.flush(30)
+    assert list(read_models(bootstrap, pipeline).manifests) == [first]
+    second = publish(publisher, pipeline, 2)
+    found = read_models(bootstrap, pipeline)
+    assert list(found.manifests) == [first, second]
+    assert found.release is not None
+    assert (found.release.epoch, found.release.champion) == (2, second)
+
+
+def test_a_rollback_is_a_new_epoch_and_goes_further_back_each_time(
+    publisher: Publisher, pipeline: Pipeline
+) -> None:
+    first, second, third = (publish(publisher, pipeline, number) for number in (1, 2, 3))
+    back = publisher.rollback()
+    assert (back.epoch, back.champion, back.previous) == (4, second, first)
+    again = publisher.rollback()
+    assert (again.epoch, again.champion, again.previous) == (5, first, None)
+    with pytest.raises(ContractError, match="no earlier champion"):
+        publisher.rollback()
+    forward = publisher.promote(third)
+    assert (forward.epoch, forward.champion, forward.previous) == (6, third, first)
+
+
+def test_old_versions_are_tombstoned_but_never_the_champion_or_the_way_back(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    versions = [publish(publisher, pipeline, number) for number in range(KEPT)]
+    publisher.promote(versions[0])
+    versions += [publish(publisher, pipeline, KEPT)]
+    found = read_models(bootstrap, pipeline)
+    assert found.release is not None
+    assert (found.release.champion, found.release.previous) == (versions[KEPT], versions[0])
+    assert list(found.manifests) == versions
+    versions += [publish(publisher, pipeline, KEPT + 1)]
+    found = read_models(bootstrap, pipeline)
+    assert list(found.manifests) == versions[2:]
+    with pytest.raises(ContractError):
+        found.artifact(versions[0])
+
+
+def test_a_version_never_changes_and_must_be_what_its_manifest_says(
+    publisher: Publisher, pipeline: Pipeline
+) -> None:
+    publish(publisher, pipeline, 1)
+    with pytest.raises(ContractError, match="published already"):
+        publish(publisher, pipeline, 1, b"others")
+    with pytest.raises(ContractError, match="another artifact"):
+        publisher.publish(manifest(pipeline, 2, b"trees"), b"treez", "tampered")
+
+
+def test_promoting_what_is_not_kept_names_what_is(publisher: Publisher, pipeline: Pipeline) -> None:
+    first = publish(publisher, pipeline, 1)
+    with pytest.raises(ContractError, match=first):
+        publisher.promote("nothing")
+
+
+def test_a_damaged_artifact_is_not_promoted(publisher: Publisher, pipeline: Pipeline, bootstrap: str) -> None:
+    first, _second = publish(publisher, pipeline, 1), publish(publisher, pipeline, 2)
+    vandal = transactional_producer(bootstrap, f"{pipeline.name}.vandal")
+    vandal.init_transactions(30)
+    vandal.begin_transaction()
+    vandal.produce(pipeline.topics.models, key=artifact_key(first, 0), value=b"weeds", partition=0)
+    vandal.commit_transaction(30)
+    with pytest.raises(ContractError, match="not the one of its manifest"):
+        publisher.promote(first)
+
+
+def test_each_pipeline_sees_its_own_models_on_a_shared_topic(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    publish(publisher, pipeline, 1)
+    other = pipeline.model_copy(update={"pipeline": "another"})
+    assert Publisher(bootstrap, other, lambda: NOW).read().manifests == {}
+    assert manifest_key("another", "v") != manifest_key(pipeline.name, "v")

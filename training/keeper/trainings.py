@@ -1,0 +1,133 @@
+"""Training runs, one at a time, in a thread of their own.
+
+A run is
+1. recorded as due, by the schedule or a command;
+2. started once the sink has everything that was on the topics by then: an outcome that is there but not sunk
+   would make a fraud look legitimate;
+3. handed to the trainer with a snapshot and the champion;
+4. published where it passed the gate, else recorded as refused or failed.
+
+A keeper that is killed in between takes it up again from 2; what it had published it finds on the topic.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.duck import DuckError
+from feature_store.errors import SluicegateError, StorageError
+from streams.kafka import KafkaException
+from training.contract import ARTIFACT, SNAPSHOT, TrainingResult, load_result
+from training.keeper.child import TRAINER, TrainerFailedError, TrainerStoppedError, run_trainer
+from training.keeper.runs import MOST_ATTEMPTS, Run, Runs
+from training.keeper.snapshot import prepare_run_folder, version_of
+from training.publish import champion_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.keeper.parts import Parts
+
+GRACE = 6 * 3_600_000_000
+"""A run that starts later than this (us) after its time was missed, which is an alert; it runs all the same."""
+
+_MICROSECONDS = 1_000_000
+
+log = structlog.get_logger()
+
+
+class Trainings:
+    """Takes requests from any thread and works them off."""
+
+    def __init__(self, parts: Parts, runs: Runs, command: Sequence[str] = TRAINER) -> None:
+        self._parts = parts
+        self._runs = runs
+        self._command = command
+        self._stop = threading.Event()
+        self._wanted = threading.Event()
+        self._wanted.set()  # an earlier keeper may have left a run
+        self._thread = threading.Thread(target=self._work, name="trainings")
+        self.running: str | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the trainer that runs, if one does, and wait; its run stays due for the next keeper."""
+        self._stop.set()
+        self._wanted.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Look for a run that is due."""
+        self._wanted.set()
+
+    def _work(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            while not self._stop.is_set() and (run := self._runs.due()) is not None:
+                self.running = run.run_id
+                self._take(run)
+                self.running = None
+            if self._stop.is_set():
+                return
+
+    def _take(self, run: Run) -> None:
+        try:
+            self._train(run)
+        except TrainerStoppedError:
+            log.info("training_interrupted", run=run.run_id)
+        except (SluicegateError, TrainerFailedError, KafkaException, DuckError, OSError) as error:
+            self._fail(run, str(error))
+        finally:
+            shutil.rmtree(self._parts.run_folder(run.run_id) / SNAPSHOT, ignore_errors=True)
+
+    def _train(self, run: Run) -> None:
+        models = self._parts.publisher.read()
+        if version_of(run, self._parts.pipeline) in models.manifests:
+            self._runs.end(run, "passed", "published before the keeper was interrupted", None)
+            return
+        if run.attempts >= MOST_ATTEMPTS:
+            raise StorageError(f"interrupted {run.attempts} times; not tried again")
+        champion = champion_of(models)
+        self._runs.start(run, champion)
+        log.info("training_started", run=run.run_id, why=run.why, champion=champion)
+        if not self._parts.progress.wait_for(self._parts.ends(), self._stop):
+            raise TrainerStoppedError
+        folder = self._parts.run_folder(run.run_id)
+        prepare_run_folder(folder, run, self._parts.pipeline, self._parts.store, models)
+        limit = self._parts.pipeline.training.time_limit / _MICROSECONDS
+        run_trainer(folder, self._parts.config, limit, self._stop, self._command)
+        self._conclude(run, load_result(folder), champion)
+
+    def _conclude(self, run: Run, result: TrainingResult, champion: str | None) -> None:
+        if result.verdict == "passed":
+            self._publish(run, result)
+            return
+        detail = "; ".join(result.reasons)
+        self._runs.end(run, "refused", detail, result)
+        if result.too_little_data and champion is None:
+            log.info("training_skipped", run=run.run_id, reasons=detail)
+        else:
+            self._parts.alert("gate_refused", f"run {run.run_id}: {detail}", {"run": run.run_id})
+
+    def _publish(self, run: Run, result: TrainingResult) -> None:
+        if result.manifest is None:
+            raise StorageError("the trainer says passed but gives no manifest")
+        artifact = (self._parts.run_folder(run.run_id) / ARTIFACT).read_bytes()
+        release = self._parts.publisher.publish(
+            result.manifest, artifact, f"run {run.run_id} passed the gate"
+        )
+        self._parts.record_model(result.manifest, release.epoch, run.run_id)
+        self._runs.end(run, "passed", None, result)
+        log.info("model_published", version=result.manifest.version, epoch=release.epoch, **result.metrics)
+
+    def _fail(self, run: Run, why: str) -> None:
+        self._runs.end(run, "failed", why, None)
+        self._parts.alert("training_failed", f"run {run.run_id}: {why}", {"run": run.run_id})
