@@ -107,7 +107,7 @@ def _minor_units(value: Decimal, precision: int, scale: int) -> int:
     # The exponent is checked before any arithmetic: 1e999999999 must not be expanded.
     if not value.is_finite() or value.adjusted() >= precision - scale:
         raise ValueError(f"out of range for decimal({precision},{scale})")
-    minor = value.scaleb(scale)
+    minor = value.scaleb(scale) if value.adjusted() >= -scale or not value else value
     whole = int(minor)
     if minor != whole:
         raise ValueError(f"more than {scale} digits behind the point")

@@ -21,8 +21,7 @@ LOG_COLUMNS = frozenset(
     {
         "event_id", "event_time", "stage", "seq", "source_partition", "source_offset",
         "record_time", "arrived_at", "decided_at", "body_digest", "margin", "score", "engine",
-        "model", "policy_action", "action", "propensity", "rules", "fallback", "amount_at_stake",
-        "label", "weight",
+        "model", "policy_action", "action", "propensity", "rules", "fallback",
     }
 )  # fmt: skip
 """Names the feature log keeps for itself; ``event_id`` and ``event_time`` may be the declared id and time."""
