@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 
+from streams.broker.embedded.answering import answer_each, answer_partitions, each, each_partition
 from streams.broker.embedded.groups import Group
 from streams.broker.embedded.messages import ErrorCode, RefusedError
-from streams.broker.embedded.topics import answer_each, answer_partitions
 from streams.broker.embedded.wire import Message
 
 
@@ -45,16 +45,13 @@ class Groups:
             return group.leave({**request, "instance_id": None})
         return {"members": answer_each(request["members"], "member_id", group.leave)}
 
-    async def offset_commit(self, request: Message) -> Message:
-        """Commit offsets outside transactions."""
+    @each_partition
+    def offset_commit(self, request: Message, name: str, wanted: Message) -> Message:
+        """Commit an offset outside transactions."""
         group = self.get(request["group_id"])
-
-        def commit(name: str, wanted: Message) -> Message:
-            group.check_commit(request, transactional=False)
-            group.offsets[name, wanted["index"]] = wanted["offset"], wanted["metadata"] or ""
-            return {}
-
-        return answer_partitions(request, commit)
+        group.check_commit(request, transactional=False)
+        group.offsets[name, wanted["index"]] = wanted["offset"], wanted["metadata"] or ""
+        return {}
 
     async def offset_fetch(self, request: Message) -> Message:
         """Give committed offsets; with `require_stable`, none that a transaction may yet change."""
@@ -71,17 +68,14 @@ class Groups:
             known = defaultdict(list)
             for name, index in group.offsets.keys() | undecided:
                 known[name].append(index)
-            request["topics"] = [{"name": n, "partitions": p} for n, p in known.items()]
+            request["topics"] = [{"name": name, "partitions": indexes} for name, indexes in known.items()]
         return answer_partitions(request, find)
 
-    async def describe_groups(self, request: Message) -> Message:
-        """Describe groups; an unknown one is dead."""
-
-        def describe(group_id: str) -> Message:
-            group = self._by_id.get(group_id)
-            return group.describe() if group else {"state": "Dead"}
-
-        return {"groups": answer_each(request["groups"], "group_id", describe)}
+    @each("groups", key="group_id")
+    def describe_groups(self, _request: Message, group_id: str) -> Message:
+        """Describe a group; an unknown one is dead."""
+        group = self._by_id.get(group_id)
+        return group.describe() if group else {"state": "Dead"}
 
     async def list_groups(self, request: Message) -> Message:
         """List the groups, or those in some states."""
@@ -91,18 +85,15 @@ class Groups:
             if not request["states"] or group.state in request["states"]
         ]}  # fmt: skip
 
-    async def delete_groups(self, request: Message) -> Message:
-        """Forget groups that have no members."""
-
-        def delete(group_id: str) -> Message:
-            if group_id not in self._by_id:
-                raise RefusedError(ErrorCode.GROUP_ID_NOT_FOUND)
-            if self._by_id[group_id].members:
-                raise RefusedError(ErrorCode.NON_EMPTY_GROUP)
-            del self._by_id[group_id]
-            return {}
-
-        return {"groups": answer_each(request["groups"], "group_id", delete)}
+    @each("groups", key="group_id")
+    def delete_groups(self, _request: Message, group_id: str) -> Message:
+        """Forget a group that has no members."""
+        if group_id not in self._by_id:
+            raise RefusedError(ErrorCode.GROUP_ID_NOT_FOUND)
+        if self._by_id[group_id].members:
+            raise RefusedError(ErrorCode.NON_EMPTY_GROUP)
+        del self._by_id[group_id]
+        return {}
 
     def expire(self) -> None:
         """See Group.expire."""

@@ -191,7 +191,7 @@ class Group:
         holder = self._holder(request["instance_id"])
         named = {**request, "member_id": request["member_id"] or (holder.id if holder else "")}
         self._remove(self.member(named))
-        return {"instance_id": request["instance_id"]}
+        return {}
 
     def _remove(self, member: Member) -> None:
         del self.members[member.id]

@@ -3,7 +3,7 @@
 import struct
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import deque, namedtuple
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.broker.embedded.messages import ErrorCode, RefusedError
@@ -17,22 +17,11 @@ _MAGIC, _FRONT, _TRANSACTIONAL, _CONTROL, _COMPRESSED = 2, 12, 0x10, 0x20, 0x07
 REMEMBERED = 5  # batches per producer that a retry may repeat; Kafka keeps as many
 
 
-class Header(NamedTuple):
-    """The fixed part of a record batch, as it is on the wire."""
-
-    base: int
-    length: int
-    leader_epoch: int
-    magic: int
-    crc: int
-    attributes: int
-    last_delta: int
-    first_timestamp: int
-    max_timestamp: int
-    producer_id: int
-    epoch: int
-    sequence: int
-    size: int
+Header = namedtuple(  # noqa: PYI024 - thirteen whole numbers, named as in Kafka's description
+    "Header",
+    "base length leader_epoch magic crc attributes last_delta first_timestamp max_timestamp"
+    " producer_id epoch sequence size",
+)
 
 
 class Batch(NamedTuple):
@@ -52,6 +41,14 @@ class Aborted(NamedTuple):
     marker: int
 
 
+class Sent(NamedTuple):
+    """An idempotent producer's batch: its first and last sequence number, and where it went."""
+
+    first: int
+    last: int
+    base: int
+
+
 class PartitionLog:
     """Batches in offset order; raises RefusedError with Kafka's own codes."""
 
@@ -61,7 +58,7 @@ class PartitionLog:
         self.watchers: set[asyncio.Event] = set()
         self._batches: list[Batch] = []
         self._open: dict[int, int] = {}
-        self._sent: dict[int, tuple[int, deque[tuple[int, int, int]]]] = {}
+        self._sent: dict[int, tuple[int, deque[Sent]]] = {}
 
     @property
     def last_stable(self) -> int:
@@ -82,20 +79,20 @@ class PartitionLog:
         return self._store(header, records)
 
     def _check_sequence(self, header: Header) -> int | None:
-        epoch, recent = self._sent.get(header.producer_id, (header.epoch, deque()))
+        epoch, recent = self._sent.get(header.producer_id) or (header.epoch, deque[Sent]())
         if header.epoch < epoch:
             raise RefusedError(ErrorCode.INVALID_PRODUCER_EPOCH)
         last = (header.sequence + header.size - 1) & 0x7FFFFFFF
         if header.epoch > epoch:
-            expected, recent = 0, deque()
+            expected, recent = 0, deque[Sent]()
         else:
-            for first, final, base in recent:
-                if (first, final) == (header.sequence, last):
-                    return base
-            expected = (recent[-1][1] + 1) & 0x7FFFFFFF if recent else header.sequence
+            for sent in recent:
+                if (sent.first, sent.last) == (header.sequence, last):
+                    return sent.base
+            expected = (recent[-1].last + 1) & 0x7FFFFFFF if recent else header.sequence
         if header.sequence != expected:
             raise RefusedError(ErrorCode.OUT_OF_ORDER_SEQUENCE)
-        recent.append((header.sequence, last, self.end))
+        recent.append(Sent(header.sequence, last, self.end))
         self._sent[header.producer_id] = (header.epoch, deque(recent, maxlen=REMEMBERED))
         return None
 
@@ -118,7 +115,7 @@ class PartitionLog:
         first = self._open.pop(producer_id, None)
         if first is not None and not commit:
             self.aborted.append(Aborted(producer_id, first, self.end))
-        known, recent = self._sent.get(producer_id, (epoch, deque()))
+        known, recent = self._sent.get(producer_id) or (epoch, deque[Sent]())
         self._sent[producer_id] = (epoch, recent if known == epoch else deque())
         marker = control_batch(producer_id, epoch, commit)
         self._store(read_header(memoryview(marker)), marker)

@@ -155,11 +155,11 @@ APIS = {
         " instance_id:str@3 topics[name:str partitions[index:i32 offset:i64 leader_epoch:i32@2"
         " metadata:str]]",
         f"throttle:i32 {_RESULTS}"),
-    "DescribeConfigs": Api(32, 0, 2, NEVER,
+    "DescribeConfigs": Api(32, 1, 2, NEVER,
         "resources[kind:i8 name:str keys:str*] synonyms:bool@1",
-        "throttle:i32 results[error:i16 text:str kind:i8 name:str configs[name:str value:str"
-        " read_only:bool is_default:bool@0-0 source:i8@1 sensitive:bool"
-        " synonyms@1[name:str value:str source:i8]]]"),
+        "throttle:i32 resources[error:i16 text:str kind:i8 name:str configs[name:str value:str"
+        " read_only:bool source:i8 sensitive:bool"
+        " synonyms[name:str value:str source:i8]]]"),
     "CreatePartitions": Api(37, 0, 1, NEVER,
         "topics[name:str count:i32 assignments[brokers:i32*]] timeout:i32 validate_only:bool",
         "throttle:i32 topics[name:str error:i16 text:str]"),
@@ -167,5 +167,5 @@ APIS = {
         "groups:str*", "throttle:i32 groups[group_id:str error:i16]"),
     "IncrementalAlterConfigs": Api(44, 0, 1, 1,
         "resources[kind:i8 name:str configs[name:str op:i8 value:str]] validate_only:bool",
-        "throttle:i32 results[error:i16 text:str kind:i8 name:str]"),
+        "throttle:i32 resources[error:i16 text:str kind:i8 name:str]"),
 }  # fmt: skip

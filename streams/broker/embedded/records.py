@@ -2,9 +2,10 @@
 
 import asyncio
 
+from streams.broker.embedded.answering import answer_partitions, each_partition
 from streams.broker.embedded.log import PartitionLog, read_header
 from streams.broker.embedded.messages import ErrorCode, RefusedError
-from streams.broker.embedded.topics import Topics, answer_partitions
+from streams.broker.embedded.topics import Topics
 from streams.broker.embedded.transactions import Transactions
 from streams.broker.embedded.wire import Message
 
@@ -18,39 +19,33 @@ class Records:
         self._topics = topics
         self._transactions = transactions
 
-    async def produce(self, request: Message) -> Message | None:
-        """Append one batch per partition; without acknowledgement there is no answer."""
-
-        def append(name: str, wanted: Message) -> Message:
-            log = self._topics.partition(name, wanted["index"])
-            records = wanted["records"] or memoryview(b"")
-            self._transactions.check_produce(read_header(records), log)
-            limit = self._topics.by_name[name].number("max.message.bytes")
-            return {"base_offset": log.append(records, limit), "log_start": log.start}
-
-        reply = answer_partitions(request, append)
-        return reply if request["acks"] else None
+    @each_partition
+    def produce(self, _request: Message, name: str, wanted: Message) -> Message:
+        """Append one batch."""
+        log = self._topics.partition(name, wanted["index"])
+        records = wanted["records"] or memoryview(b"")
+        self._transactions.check_produce(read_header(records), log)
+        limit = int(self._topics.get(name).setting("max.message.bytes"))
+        return {"base_offset": log.append(records, limit), "log_start": log.start}
 
     async def fetch(self, request: Message) -> Message:
         """Give batches; wait for `min_bytes` of them up to `max_wait` ms if nothing is wrong."""
-        changed = asyncio.Event()
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
         watched: set[PartitionLog] = set()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + request["max_wait"] / 1000
+        timer = loop.call_later(request["max_wait"] / 1000, changed.set)
+        deadline = timer.when()
         try:
             while True:
                 changed.clear()
                 reply, size = self._fetch(request, watched)
-                remaining = deadline - loop.time()
-                failed = any(p.get("error") for t in reply["topics"] for p in t["partitions"])
-                if size >= request["min_bytes"] or failed or remaining <= 0:
+                failed = any(one.get("error") for topic in reply["topics"] for one in topic["partitions"])
+                if size >= request["min_bytes"] or failed or loop.time() >= deadline:
                     return reply
                 for log in watched:
                     log.watchers.add(changed)
-                timer = loop.call_later(remaining, changed.set)
                 await changed.wait()
-                timer.cancel()
         finally:
+            timer.cancel()
             for log in watched:
                 log.watchers.discard(changed)
 
@@ -60,8 +55,7 @@ class Records:
         def read(name: str, wanted: Message) -> Message:
             nonlocal total
             log, offset = self._topics.partition(name, wanted["index"]), wanted["offset"]
-            marks = {"high_watermark": log.end, "log_start": log.start}
-            marks["last_stable"] = log.last_stable
+            marks = {"high_watermark": log.end, "last_stable": log.last_stable, "log_start": log.start}
             if not log.start <= offset <= log.end:
                 return {**marks, "error": ErrorCode.OFFSET_OUT_OF_RANGE}
             watched.add(log)
@@ -74,18 +68,15 @@ class Records:
 
         return answer_partitions(request, read), total
 
-    async def list_offsets(self, request: Message) -> Message:
+    @each_partition
+    def list_offsets(self, request: Message, name: str, wanted: Message) -> Message:
         """Give the first, the next, or the first offset at or after a timestamp (ms)."""
-
-        def find(name: str, wanted: Message) -> Message:
-            log, timestamp = self._topics.partition(name, wanted["index"]), wanted["timestamp"]
-            if timestamp == _EARLIEST:
-                return {"offset": log.start}
-            if timestamp == _LATEST:
-                return {"offset": log.last_stable if request["isolation"] else log.end}
-            if timestamp < 0:
-                raise RefusedError(ErrorCode.INVALID_REQUEST)
-            offset, found = log.at_time(timestamp)
-            return {"offset": offset, "timestamp": found}
-
-        return answer_partitions(request, find)
+        log, timestamp = self._topics.partition(name, wanted["index"]), wanted["timestamp"]
+        if timestamp == _EARLIEST:
+            return {"offset": log.start, "timestamp": -1}
+        if timestamp == _LATEST:
+            return {"offset": log.last_stable if request["isolation"] else log.end}
+        if timestamp < 0:
+            raise RefusedError(ErrorCode.INVALID_REQUEST)
+        offset, found = log.at_time(timestamp)
+        return {"offset": offset, "timestamp": found}

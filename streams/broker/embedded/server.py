@@ -12,7 +12,7 @@ from streams.broker.embedded.topics import Topics
 from streams.broker.embedded.transactions import Transactions
 from streams.broker.embedded.wire import MalformedError, Message, Reader
 
-Handler = Callable[[Message], Awaitable[Message | None]]
+Handler = Callable[[Message], Awaitable[Message]]
 MAX_FRAME = 104_857_600  # bytes; Kafka's own default
 _TICK_S = 0.25
 _LOG = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Broker:
             reply = await handle(request)
         except RefusedError as refused:
             reply = {"error": refused.code}
-        if reply is None:
+        if request.get("acks") == 0:
             return None
         out = bytearray(b"\0\0\0\0") + correlation
         if version >= api.flexible and key != APIS["ApiVersions"].key:

@@ -4,10 +4,11 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from streams.broker.embedded.answering import each_partition
 from streams.broker.embedded.coordinator import Groups
 from streams.broker.embedded.log import Header, PartitionLog
 from streams.broker.embedded.messages import ErrorCode, RefusedError
-from streams.broker.embedded.topics import Topics, answer_partitions
+from streams.broker.embedded.topics import Topics
 from streams.broker.embedded.wire import Message
 
 MAX_TIMEOUT_MS = 900_000
@@ -99,17 +100,13 @@ class Transactions:
             if log not in found.partitions:
                 raise RefusedError(ErrorCode.INVALID_TXN_STATE)
 
-    async def add_partitions_to_txn(self, request: Message) -> Message:
-        """Announce partitions that the transaction will write to."""
-
-        def add(name: str, index: int) -> Message:
-            found = self._current(request)
-            log = self._topics.partition(name, index)
-            found.begin()
-            found.partitions.add(log)
-            return {}
-
-        return answer_partitions(request, add)
+    @each_partition
+    def add_partitions_to_txn(self, request: Message, name: str, index: int) -> Message:
+        """Announce a partition that the transaction will write to."""
+        found, log = self._current(request), self._topics.partition(name, index)
+        found.begin()
+        found.partitions.add(log)
+        return {}
 
     async def add_offsets_to_txn(self, request: Message) -> Message:
         """Announce a group whose offsets the transaction will commit."""
@@ -118,20 +115,16 @@ class Transactions:
         found.groups.add(request["group_id"])
         return {}
 
-    async def txn_offset_commit(self, request: Message) -> Message:
-        """Hold offsets until the transaction is decided; a stale group member is refused."""
-        group = self._groups.get(request["group_id"])
-
-        def hold(name: str, wanted: Message) -> Message:
-            found = self._current(request)
-            if request["group_id"] not in found.groups:
-                raise RefusedError(ErrorCode.INVALID_TXN_STATE)
-            group.check_commit(request, transactional=True)
-            offset = (wanted["offset"], wanted["metadata"] or "")
-            group.pending.setdefault(found.producer_id, {})[name, wanted["index"]] = offset
-            return {}
-
-        return answer_partitions(request, hold)
+    @each_partition
+    def txn_offset_commit(self, request: Message, name: str, wanted: Message) -> Message:
+        """Hold an offset until the transaction is decided; a stale group member is refused."""
+        found, group = self._current(request), self._groups.get(request["group_id"])
+        if group.id not in found.groups:
+            raise RefusedError(ErrorCode.INVALID_TXN_STATE)
+        group.check_commit(request, transactional=True)
+        held = group.pending.setdefault(found.producer_id, {})
+        held[name, wanted["index"]] = wanted["offset"], wanted["metadata"] or ""
+        return {}
 
     async def end_txn(self, request: Message) -> Message:
         """Commit or abort; repeating the last decision is harmless."""
