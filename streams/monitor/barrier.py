@@ -51,7 +51,7 @@ class Barrier:
         consumer = self._app.consumer
         watched = [partition for partition in consumer.assignment() if partition.topic in self._topics]
         now = self._clock()
-        if {partition.topic for partition in watched} == self._topics and now:
+        if {partition.topic for partition in watched} == self._topics:
             self._now = now
             self._ends = dict(await consumer.highwaters(*watched))
 

@@ -34,8 +34,8 @@ class LogRows(NamedTuple):
     fallbacks: int
 
 
-def read_rows(batch: pa.RecordBatch, event_id: str, event_time: str, from_offset: int) -> LogRows:
-    """The rows at source offset ``from_offset`` and later; the id and time columns are named as declared.
+def read_rows(batch: pa.RecordBatch, from_offset: int) -> LogRows:
+    """The rows at source offset ``from_offset`` and later.
 
     Raises ContractError where the batch is not a feature log.
     """
@@ -44,8 +44,8 @@ def read_rows(batch: pa.RecordBatch, event_id: str, event_time: str, from_offset
         if not new.all():
             batch = batch.filter(pa.array(new))
         return LogRows(
-            event_ids=[str(value) for value in batch.column(event_id).to_pylist()],
-            event_times=_micros(batch.column(event_time)),
+            event_ids=[str(value) for value in batch.column("event_id").to_pylist()],
+            event_times=_micros(batch.column("event_time")),
             record_times=_micros(batch.column("record_time")),
             arrivals=_micros(batch.column("arrived_at")),
             decided=_micros(batch.column("decided_at")),
@@ -60,6 +60,8 @@ def read_rows(batch: pa.RecordBatch, event_id: str, event_time: str, from_offset
 
 
 def _micros(column: pa.Array[Any]) -> Ints:
+    if column.null_count:
+        raise ValueError("an instant is null")
     return column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False)
 
 

@@ -50,6 +50,7 @@ class MonitorState:
         self._outcomes = {"read": 0, "fraud": 0, "legitimate": 0}
         self._releases: dict[int, dict[str, int]] = {}
         self._problems = {"repeated": 0, "unreadable": 0}
+        self._caught_up = False
 
     def now(self) -> int:
         """The pipeline's clock (us): the wall, or the newest arrival among the decisions read."""
@@ -61,8 +62,7 @@ class MonitorState:
         Raises ContractError, having counted nothing, where the rows are not those of a feature log.
         """
         new_from = self._source.reached(meta.topic, meta.partition)
-        event = self._pipeline.event
-        rows = read_rows(batch, event.id, event.time, new_from)
+        rows = read_rows(batch, new_from)
         if not self._source.advance(meta.topic, meta.partition, meta.next_offset):
             self._problems["repeated"] += 1
             return
@@ -96,6 +96,7 @@ class MonitorState:
 
     def expire(self, now: int) -> None:
         """Give up old outcomes; every decision that arrived until ``now`` (us) must have been given."""
+        self._caught_up = True
         self._maturing.expire(now)
 
     def status(self) -> dict[str, Any]:
@@ -106,6 +107,7 @@ class MonitorState:
             "pipeline": self._pipeline.name,
             "started_at": to_text(self._started),
             "now": to_text(wall),
+            "caught_up": self._caught_up,
             "clock": self._pipeline.clock,
             "stream_time": to_text(stream) if stream else None,
             **self._counts,
