@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli import declaration, local, processes, topics
+from console.cli import declaration, dlq, local, models, processes, sources, tail, topics, train
 
 app = typer.Typer(
     name="sluicegate",
@@ -33,5 +33,5 @@ def root(
     """Streaming decisions on Kafka that retrain themselves."""
 
 
-for group in (local, topics, declaration, processes):
+for group in (local, sources, tail, dlq, models, train, topics, declaration, processes):
     group.register(app)

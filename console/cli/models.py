@@ -1,0 +1,60 @@
+"""``models``: the versions that exist, and which of them acts."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from console.cli.options import STATE_DIR, AsJson, StateDir
+
+Version = Annotated[str, typer.Argument(help="as `sluicegate models list` names it")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to ``app``."""
+    group = typer.Typer(help="Model versions; the keeper must run.", no_args_is_help=True)
+    group.command("list", epilog="Example: sluicegate models list --json")(list_versions)
+    group.command(epilog="Example: sluicegate models show VERSION")(show)
+    group.command(epilog="Example: sluicegate models promote VERSION")(promote)
+    group.command(epilog="Example: sluicegate models rollback")(rollback)
+    app.add_typer(group, name="models")
+
+
+def list_versions(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """List the kept versions, oldest first; the one that acts is marked."""
+    from console.model_words import listed
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.models()
+    typer.echo(json.dumps(found, indent=2) if as_json else listed(found))
+
+
+def show(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """Show all about one version."""
+    from console.model_words import shown
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.model(version)
+    typer.echo(json.dumps(found, indent=2) if as_json else shown(found))
+
+
+def promote(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """Make a kept version the one that acts, as a new release."""
+    from console.model_words import released
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.promote(version)
+    typer.echo(json.dumps(found, indent=2) if as_json else released(found))
+
+
+def rollback(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """Return to the version that acted before, as a new release."""
+    from console.model_words import released
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.rollback()
+    typer.echo(json.dumps(found, indent=2) if as_json else released(found))

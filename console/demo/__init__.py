@@ -1,0 +1,1 @@
+"""The demo: the whole system on a simulated stream, and a verdict on what it did."""

@@ -1,0 +1,42 @@
+"""Models in words, from what the keeper's API tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def listed(found: dict[str, Any]) -> str:
+    """One version a line, the champion marked."""
+    release = found["release"] or {}
+    if not found["models"]:
+        return "no model yet: the cold-start rules decide"
+    lines = [
+        f"{'*' if one['version'] == release.get('champion') else ' '} {one['version']}  {one['family']}  "
+        f"trained {one['trained_at'][:19]}  {one['rows']} rows, {one['frauds']} frauds  "
+        f"average precision {_figure(one['metrics'].get('average_precision'))}"
+        for one in found["models"]
+    ]
+    return "\n".join([*lines, f"* acts, release epoch {release.get('epoch')}: {release.get('why')}"])
+
+
+def shown(model: dict[str, Any]) -> str:
+    """One version with its metrics and features."""
+    lines = [
+        f"{model['version']}  ({model['family']}, pipeline {model['pipeline']})",
+        f"  trained   {model['trained_at']}",
+        (f"  fitted    {model['fitted_from']} to {model['fitted_until']}, "
+        f"{model['rows']} rows with {model['frauds']} frauds"),
+        f"  artifact  {model['artifact']['length']} bytes, sha256 {model['artifact']['sha256']}",
+    ]  # fmt: skip
+    lines += [f"  {name:<30} {_figure(value)}" for name, value in model["metrics"].items()]
+    lines.append(f"  features  {', '.join(feature['name'] for feature in model['features'])}")
+    return "\n".join(lines)
+
+
+def released(release: dict[str, Any]) -> str:
+    """A new release."""
+    return f"release epoch {release['epoch']}: {release['champion'] or 'no champion'} acts ({release['why']})"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
