@@ -96,25 +96,3 @@ WHERE arrived_at <= make_timestamp($as_of) AND event_time > make_timestamp($sinc
 -- name: snapshot_outcomes
 SELECT event_id, label, source, observed_at, arrived_at, "partition", "offset"
 FROM outcomes WHERE arrived_at <= make_timestamp($as_of);
-
--- name: average_precision
-WITH known AS (
-    SELECT event_id, arg_min(label, coalesce(list_position($sources, source), 1000)) AS label
-    FROM latest_outcomes GROUP BY event_id
-), labelled AS (
-    SELECT scored.model, scored.score, coalesce(known.label = 'fraud', false) AS fraud
-    FROM scored LEFT JOIN known ON known.event_id = scored.event_id::VARCHAR
-    WHERE scored.score IS NOT NULL AND scored.event_time <= make_timestamp($matured)
-        AND (known.label IS NOT NULL OR scored.action = 'approve')
-), per_score AS (
-    SELECT model, score, count(*) AS events, count(*) FILTER (fraud) AS frauds
-    FROM labelled GROUP BY GROUPING SETS ((model, score), (score))
-), ranked AS (
-    SELECT model, events, frauds,
-        sum(events) OVER above AS events_above, sum(frauds) OVER above AS frauds_above
-    FROM per_score WINDOW above AS (PARTITION BY model ORDER BY score DESC)
-)
-SELECT model, sum(events)::BIGINT AS events, sum(frauds)::BIGINT AS frauds,
-    CASE WHEN sum(frauds) > 0
-        THEN sum(frauds * frauds_above::DOUBLE / events_above) / sum(frauds) END AS average_precision
-FROM ranked GROUP BY model ORDER BY model NULLS FIRST;

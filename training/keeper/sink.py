@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from feature_store.duck import Connection, DuckError
+from feature_store.duck import DuckError
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
 from training.keeper.queries import sql
@@ -29,11 +29,9 @@ from training.keeper.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from feature_store.clock import Clock
-    from feature_store.declaration.pipeline import Pipeline
-    from training.keeper.progress import Offsets, Progress
+    from training.keeper.parts import Parts
+    from training.keeper.progress import Offsets
 
 _MOST_MESSAGES = 20_000
 _MOST_BYTES = 32 * 1024 * 1024
@@ -46,33 +44,24 @@ log = structlog.get_logger()
 class Sink:
     """Moves records into the store; used by one thread."""
 
-    def __init__(
-        self,
-        store: Connection,
-        path: Path,
-        pipeline: Pipeline,
-        bootstrap: str,
-        clock: Clock,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, parts: Parts) -> None:
         """Seek to the stored offsets. Raises StorageError when records in between are gone."""
-        self._store = store
-        self._clock = clock
-        self._progress = progress
-        self._topics = pipeline.topics
-        newest = rows(store, "newest_arrival")[0].popitem()[1]
+        self._store = parts.store
+        self._clock = parts.clock
+        self._progress = parts.progress
+        self._topics = parts.pipeline.topics
+        newest = rows(self._store, "newest_arrival")[0].popitem()[1]
         if isinstance(newest, int):
-            clock.observe(newest)
-        self._known = set(dict(store.execute(sql("columns_of_scored")).fetchall()))
-        self._consumer = reader(bootstrap, end_events=True)
+            self._clock.observe(newest)
+        self._known = set(dict(self._store.execute(sql("columns_of_scored")).fetchall()))
+        self._consumer = reader(parts.settings.bootstrap, end_events=True)
         try:
-            topics = (self._topics.features, self._topics.decisions, self._topics.outcomes)
-            offsets = starting_offsets(self._consumer, store, path, topics)
+            offsets = starting_offsets(self._consumer, parts)
             self._consumer.assign([TopicPartition(topic, p, at) for (topic, p), at in offsets.items()])
         except BaseException:
             self._consumer.close()
             raise
-        progress.advance(offsets)
+        self._progress.advance(offsets)
 
     def close(self) -> None:
         """Leave Kafka; the store stays open."""

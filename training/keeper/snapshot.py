@@ -1,4 +1,4 @@
-"""The run folder: everything that a trainer needs, taken from the store and the models topic at one moment."""
+"""The run folder: everything that a trainer needs, from the store and the models topic at one moment."""
 
 from __future__ import annotations
 

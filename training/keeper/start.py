@@ -9,13 +9,10 @@ import structlog
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import Consumer, KafkaException, end_offsets, start_offsets
 from training.keeper.queries import sql
-from training.keeper.store import bind_to_cluster
+from training.keeper.store import STORE, bind_to_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from feature_store.duck import Connection
+    from training.keeper.parts import Parts
     from training.keeper.progress import Offsets
 
 _TIMEOUT_S = 30.0
@@ -23,21 +20,22 @@ _TIMEOUT_S = 30.0
 log = structlog.get_logger()
 
 
-def starting_offsets(consumer: Consumer, store: Connection, path: Path, topics: Sequence[str]) -> Offsets:
+def starting_offsets(consumer: Consumer, parts: Parts) -> Offsets:
     """(topic, partition) -> the offset to seek to; a partition that is new begins at the log's start.
 
     Raises StorageError where a stored offset is below the log's start or beyond its end, and says what is
     missing.
     """
+    path = parts.settings.state_dir / STORE
     try:
         cluster = consumer.list_topics(timeout=_TIMEOUT_S).cluster_id
     except KafkaException as error:
         raise BrokerError(f"no answer from Kafka: {error}") from error
-    bind_to_cluster(store, path, cluster or "unnamed")
-    stored = {(topic, p): at for topic, p, at in store.execute(sql("stored_offsets")).fetchall()}
+    bind_to_cluster(parts.store, path, cluster or "unnamed")
+    stored = {(topic, p): at for topic, p, at in parts.store.execute(sql("stored_offsets")).fetchall()}
     offsets: Offsets = {}
     findings: list[str] = []
-    for topic in topics:
+    for topic in parts.sunk_topics:
         ends = end_offsets(consumer, topic)
         for partition, start in start_offsets(consumer, topic).items():
             at = stored.get((topic, partition))

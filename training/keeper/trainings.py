@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
     from training.keeper.parts import Parts
 
-GRACE = 6 * 3_600_000_000
-"""A run that starts later than this (us) after its time was missed, which is an alert; it runs all the same."""
-
 _MICROSECONDS = 1_000_000
 
 log = structlog.get_logger()

@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
+from feature_store.units import to_text
 from streams.kafka import ensure_topics, pipeline_topics
+from training.keeper.alerts import Alerts
+from training.keeper.parts import KeeperSettings, Parts
+from training.keeper.progress import Progress
+from training.keeper.store import STORE, open_keeper_store
+from training.publish import Publisher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
@@ -53,3 +61,32 @@ def pipeline(config: Path) -> Pipeline:
 def bootstrap(embedded_broker: Broker, pipeline: Pipeline) -> str:
     ensure_topics(embedded_broker.bootstrap, pipeline_topics(pipeline))
     return embedded_broker.bootstrap
+
+
+@pytest.fixture
+def new_parts(
+    config: Path, pipeline: Pipeline, bootstrap: str, tmp_path: Path
+) -> Iterator[Callable[..., Parts]]:
+    """Make the parts of a keeper that has just started; the store of the one before is closed first."""
+    opened: list[Parts] = []
+
+    def start(declared: Pipeline = pipeline) -> Parts:
+        while opened:
+            opened.pop().store.close()
+        clock = clock_named(declared.clock)
+        store = open_keeper_store(tmp_path / STORE, declared)
+        parts = Parts(
+            settings=KeeperSettings(config, bootstrap, tmp_path),
+            pipeline=declared,
+            clock=clock,
+            store=store,
+            progress=Progress(),
+            publisher=Publisher(bootstrap, declared, lambda: to_text(clock.now())),
+            alert=Alerts(store, bootstrap, declared, clock),
+        )
+        opened.append(parts)
+        return parts
+
+    yield start
+    for parts in opened:
+        parts.store.close()

@@ -1,0 +1,148 @@
+"""The keeper's local API: what it knows, and what it can be told to do.
+
+Every route but ``/health``, which says nothing, needs ``Authorization: Bearer <token>``; the token stands in
+``keeper.json``, which only the owner can read. Handlers run in worker threads, on cursors of their own.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from feature_store.errors import ContractError, SluicegateError
+from training.keeper.evaluation import evaluate
+from training.keeper.status import models, status
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from training.keeper.parts import Parts
+    from training.keeper.runs import Runs
+    from training.keeper.trainings import Trainings
+
+_MOST_BYTES = 65_536
+
+
+class TrainCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /train``."""
+
+    shuffle_labels: bool = False
+
+
+class Api:
+    """The routes, as methods; each returns what becomes JSON."""
+
+    def __init__(
+        self, parts: Parts, runs: Runs, trainings: Trainings, next_run: Callable[[], int | None]
+    ) -> None:
+        self._parts = parts
+        self._runs = runs
+        self._trainings = trainings
+        self._next_run = next_run
+
+    def application(self, token: str) -> Starlette:
+        """The ASGI application that asks for ``token``."""
+        reading: dict[str, Callable[[Request], Any]] = {
+            "/status": self._status,
+            "/runs": lambda _: self._runs.all(),
+            "/models": lambda _: models(self._parts),
+            "/models/{version}": self._model,
+            "/metrics/summary": lambda _: evaluate(self._parts),
+        }
+        commands: dict[str, Callable[[Request, bytes], Any]] = {
+            "/train": self._train,
+            "/models/{version}/promote": self._promote,
+            "/rollback": lambda _request, _body: self._parts.publisher.rollback(),
+        }
+        routes = [Route("/health", _health, methods=["GET"])]
+        routes += [Route(path, _guarded(token, work), methods=["GET"]) for path, work in reading.items()]
+        routes += [Route(path, _told(token, work), methods=["POST"]) for path, work in commands.items()]
+        return Starlette(routes=routes)
+
+    def _status(self, _request: Request) -> Any:
+        return status(self._parts) | {
+            "next_run": self._next_run(),
+            "training": self._trainings.running,
+        }
+
+    def _model(self, request: Request) -> Any:
+        version = request.path_params["version"]
+        found = self._parts.publisher.read().manifests.get(version)
+        if found is None:
+            raise LookupError(f"there is no model version {version!r}")
+        return found
+
+    def _train(self, _request: Request, body: bytes) -> Any:
+        command = msgspec.json.decode(body or b"{}", type=TrainCommand)
+        now = self._parts.clock.now()
+        if now == 0:
+            raise ContractError("nothing has been decided yet, so there is nothing to train on")
+        run = self._runs.request("command", now, shuffle_labels=command.shuffle_labels)
+        self._trainings.wake()
+        return {"run_id": run.run_id}
+
+    def _promote(self, request: Request, _body: bytes) -> Any:
+        return self._parts.publisher.promote(request.path_params["version"])
+
+
+async def _health(_request: Request) -> Response:
+    return _json({"status": "ok"})
+
+
+def _guarded(token: str, work: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        if not _allowed(request, token):
+            return _refused()
+        return await _answer(work, request)
+
+    return answer
+
+
+def _told(token: str, work: Callable[[Request, bytes], Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        if not _allowed(request, token):
+            return _refused()
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST_BYTES:
+                return _json({"error": "the body is too large"}, 413)
+        return await _answer(work, request, body)
+
+    return answer
+
+
+def _allowed(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+async def _answer(work: Callable[..., Any], *arguments: Any) -> Response:
+    try:
+        return _json(await run_in_threadpool(work, *arguments))
+    except LookupError as error:
+        return _json({"error": str(error)}, 404)
+    except msgspec.MsgspecError as error:
+        return _json({"error": str(error)}, 400)
+    except ContractError as error:
+        return _json({"error": str(error)}, 409)
+    except SluicegateError as error:
+        return _json({"error": str(error)}, 503)
+
+
+def _refused() -> Response:
+    response = _json({"error": "the token of keeper.json is missing or wrong"}, 401)
+    response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _json(content: Any, status_code: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status_code, media_type="application/json")

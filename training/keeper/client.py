@@ -1,0 +1,103 @@
+"""Talking to a running keeper, as the commands do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import msgspec
+
+from feature_store.errors import SluicegateError
+from training.keeper.server import ADDRESS_FILE, Address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TIMEOUT_S = 60.0
+
+
+class KeeperUnreachableError(SluicegateError):
+    """No keeper runs on this state folder, or it does not answer."""
+
+
+class KeeperRefusedError(SluicegateError):
+    """The keeper answered that it will not do this, and why."""
+
+
+class KeeperClient:
+    """The keeper that runs on ``state_dir``; use it in a ``with`` block.
+
+    Every method raises KeeperUnreachableError or KeeperRefusedError.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        """Read where it is. Raises KeeperUnreachableError when no keeper runs there."""
+        self._state_dir = state_dir
+        try:
+            address = msgspec.json.decode((state_dir / ADDRESS_FILE).read_bytes(), type=Address)
+        except FileNotFoundError as error:
+            raise KeeperUnreachableError(
+                f"no keeper runs on {state_dir}; start one with `sluicegate up` or `sluicegate keeper`, "
+                "or name its folder with --state-dir"
+            ) from error
+        except (OSError, msgspec.MsgspecError) as error:
+            raise KeeperUnreachableError(f"{state_dir / ADDRESS_FILE}: cannot be read: {error}") from error
+        headers = {"authorization": f"Bearer {address.token}"}
+        self._http = httpx.Client(base_url=address.url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def status(self) -> dict[str, Any]:
+        """Clock, lag, rows, next run, release."""
+        return dict(self._ask("GET", "/status"))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every training run, oldest first."""
+        return list(self._ask("GET", "/runs"))
+
+    def models(self) -> dict[str, Any]:
+        """The release and the kept versions."""
+        return dict(self._ask("GET", "/models"))
+
+    def model(self, version: str) -> dict[str, Any]:
+        """One version's manifest."""
+        return dict(self._ask("GET", f"/models/{_safe(version)}"))
+
+    def summary(self) -> dict[str, Any]:
+        """Average precision so far, by matured labels."""
+        return dict(self._ask("GET", "/metrics/summary"))
+
+    def train(self, *, shuffle_labels: bool = False) -> str:
+        """Ask for a training run now; returns its id."""
+        return str(self._ask("POST", "/train", {"shuffle_labels": shuffle_labels})["run_id"])
+
+    def promote(self, version: str) -> dict[str, Any]:
+        """Make a kept version the champion; returns the new release."""
+        return dict(self._ask("POST", f"/models/{_safe(version)}/promote"))
+
+    def rollback(self) -> dict[str, Any]:
+        """Return to the champion before; returns the new release."""
+        return dict(self._ask("POST", "/rollback"))
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+            answer = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise KeeperUnreachableError(
+                f"the keeper of {self._state_dir} does not answer ({error}); is it still running?"
+            ) from error
+        if response.is_error:
+            raise KeeperRefusedError(f"the keeper says: {answer.get('error', response.status_code)}")
+        return answer
+
+
+def _safe(version: str) -> str:
+    """A version as one path segment."""
+    if not version or "/" in version or version in {".", ".."}:
+        raise KeeperRefusedError(f"{version!r} is not a model version")
+    return version

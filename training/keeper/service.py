@@ -1,0 +1,100 @@
+"""The keeper process: its parts started in order, the sink in the main thread, all stopped in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.clock import clock_named
+from feature_store.declaration.load import load_pipeline
+from feature_store.units import to_text
+from streams.broker.state_lock import exclusive
+from streams.kafka import ensure_topics, pipeline_topics
+from training.keeper.alerts import Alerts
+from training.keeper.api import Api
+from training.keeper.due import DueRuns
+from training.keeper.parts import KeeperSettings, Parts
+from training.keeper.progress import Progress
+from training.keeper.runs import Runs
+from training.keeper.schedule import Schedule
+from training.keeper.server import serving
+from training.keeper.sink import Sink
+from training.keeper.store import STORE, open_keeper_store
+from training.keeper.trainings import Trainings
+from training.publish import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = structlog.get_logger()
+
+
+def run(settings: KeeperSettings, stop: threading.Event | None = None) -> None:
+    """Run the keeper until SIGTERM, SIGINT or ``stop``.
+
+    Raises ConfigError, BrokerError, StorageError or ContractError; the store is whole in any case.
+    """
+    stop = stop or threading.Event()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with _stopped_by_signals(stop), exclusive(settings.state_dir / "keeper.lock"), ExitStack() as stack:
+        _Keeper(settings, stack).sink_until(stop)
+    log.info("keeper_stopped")
+
+
+class _Keeper:
+    def __init__(self, settings: KeeperSettings, stack: ExitStack) -> None:
+        """Start everything; ``stack`` stops it, the last first."""
+        pipeline = load_pipeline(settings.config)
+        ensure_topics(settings.bootstrap, pipeline_topics(pipeline))
+        clock = clock_named(pipeline.clock)
+        store = open_keeper_store(settings.state_dir / STORE, pipeline)
+        stack.callback(store.close)
+        progress = Progress()
+        parts = Parts(
+            settings=settings,
+            pipeline=pipeline,
+            clock=clock,
+            store=store,
+            progress=progress,
+            publisher=Publisher(settings.bootstrap, pipeline, lambda: to_text(clock.now())),
+            alert=Alerts(store, settings.bootstrap, pipeline, clock),
+        )
+        self._sink = Sink(parts)
+        stack.callback(self._sink.close)
+        runs = Runs(store)
+        trainings = Trainings(parts, runs)
+        due = DueRuns(parts, runs, trainings)
+        self._schedule = Schedule(settings.state_dir / "schedule.sqlite", pipeline.training, due)
+        stack.callback(self._schedule.close)
+        self._clock = clock
+        trainings.start()
+        stack.callback(trainings.stop)
+        api = Api(parts, runs, trainings, lambda: self._schedule.next_run)
+        address = stack.enter_context(serving(api.application, settings.api_port, settings.state_dir))
+        log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
+
+    def sink_until(self, stop: threading.Event) -> None:
+        """Sink, and let the schedule see the time, until ``stop``."""
+        while not stop.is_set():
+            self._sink.step()
+            self._schedule.tick(self._clock.now())
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set ``stop``, where this is the main thread; as before afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
