@@ -1,0 +1,54 @@
+"""A small fitted model with its manifest, for tests that need one to act."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import lightgbm
+import numpy as np
+
+from streams.messages import Calibration, FeatureRef, Manifest
+from streams.messages.model import ArtifactInfo
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+CHUNK = 4_096
+
+
+def small_model(pipeline: Pipeline, version: str, *, seed: int = 1) -> tuple[Manifest, bytes]:
+    """A LightGBM model of the whole vector that calls large amounts fraud."""
+    features = pipeline.feature_vector
+    random = np.random.default_rng(seed)
+    matrix = random.uniform(0, 1_000, (400, len(features)))
+    labels = (matrix[:, 0] > 500).astype(float)
+    parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "seed": seed}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, labels), num_boost_round=20)
+    artifact = booster.model_to_string().encode()
+    return manifest_of(pipeline, version, artifact), artifact
+
+
+def manifest_of(pipeline: Pipeline, version: str, artifact: bytes) -> Manifest:
+    """A manifest that fits ``artifact``."""
+    return Manifest(
+        version=version,
+        pipeline=pipeline.name,
+        family="lightgbm",
+        features=[FeatureRef(feature.name, feature.hash) for feature in pipeline.feature_vector],
+        artifact=ArtifactInfo(
+            len(artifact), hashlib.sha256(artifact).hexdigest(), -(-len(artifact) // CHUNK)
+        ),
+        calibration=Calibration(),
+        trained_at="2026-01-05T00:00:00Z",
+        fitted_from="2026-01-01T00:00:00Z",
+        fitted_until="2026-01-04T00:00:00Z",
+        metrics={},
+        rows=400,
+        frauds=200,
+    )
+
+
+def chunks_of(artifact: bytes) -> list[bytes]:
+    """The artifact as it travels."""
+    return [artifact[start : start + CHUNK] for start in range(0, len(artifact), CHUNK)]
