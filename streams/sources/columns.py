@@ -10,18 +10,8 @@ from feature_store.errors import ConfigError
 if TYPE_CHECKING:
     from feature_store.declaration.event import EventSpec, FieldType
 
-_INTEGERS = {
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-}
 _FLOATS = {"FLOAT", "DOUBLE"}
+_OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 _INSTANTS = ("TIMESTAMP", "DATE", "VARCHAR")
 
 
@@ -66,9 +56,11 @@ def instant_sql(column: str, duck_type: str, file: str) -> str:
             f"{file}: column {column!r} is {duck_type}; expected a timestamp, a date or RFC 3339 text"
         )
     name = quoted(column)
-    if duck_type == "TIMESTAMP WITH TIME ZONE":
-        return f"make_timestamp(epoch_us({name}))"
-    return f"CAST({name} AS TIMESTAMP)"
+    plain = f"CAST({name} AS TIMESTAMP)"
+    in_utc = f"make_timestamp(epoch_us(CAST({name} AS TIMESTAMPTZ)))"
+    if duck_type == "VARCHAR":  # a plain cast would drop the offset without a word
+        return f"CASE WHEN regexp_matches({name}, {literal(_OFFSET)}) THEN {in_utc} ELSE {plain} END"
+    return in_utc if duck_type == "TIMESTAMP WITH TIME ZONE" else plain
 
 
 def text_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
@@ -78,12 +70,14 @@ def text_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
         case Kind.TIMESTAMP:
             return f"strftime({instant_sql(column, duck_type, file)}, '%Y-%m-%dT%H:%M:%S.%fZ')"
         case Kind.DECIMAL:
-            return f"CAST(CAST({name} AS DECIMAL({kind.precision},{kind.scale})) AS VARCHAR)"
+            value = f"CAST(CAST({name} AS DECIMAL({kind.precision},{kind.scale})) AS VARCHAR)"
+            return f"CASE WHEN isfinite({name}) THEN {value} END" if duck_type in _FLOATS else value
         case Kind.INTEGER if duck_type in _FLOATS:
             refusal = literal(f"column {column!r} holds numbers that are not whole")
             return (
-                f"CASE WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) "
-                f"WHEN {name} IS NULL OR isnan({name}) THEN NULL ELSE error({refusal}) END"
+                f"CASE WHEN {name} IS NULL OR NOT isfinite({name}) THEN NULL "
+                f"WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) "
+                f"ELSE error({refusal}) END"
             )
         case Kind.INTEGER:
             return f"CAST(CAST({name} AS BIGINT) AS VARCHAR)"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _BATCH = 8_192
-_READERS = {".parquet": "read_parquet", ".pq": "read_parquet", ".csv": "read_csv", ".gz": "read_csv"}
+_PARQUET, _CSV = (".parquet", ".pq"), (".csv", ".csv.gz")
 _Row = tuple[int | None, str | None, str | None, str, bool]
 
 
@@ -58,12 +58,25 @@ def replay(pipeline: Pipeline, file: Path, stretch: Stretch | None = None) -> It
     """Events of ``file`` in order of event time (ties in file order) and their outcomes, by arrival.
 
     Frauds alone have an outcome: silence becomes legitimate by maturity. Raises ConfigError where the file
-    cannot be read or does not fit ``event.file``.
+    cannot be read or does not fit ``event.file``; a value that does not fit is found while iterating.
     """
     event = pipeline.event
+    connection = duck.memory(threads=1)  # one thread: the order of the sort is the order of the result
+    connection.execute("SET enable_progress_bar = false")
+    table = _table(file)
+    try:
+        described = connection.sql(f"DESCRIBE FROM {table}").fetchall()
+    except duck.DuckError as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    found = {name: duck_type for name, duck_type, *_ in described}
+    query = _query(event, table, found, stretch or Stretch(), str(file))
+    return _merged(event, file, _rows(connection, query, file))
+
+
+def _merged(event: EventSpec, file: Path, rows: Iterator[_Row]) -> Iterator[Emission]:
     label = event.file.label
     pending: deque[tuple[int, str]] = deque()  # (known at, event id)
-    for at, key, event_id, value, fraud in _rows(event, file, stretch or Stretch()):
+    for at, key, event_id, value, fraud in rows:
         if at is None or event_id is None:
             name = event.time if at is None else event.id
             raise ConfigError(
@@ -83,15 +96,9 @@ def _outcome(known_at: int, event_id: str, source: str) -> Emission:
     return Emission(known_at, "outcomes", event_id.encode(), msgspec.json.encode(outcome))
 
 
-def _rows(event: EventSpec, file: Path, stretch: Stretch) -> Iterator[_Row]:
-    connection = duck.memory(threads=1)  # one thread: the order of the sort is the order of the result
+def _rows(connection: duck.Connection, query: str, file: Path) -> Iterator[_Row]:
     try:
-        connection.execute("SET enable_progress_bar = false")
-        table = _table(file)
-        described = connection.sql(f"DESCRIBE FROM {table}").fetchall()
-        found = {name: duck_type for name, duck_type, *_ in described}
-        reader = connection.sql(_query(event, table, found, stretch, str(file))).to_arrow_reader(_BATCH)
-        for batch in reader:
+        for batch in connection.sql(query).to_arrow_reader(_BATCH):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
     except duck.DuckError as error:
         raise ConfigError(f"{file}: cannot be replayed: {error}") from error
@@ -100,12 +107,14 @@ def _rows(event: EventSpec, file: Path, stretch: Stretch) -> Iterator[_Row]:
 
 
 def _table(file: Path) -> str:
+    """What to select from. CSV is read as text, so that ids keep their zeros and money its digits."""
     if not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        raise ConfigError(f"{file}: expected a file named .parquet, .csv or .csv.gz")
-    return f"{reader}({literal(str(file))})"
+    if file.name.lower().endswith(_PARQUET):
+        return f"read_parquet({literal(str(file))})"
+    if file.name.lower().endswith(_CSV):
+        return f"read_csv({literal(str(file))}, all_varchar = true)"
+    raise ConfigError(f"{file}: expected a file named .parquet, .csv or .csv.gz")
 
 
 def _query(event: EventSpec, table: str, found: dict[str, str], stretch: Stretch, file: str) -> str:

@@ -56,10 +56,11 @@ class Published:
 
 
 def limited(emissions: Iterator[Emission], limit: int | None) -> Iterator[Emission]:
-    """The emissions up to and including the ``limit``-th event; all of them without a limit."""
+    """The emissions before event number ``limit`` + 1; all of them without a limit."""
     events = 0
     for emission in emissions:
-        if limit is not None and events >= limit:
-            return
-        events += emission.role == "events"
+        if emission.role == "events":
+            if events == limit:
+                return
+            events += 1
         yield emission

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -35,33 +36,37 @@ def simulate(scenario: Scenario) -> Iterator[Emission]:
     """
     world = World(scenario)
     wording = Wording(scenario, world)
-    waiting: list[Emission] = []  # arrive later than all that has been emitted, in order
+    held: list[Emission] = []  # a heap of what arrives later than all that has been emitted
     for day in days(scenario, world):
-        waiting = sorted([*waiting, *_outcomes(wording, day)], key=_ARRIVAL)
+        for outcome in _outcomes(wording, day):
+            heappush(held, outcome)
         next_day_us = scenario.start_us + (day.number + 1) * DAY_US
-        for part in _events(scenario, wording, day):
-            newest = min(part[-1].arrival_us, next_day_us - 1)
-            batch = sorted([*part, *waiting[: _due(waiting, newest)]], key=_ARRIVAL)
-            waiting = waiting[_due(waiting, newest) :]
-            ready = _due(batch, newest)
-            yield from batch[:ready]
-            waiting = sorted([*batch[ready:], *waiting], key=_ARRIVAL) if ready < len(batch) else waiting
-        ready = _due(waiting, next_day_us - 1)
-        yield from waiting[:ready]
-        waiting = waiting[ready:]
-    yield from waiting
+        for chunk in _events(scenario, wording, day):
+            part = _hold_back(chunk, held, next_day_us)
+            if part:
+                due = _due(held, part[-1].arrival_us)
+                yield from sorted([*part, *due], key=_ARRIVAL)
+        yield from _due(held, next_day_us - 1)
+    while held:
+        yield heappop(held)
 
 
-def _due(emissions: list[Emission], newest_us: int) -> int:
-    """How many of ``emissions``, which are in order, arrive up to ``newest_us``."""
-    low, high = 0, len(emissions)
-    while low < high:
-        middle = (low + high) // 2
-        if emissions[middle].arrival_us <= newest_us:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _hold_back(chunk: list[Emission], held: list[Emission], next_day_us: int) -> list[Emission]:
+    """The part of ``chunk`` that arrives today; the rest is held until tomorrow."""
+    if chunk[-1].arrival_us < next_day_us:
+        return chunk
+    for emission in chunk:
+        if emission.arrival_us >= next_day_us:
+            heappush(held, emission)
+    return [emission for emission in chunk if emission.arrival_us < next_day_us]
+
+
+def _due(held: list[Emission], newest_us: int) -> list[Emission]:
+    """Take out of ``held`` what has arrived by ``newest_us``, in order."""
+    due = []
+    while held and held[0].arrival_us <= newest_us:
+        due.append(heappop(held))
+    return due
 
 
 def _outcomes(wording: Wording, day: Day) -> list[Emission]:
