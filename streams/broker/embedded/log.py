@@ -171,13 +171,13 @@ class PartitionLog:
 
 
 def read_header(records: memoryview) -> Header:
-    """Return the header of a produced batch; raises CORRUPT_MESSAGE if it is not exactly one."""
+    """Return the header of a produced batch; raises INVALID_RECORD if it is not exactly one."""
     if len(records) >= _HEADER.size:
         header = Header._make(_HEADER.unpack_from(records))
         whole = header.length + _FRONT == len(records) and header.size > 0
         if header.magic == _MAGIC and whole and header.last_delta == header.size - 1:
             return header
-    raise RefusedError(ErrorCode.CORRUPT_MESSAGE, "not exactly one record batch of format 2")
+    raise RefusedError(ErrorCode.INVALID_RECORD, "not exactly one record batch of format 2")
 
 
 def _record_at(batch: Batch, timestamp: int) -> tuple[int, int]:
