@@ -69,4 +69,6 @@ def _worker(settings: MonitorSettings, pipeline: Pipeline) -> Worker:
     app = build_app(
         pipeline, state, bootstrap=settings.bootstrap, web_port=settings.web_port, data=data.absolute()
     )
-    return Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel="WARNING")
+    worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel="WARNING")
+    worker.spinner = None  # it writes to the terminal even when quiet
+    return worker

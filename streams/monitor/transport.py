@@ -1,9 +1,9 @@
 """faust's aiokafka transport, reading committed records only and keeping no offsets.
 
 faust ties ``read_committed`` to its own exactly-once mode, which would make it produce transactions; here
-it is set where faust makes its consumer. Nothing is committed: the monitor's state is in memory, so every
-start reads from the earliest record; after a rebalance faust goes back there too, and what was counted is
-skipped.
+it is set where faust makes its consumer, and so is a shorter wait for records. Nothing is committed: the
+monitor's state is in memory, so every start reads from the earliest record; after a rebalance faust goes
+back there too, and what was counted is skipped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer
     from faust.types import TP, AppT
+
+_FETCH_WAIT_MS = 100
 
 
 class Fetched(NamedTuple):
@@ -34,7 +36,9 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         consumer = super()._create_consumer(loop)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001  (taken up when the consumer starts)
+        # taken up when the consumer starts; while a fetch waits at the end of one topic, no other is fetched
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
     async def _fetch_records(
