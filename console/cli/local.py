@@ -59,8 +59,8 @@ def demo(
     """Show the whole loop in about two minutes: days of payments, decided and learned from.
 
     Runs everything on this machine in a fresh folder, on the shipped pipeline and its cron line, with the
-    stream's clock instead of the wall's. Afterwards it reads the topics back: exit code 1 if an event was lost
-    or decided twice, or if fewer than two models were published.
+    stream's clock instead of the wall's. Afterwards it reads the topics back: exit code 1 if an event was
+    lost or decided twice, or if fewer than two models were published.
 
     Latency is measured by a process of its own: from Kafka's record time of an event until a reader that sees
     committed records only holds the decision.

@@ -34,8 +34,8 @@ class Audit:
     """What became of every record on the events topic.
 
     ``events`` = ``decisions`` + ``dead_letters`` + ``repeats`` + ``lost``, unless something is ``wrong``:
-    ``duplicates`` counts decisions and dead letters beyond the first for one id or one record, ``strays`` those
-    for records that are not there.
+    ``duplicates`` counts decisions and dead letters beyond the first for one id or one record, ``strays``
+    those for records that are not there.
     """
 
     events: int

@@ -2,8 +2,8 @@
 
     python -m console.demo.observer --bootstrap B --events T --decisions T --out FILE
 
-A latency is the moment at which a reader with ``read_committed`` holds the decision, minus Kafka's record time
-of the event: the way in, scoring, the transaction's commit and the way out, by this machine's clock.
+A latency is the moment at which a reader with ``read_committed`` holds the decision, minus Kafka's record
+time of the event: the way in, scoring, the transaction's commit and the way out, by this machine's clock.
 """
 
 from __future__ import annotations

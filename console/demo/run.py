@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from console.demo.observer import READY, read_observed
+from console.demo.pace import StreamPace, why_wait
 from console.demo.readback import read_back
 from console.demo.report import failures, in_words, make_report, write_report
 from console.demo.sample import Sampler
@@ -23,7 +24,8 @@ from console.supervisor import ProcessSpec, SaysReady
 from console.system import SystemSettings, running_system
 from feature_store.errors import SluicegateError
 from streams.kafka import TopicPartition, group_consumer
-from streams.sources import Published, Scenario, run_simulate
+from streams.sources import Published, Scenario, publish, simulate
+from streams.sources.simulate.scenario import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.25
 _STALL_SECONDS = 60.0
-_DAY_US = 86_400_000_000
 _OBSERVER = "observer"
 _OBSERVER_READY_SECONDS = 30.0
 _OFFSETS_TIMEOUT_S = 10.0
@@ -77,9 +78,12 @@ def _stream(settings: DemoSettings, system: System, view: View) -> None:
         with _Sender(settings, system) as sender:
             while not sender.done:
                 system.check()
-                view.show(sampler.look(), sender.share)
+                sample = sampler.look()
+                waiting = why_wait(sample, sender.published.events)
+                (sender.pace.hold if waiting else sender.pace.go_on)()
+                view.show(sample, sender.share, waiting)
                 sender.wait(_LOOK_SECONDS)
-            _await_decided(system, sender.published.end_offsets, lambda: view.show(sampler.look(), 1.0))
+            _await_decided(system, sender.published.end_offsets, lambda: view.show(sampler.look(), 1.0, None))
     finally:
         sampler.close()
 
@@ -89,11 +93,11 @@ class _Sender:
 
     def __init__(self, settings: DemoSettings, system: System) -> None:
         self.published = Published()
-        self._days = settings.days
+        self._system = system
         self._scenario = Scenario(days=settings.days, events_per_day=max(1, settings.events // settings.days))
-        self._speed = settings.speed
-        self._target = system.pipeline, system.broker.bootstrap
-        self._stop = threading.Event()
+        self._begin_us = self._scenario.start_us
+        self._end_us = self._begin_us + settings.days * DAY_US
+        self.pace = StreamPace(settings.speed, self._begin_us, self._end_us)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._send, name="sender", daemon=True)
 
@@ -104,7 +108,7 @@ class _Sender:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
+        self.pace.stop()
         self._thread.join()
 
     @property
@@ -117,25 +121,27 @@ class _Sender:
     @property
     def share(self) -> float:
         """How much of the stream is through, by its own time."""
-        through = self.published.last_arrival_us - self._scenario.start_us
-        return min(1.0, max(0.0, through / (self._days * _DAY_US)))
+        through = self.published.last_arrival_us - self._begin_us
+        return min(1.0, max(0.0, through / (self._end_us - self._begin_us)))
 
     def wait(self, seconds: float) -> None:
         """Wait for the end, at most so long."""
         self._thread.join(seconds)
 
     def _send(self) -> None:
+        topics = self._system.pipeline.topics
         try:
-            self.published = run_simulate(
-                *self._target, self._scenario, speed=self._speed, stop=self._stop, on_progress=self._progress
+            self.published = publish(
+                self.pace.paced(simulate(self._scenario)),
+                self._system.broker.bootstrap,
+                {"events": topics.events, "outcomes": topics.outcomes},
+                on_progress=self._progress,
             )
         except BaseException as error:  # noqa: BLE001  (told in the main thread, by ``done``)
             self._failure = error
 
     def _progress(self, so_far: Published) -> None:
         self.published = so_far
-        if self.share >= 1.0:  # what follows are late outcomes, without an event to decide
-            self._stop.set()
 
 
 def _await_decided(system: System, ends: dict[int, int], meanwhile: Callable[[], None]) -> None:

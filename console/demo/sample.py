@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 1.0
-_RUNS_EVERY_S = 2.0
+_RUNS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)

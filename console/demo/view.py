@@ -33,8 +33,8 @@ class View(Protocol):
         """A line that stays."""
         ...
 
-    def show(self, sample: Sample, share: float) -> None:
-        """What is going on, ``share`` of the stream being through."""
+    def show(self, sample: Sample, share: float, waiting: str | None) -> None:
+        """What is going on, ``share`` of the stream being through; ``waiting``: what it stands still for."""
         ...
 
 
@@ -57,7 +57,7 @@ class PlainView:
         """A line."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def show(self, sample: Sample, share: float) -> None:
+    def show(self, sample: Sample, share: float, waiting: str | None) -> None:
         """A line, if the last one is a while ago."""
         if time.monotonic() < self._next:
             return
@@ -66,7 +66,7 @@ class PlainView:
         quality = f", average precision {judged[-1].average_precision:.3f}" if judged else ""
         self.say(
             f"{share:4.0%}  {_date(sample)}  {sample.events:,} events, {sample.events_per_s:,.0f}/s, "
-            f"{_latency(sample)}, {_by(sample)}{_runs(sample)}{quality}"
+            f"{_latency(sample)}, {_by(sample)}{_runs(sample)}{quality}{_waiting(waiting)}"
         )
 
 
@@ -89,9 +89,9 @@ class LiveView:
         """A line above the picture."""
         self._live.console.print(Text(text))
 
-    def show(self, sample: Sample, share: float) -> None:
+    def show(self, sample: Sample, share: float, waiting: str | None) -> None:
         """Draw anew."""
-        self._live.update(picture(sample, share))
+        self._live.update(picture(sample, share, waiting))
 
 
 def view_for(console: Console, *, wanted: bool) -> View:
@@ -99,11 +99,13 @@ def view_for(console: Console, *, wanted: bool) -> View:
     return LiveView(console) if wanted and console.is_terminal else PlainView(console)
 
 
-def picture(sample: Sample, share: float) -> Group:
+def picture(sample: Sample, share: float, waiting: str | None) -> Group:
     """Everything at one glance."""
     done = round(_BAR * min(share, 1.0))
     facts = Table.grid(padding=(0, 3))
-    facts.add_row("stream", f"{_date(sample)}   {'━' * done}{'─' * (_BAR - done)} {share:.0%}")
+    facts.add_row(
+        "stream", f"{_date(sample)}   {'━' * done}{'─' * (_BAR - done)} {share:.0%}{_waiting(waiting)}"
+    )
     facts.add_row("events", f"{sample.events:,} decided, {sample.events_per_s:,.0f} per second")
     facts.add_row("latency", _latency(sample))
     facts.add_row("actions", ", ".join(f"{name} {count:,}" for name, count in sample.actions.items()))
@@ -143,3 +145,7 @@ def _by(sample: Sample) -> str:
 def _runs(sample: Sample) -> str:
     told = ", ".join(f"{count} {state}" for state, count in sorted(sample.runs.items()))
     return f"; training runs: {told}" if told else ""
+
+
+def _waiting(waiting: str | None) -> str:
+    return f"; the stream waits for {waiting}" if waiting else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import defaultdict, deque
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _KEPT = 12
 _ROTATE_BYTES = 64 << 20
 _LOUD = {"warning", "error", "critical", "exception"}
+_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
+"""What libraries send to steer a terminal; it does not belong in a log."""
 _OWN = {"event", "level", "timestamp", "process", "logger", "exception"}
 
 
@@ -50,7 +53,7 @@ class LogBook:
 
     def line(self, process: str, raw: bytes) -> str | None:
         """Write a line that ``process`` printed; returns its event name where it is structured."""
-        text = raw.decode("utf-8", errors="replace").rstrip()
+        text = _TERMINAL.sub("", raw.decode("utf-8", errors="replace")).strip()
         if not text:
             return None
         try:
