@@ -61,20 +61,18 @@ class _Publication:
         self._bytes = 0
         self._arrival = 0
         self._ends: dict[int, int] = {}
-        self._started = self._reported = time.monotonic()
-        self._first_arrival: int | None = None
+        self._reported = time.monotonic()
+        self._begun: tuple[float, int] | None = None  # real time and arrival of the first record
 
     def run(self, emissions: Iterable[Emission]) -> Published:
         """Send all, or until stopped; then flush."""
-        try:
-            for count, emission in enumerate(emissions):
-                if count % _SERVE_EVERY == 0:
-                    self._serve(0)
-                if self._stop.is_set() or not self._wait_for(emission):
-                    break
-                self._send(emission)
-        finally:
-            left = self._producer.flush(_FLUSH_S)
+        for count, emission in enumerate(emissions):
+            if count % _SERVE_EVERY == 0:
+                self._serve(0)
+            if self._stop.is_set() or not self._wait_for(emission):
+                break
+            self._send(emission)
+        left = self._producer.flush(_FLUSH_S)
         self._raise_failure()
         if left:
             raise BrokerError(f"Kafka at {self._bootstrap} did not acknowledge {left} records; is it up?")
@@ -93,13 +91,14 @@ class _Publication:
         return True
 
     def _due(self, emission: Emission) -> float:
+        if self._begun is None:
+            self._begun = time.monotonic(), emission.arrival_us
+        began, first_arrival = self._begun
         if self._pace.rate is not None:
-            return self._started + self._sent["events"] / self._pace.rate
+            return began + self._sent["events"] / self._pace.rate
         if self._pace.speed is not None:
-            if self._first_arrival is None:
-                self._first_arrival = emission.arrival_us
-            return self._started + (emission.arrival_us - self._first_arrival) / 1e6 / self._pace.speed
-        return self._started
+            return began + (emission.arrival_us - first_arrival) / 1e6 / self._pace.speed
+        return began
 
     def _send(self, emission: Emission) -> None:
         arrival_us, role, key, value = emission

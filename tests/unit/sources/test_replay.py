@@ -13,6 +13,7 @@ import pytest
 
 from feature_store.declaration.load import load_pipeline
 from feature_store.declaration.pipeline import Pipeline
+from feature_store.decode import EventDecoder
 from feature_store.errors import ConfigError
 from feature_store.units import to_micros
 from streams.sources.replay import Stretch, replay
@@ -69,6 +70,8 @@ def test_rows_become_declared_json_in_order_of_event_time(
         "tx_amount": Decimal("1.10"),
     }
     assert b'"tx_amount":1.10' in emissions[0].value
+    decoder = EventDecoder(handbook.event)
+    assert decoder.decode(emissions[2].value) == ("0", micros(2.0), "500", "9", 10)
 
 
 @pytest.mark.parametrize("name", ["past.parquet", "past.csv"])

@@ -15,7 +15,8 @@ import pytest
 
 from feature_store.declaration.event import Kind
 from feature_store.declaration.load import load_pipeline
-from feature_store.errors import ConfigError
+from feature_store.decode import EventDecoder
+from feature_store.errors import BadEventError, ConfigError
 from feature_store.units import from_text, to_micros
 from streams.messages import Label, Outcome
 from streams.sources.simulate import Scenario, check_fields, simulate, write_parquet
@@ -91,6 +92,21 @@ def test_events_fit_the_shipped_declaration(clean_events: list[dict[str, Any]], 
                 assert type(event[name]) is PYTHON_TYPES[spec.type.kind]
     assert all(event["amount"].as_tuple().exponent == -2 for event in clean_events)
     assert all(event["event_time"][-5] == "." and event["event_time"][-1] == "Z" for event in clean_events)
+
+
+def test_the_scorer_takes_every_clean_event_and_refuses_what_is_broken(payments: Pipeline) -> None:
+    decoder = EventDecoder(payments.event)
+    refused = Counter[str]()
+    spoilt = [e.value for e in simulate(replace(QUIET, garbage_share=0.02)) if e.role == "events"]
+    clean = {e.value for e in simulate(QUIET) if e.role == "events"}
+    for value in spoilt:
+        try:
+            decoder.decode(value)
+        except BadEventError as error:
+            assert value not in clean
+            refused[error.reason] += 1
+    assert refused.keys() == {"not_json", "invalid_field"}
+    assert clean < set(spoilt)
 
 
 def test_the_key_is_the_customer() -> None:
