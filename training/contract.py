@@ -48,8 +48,8 @@ class ChampionRef(msgspec.Struct, frozen=True):
 class TrainingRequest(msgspec.Struct, frozen=True):
     """What the trainer is asked to do.
 
-    ``as_of`` (us) is the time of the pipeline's clock that the run was due at: the snapshot holds nothing that
-    arrived later.
+    ``as_of`` (us) is when the run was due, on the pipeline's clock: nothing that arrived later is in the
+    snapshot.
     ``shuffle_labels`` asks for labels without meaning, which an honest gate refuses.
     """
 

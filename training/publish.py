@@ -123,6 +123,8 @@ class Publisher:
                 self._commit(producer, records)
             except KafkaException as error:
                 raise BrokerError(f"{self._pipeline.topics.models}: not published: {error}") from error
+            finally:
+                producer.close()
         return release
 
     def _commit(self, producer: Producer, records: Records) -> None:

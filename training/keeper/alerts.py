@@ -33,6 +33,10 @@ class Alerts:
         self._pipeline = pipeline
         self._clock = clock
 
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._producer.close()
+
     def __call__(self, kind: str, text: str, details: dict[str, str | int | float | None]) -> None:
         """Raise an alert; ``kind`` is a stable word, ``text`` is for a person."""
         now = self._clock.now()

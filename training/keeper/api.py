@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from feature_store.errors import ContractError, SluicegateError
+from streams.kafka import KafkaException
 from training.keeper.evaluation import evaluate
 from training.keeper.status import models, status
 
@@ -134,7 +135,7 @@ async def _answer(work: Callable[..., Any], *arguments: Any) -> Response:
         return _json({"error": str(error)}, 400)
     except ContractError as error:
         return _json({"error": str(error)}, 409)
-    except SluicegateError as error:
+    except (SluicegateError, KafkaException) as error:
         return _json({"error": str(error)}, 503)
 
 

@@ -63,10 +63,11 @@ class _Keeper:
             publisher=Publisher(settings.bootstrap, pipeline, lambda: to_text(clock.now())),
             alert=Alerts(store, settings.bootstrap, pipeline, clock),
         )
+        stack.callback(parts.alert.close)
         self._sink = Sink(parts)
         stack.callback(self._sink.close)
         runs = Runs(store)
-        trainings = Trainings(parts, runs)
+        self._trainings = trainings = Trainings(parts, runs)
         due = DueRuns(parts, runs, trainings)
         self._schedule = Schedule(settings.state_dir / "schedule.sqlite", pipeline.training, due)
         stack.callback(self._schedule.close)
@@ -82,6 +83,7 @@ class _Keeper:
         while not stop.is_set():
             self._sink.step()
             self._schedule.tick(self._clock.now())
+            self._trainings.check()
 
 
 @contextmanager

@@ -48,6 +48,7 @@ class Trainings:
         self._wanted = threading.Event()
         self._wanted.set()  # an earlier keeper may have left a run
         self._thread = threading.Thread(target=self._work, name="trainings")
+        self._error: BaseException | None = None
         self.running: str | None = None
 
     def start(self) -> None:
@@ -64,7 +65,18 @@ class Trainings:
         """Look for a run that is due."""
         self._wanted.set()
 
+    def check(self) -> None:
+        """Raise what ended the thread, if something did: a keeper that cannot train must not look well."""
+        if self._error is not None:
+            raise self._error
+
     def _work(self) -> None:
+        try:
+            self._work_off()
+        except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
+            self._error = error
+
+    def _work_off(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()

@@ -70,9 +70,14 @@ def new_parts(
     """Make the parts of a keeper that has just started; the store of the one before is closed first."""
     opened: list[Parts] = []
 
-    def start(declared: Pipeline = pipeline) -> Parts:
+    def close_all() -> None:
         while opened:
-            opened.pop().store.close()
+            parts = opened.pop()
+            parts.alert.close()
+            parts.store.close()
+
+    def start(declared: Pipeline = pipeline) -> Parts:
+        close_all()
         clock = clock_named(declared.clock)
         store = open_keeper_store(tmp_path / STORE, declared)
         parts = Parts(
@@ -88,5 +93,4 @@ def new_parts(
         return parts
 
     yield start
-    for parts in opened:
-        parts.store.close()
+    close_all()

@@ -125,8 +125,9 @@ def test_a_restart_goes_on_where_the_store_ends(
 
 @pytest.mark.parametrize(
     "value",
-    [b"{", b"", b"\xff\xfe", b"[]", outcome("e", label="perhaps"), 
-     outcome("e", observed_at="2026-01-01T00:00:00"), outcome("e", observed_at="soon"), b'{"event_id": 5, "label": "fraud"}', outcome("e")[:-1]],
+    [b"{", b"", b"\xff\xfe", b"[]", b'{"event_id": 5, "label": "fraud"}', outcome("e")[:-1],
+     outcome("e", label="perhaps"), outcome("e", observed_at="soon"),
+     outcome("e", observed_at="2026-01-01T00:00:00")],
 )  # fmt: skip
 def test_a_malformed_outcome_is_kept_with_the_reason_and_stops_nothing(
     new_sink: NewSink, pipeline: Pipeline, bootstrap: str, value: bytes

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+import pytest
+
+from feature_store.errors import BrokerError
+from tests.unit.keeper.written import until, write_batches
+from training.keeper import KeeperSettings, run
+from training.keeper.client import KeeperClient, KeeperRefusedError, KeeperUnreachableError
+from training.keeper.server import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+ROUTES = [
+    ("GET", "/status"),
+    ("GET", "/runs"),
+    ("GET", "/models"),
+    ("GET", "/models/v1"),
+    ("GET", "/metrics/summary"),
+    ("POST", "/train"),
+    ("POST", "/models/v1/promote"),
+    ("POST", "/rollback"),
+]
+
+
+@pytest.fixture
+def keeper(config: Path, bootstrap: str, tmp_path: Path) -> Iterator[Path]:
+    """Run a keeper and yield its state folder."""
+    state, stop, ended = tmp_path / "state", threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            run(KeeperSettings(config, bootstrap, state), stop)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    until(lambda: (state / "keeper.json").exists() or ended.is_set(), lambda: ended.wait(0.1))
+    yield state
+    stop.set()
+    thread.join()
+    assert not (state / "keeper.json").exists()
+
+
+@pytest.fixture
+def address(keeper: Path) -> Address:
+    return msgspec.json.decode((keeper / "keeper.json").read_bytes(), type=Address)
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "Bearer"])
+def test_nothing_is_told_or_done_without_the_token(address: Address, token: str | None) -> None:
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    for method, path in ROUTES:
+        assert httpx.request(method, address.url + path, headers=headers).status_code == 401, path
+    assert httpx.get(f"{address.url}/health").json() == {"status": "ok"}
+
+
+def test_only_the_owner_can_read_the_token_and_only_this_machine_can_ask(
+    keeper: Path, address: Address
+) -> None:
+    assert stat.S_IMODE((keeper / "keeper.json").stat().st_mode) == 0o600
+    assert address.url.startswith("http://127.0.0.1:")
+
+
+def test_the_status_says_how_far_it_is(keeper: Path, pipeline: Pipeline, bootstrap: str) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=2, size=10)
+    with KeeperClient(keeper) as client:
+        until(lambda: client.status()["rows"]["decisions"] == 40, lambda: threading.Event().wait(0.1))
+        until(lambda: not any(client.status()["lag"].values()), lambda: threading.Event().wait(0.1))
+        status = client.status()
+    assert status["rows"]["scored"] == 40
+    assert status["next_run"] > status["clock"]["now"] > 0
+    assert status["release"] is None
+
+
+def test_commands_that_make_no_sense_are_refused_with_the_reason(keeper: Path, address: Address) -> None:
+    with KeeperClient(keeper) as client:
+        with pytest.raises(KeeperRefusedError, match="nothing has been decided yet"):
+            client.train()
+        with pytest.raises(KeeperRefusedError, match="no earlier champion"):
+            client.rollback()
+        with pytest.raises(KeeperRefusedError, match="no model version 'v1'"):
+            client.promote("v1")
+        with pytest.raises(KeeperRefusedError, match="no model version 'v1'"):
+            client.model("v1")
+        assert client.summary()["average_precision"] is None
+    headers = {"authorization": f"Bearer {address.token}"}
+    bad = httpx.post(f"{address.url}/train", headers=headers, content=b'{"shuffle": 1}')
+    assert bad.status_code == 400
+    huge = httpx.post(f"{address.url}/train", headers=headers, content=b" " * 100_000)
+    assert huge.status_code == 413
+
+
+def test_two_keepers_cannot_share_a_state_folder(keeper: Path, config: Path, bootstrap: str) -> None:
+    with pytest.raises(BrokerError, match="is in use by process"):
+        run(KeeperSettings(config, bootstrap, keeper), threading.Event())
+
+
+def test_without_a_keeper_the_client_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(KeeperUnreachableError, match="sluicegate up"):
+        KeeperClient(tmp_path)
