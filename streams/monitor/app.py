@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streams.monitor.state import MonitorState
 
 _JUDGE_EVERY_S = 0.25
+_FETCH_BYTES = 8_388_608  # per partition; above the largest feature log message
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ def build_app(
         key_serializer="raw",
         value_serializer="raw",
         consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=_FETCH_BYTES,
         topic_allow_declare=False,
         topic_disable_leader=True,
         broker_session_timeout=10.0,

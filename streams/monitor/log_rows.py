@@ -31,6 +31,8 @@ class LogRows(NamedTuple):
     """Indices into ACTIONS."""
     stopped: Flags
     """By model and rules, before the control group."""
+    propensity: Floats
+    """Of being let through, where it would have been stopped; NaN where not known."""
     fallbacks: int
 
 
@@ -49,10 +51,11 @@ def read_rows(batch: pa.RecordBatch, from_offset: int) -> LogRows:
             record_times=_micros(batch.column("record_time")),
             arrivals=_micros(batch.column("arrived_at")),
             decided=_micros(batch.column("decided_at")),
-            scores=batch.column("score").to_numpy(zero_copy_only=False).astype(np.float64),
+            scores=_floats(batch.column("score")),
             models=batch.column("model").to_pylist(),
             actions=_actions(batch.column("action")),
             stopped=_actions(batch.column("policy_action")) != ACTIONS.index(Action.APPROVE),
+            propensity=_floats(batch.column("propensity")),
             fallbacks=batch.num_rows - batch.column("fallback").null_count,
         )
     except (KeyError, ValueError, pa.ArrowException) as error:
@@ -67,3 +70,7 @@ def _micros(column: pa.Array[Any]) -> Ints:
 
 def _actions(column: pa.Array[Any]) -> Ints:
     return np.fromiter(map(ACTIONS.index, column.to_pylist()), np.int64, len(column))
+
+
+def _floats(column: pa.Array[Any]) -> Floats:
+    return column.to_numpy(zero_copy_only=False).astype(np.float64)

@@ -19,12 +19,12 @@ import numpy as np
 from feature_store.units import to_text
 from streams.monitor.outcomes import Waiting, Word, event_key
 from streams.monitor.pending import NO_RANK, Pending, pending_rows
-from streams.monitor.quality import LEGITIMATE, UNKNOWN, Quality
+from streams.monitor.quality import LEGITIMATE, UNKNOWN, Quality, control_weights
 
 if TYPE_CHECKING:
     from feature_store.declaration.outcomes import OutcomeSpec
     from streams.messages import Outcome
-    from streams.monitor.arrays import Flags, Ints, Rows
+    from streams.monitor.arrays import Flags, Floats, Ints, Rows
 
 _DAY = 86_400_000_000
 _DAYS_KEPT = 60
@@ -50,11 +50,19 @@ class Maturing:
         self._days: dict[int, Quality] = {}
 
     def decided(
-        self, event_ids: list[str], times: Ints, bins: Ints, models: Ints, stopped: Flags, through: Flags
+        self,
+        event_ids: list[str],
+        times: Ints,
+        bins: Ints,
+        models: Ints,
+        stopped: Flags,
+        through: Flags,
+        propensity: Floats,
     ) -> None:
         """Follow decisions: events' ids and times (us), score bins, model numbers, and what was done."""
         keys = np.fromiter(map(event_key, event_ids), np.uint64, len(event_ids))
-        rows = pending_rows(keys, times, bins, models, stopped, through)
+        weights = control_weights(stopped, through, propensity)
+        rows = pending_rows(keys, times, bins, models, stopped, through, weights)
         rows = rows[(rows["key"] & np.uint64(self._mask)) == 0]
         self._hear(rows)
         self._pending.add(rows)
@@ -144,4 +152,5 @@ class Maturing:
             del self._days[day]
 
     def _count(self, quality: Quality, labels: Ints, rows: Rows) -> None:
-        quality.add(labels, rows["stopped"], rows["bin"].astype(np.int64), 1 << self._halvings)
+        bins, weights = rows["bin"].astype(np.int64), rows["weight"].astype(np.float64)
+        quality.add(labels, rows["stopped"], bins, weights, 1 << self._halvings)

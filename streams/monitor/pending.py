@@ -1,6 +1,6 @@
 """Decisions whose truth is not in yet, in compact arrays.
 
-Twenty-six bytes per decision, in a few segments sorted by key whose sizes grow geometrically, so that adding
+Thirty bytes per decision, in a few segments sorted by key whose sizes grow geometrically, so that adding
 a batch and finding an outcome's event both cost about the logarithm of what is kept.
 """
 
@@ -15,7 +15,7 @@ from streams.monitor.quality import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.monitor.arrays import Flags, Ints, Keys, Rows
+    from streams.monitor.arrays import Flags, Floats, Ints, Keys, Rows
     from streams.monitor.outcomes import Word
 
 NO_RANK = np.iinfo(np.int16).max
@@ -27,6 +27,7 @@ ROW = np.dtype(
         ("bin", np.int16),
         ("model", np.int16),
         ("stopped", np.bool_),  # by model and rules, before the control group
+        ("weight", np.float32),  # the control group stands for more
         ("through", np.bool_),  # what was done: the event went on at once
         ("label", np.int8),
         ("rank", np.int16),  # of the source that gave the label
@@ -34,11 +35,13 @@ ROW = np.dtype(
 )
 
 
-def pending_rows(keys: Keys, times: Ints, bins: Ints, models: Ints, stopped: Flags, through: Flags) -> Rows:
+def pending_rows(
+    keys: Keys, times: Ints, bins: Ints, models: Ints, stopped: Flags, through: Flags, weights: Floats
+) -> Rows:
     """Rows that nobody has spoken about yet."""
     rows = np.empty(keys.size, ROW)
     rows["key"], rows["time"], rows["bin"], rows["model"] = keys, times, bins, models
-    rows["stopped"], rows["through"] = stopped, through
+    rows["stopped"], rows["through"], rows["weight"] = stopped, through, weights
     rows["label"], rows["rank"] = UNKNOWN, NO_RANK
     return rows
 

@@ -18,6 +18,9 @@ _PER_UNIT = 64
 BINS = int(2 * _SPAN * _PER_UNIT)
 NO_SCORE = -1
 
+WEIGHT_CAP = 50.0
+"""The cap that the trainer puts on its weights, so that its figures and these can be compared."""
+
 FRAUD, LEGITIMATE, UNKNOWN = 1, 0, -1
 
 
@@ -31,57 +34,82 @@ def score_bins(scores: Floats) -> Ints:
     return bins
 
 
-def average_precision(frauds: Ints, legitimate: Ints) -> float | None:
-    """Area under precision over recall by steps, bins being tied scores; None without a fraud."""
+def control_weights(stopped: Flags, through: Flags, propensity: Floats) -> Floats:
+    """How many events of its kind each decision stands for.
+
+    The control group, let through although model and rules would have stopped it, stands for those that were
+    stopped: 1 / propensity, at most WEIGHT_CAP, so that one fraud among few does not drown the rest.
+    """
+    weights = np.ones(stopped.shape)
+    control = stopped & through
+    share = np.nan_to_num(propensity[control], nan=1.0)
+    weights[control] = 1.0 / np.clip(share, 1.0 / WEIGHT_CAP, 1.0)
+    return weights
+
+
+def average_precision(frauds: Floats, legitimate: Floats) -> float | None:
+    """Area under precision over recall by steps, bins being tied scores; None without a fraud.
+
+    ``frauds`` and ``legitimate`` are the weight in each bin.
+    """
     hits = np.cumsum(frauds[::-1])
     if not hits.size or hits[-1] == 0:
         return None
     flagged = hits + np.cumsum(legitimate[::-1])
-    precision = hits / np.maximum(flagged, 1)
+    precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
     return float(np.sum(frauds[::-1] * precision) / hits[-1])
 
 
 class Quality:
-    """Matured decisions of one model, one day, or all."""
+    """Matured decisions of one model, one day, or all.
+
+    Counts are counts of events; precision, recall and average precision weigh the control group, as the
+    trainer does.
+    """
 
     def __init__(self) -> None:
-        self._by_score = np.zeros((2, BINS), np.int64)
-        self._by_stop = np.zeros((2, 2), np.int64)  # label, stopped
+        self._by_score = np.zeros((2, BINS))  # label, bin
+        self._by_stop = np.zeros((2, 2))  # label, stopped
+        self._counts = np.zeros((2, 2), np.int64)  # label, stopped
+        self._scored = np.zeros(2, np.int64)  # label
         self._unlabelled = 0
 
-    def add(self, labels: Ints, stopped: Flags, bins: Ints, weight: int = 1) -> None:
-        """Count matured decisions, each for ``weight`` events.
+    def add(self, labels: Ints, stopped: Flags, bins: Ints, weights: Floats, sampled: int = 1) -> None:
+        """Count matured decisions, each for as many events as one in the sample stands for.
 
         ``stopped``: what model and rules decided, before the control group. ``labels`` are FRAUD,
         LEGITIMATE or UNKNOWN: that one was stopped, its truth will never be seen, and it enters no figure
         but its own.
         """
         known = labels != UNKNOWN
-        self._unlabelled += weight * int(np.count_nonzero(~known))
-        np.add.at(self._by_stop, (labels[known], stopped[known].astype(np.int64)), weight)
+        self._unlabelled += sampled * int(np.count_nonzero(~known))
+        cell = (labels[known], stopped[known].astype(np.int64))
+        np.add.at(self._counts, cell, sampled)
+        np.add.at(self._by_stop, cell, sampled * weights[known])
         scored = known & (bins != NO_SCORE)
-        np.add.at(self._by_score, (labels[scored], bins[scored]), weight)
+        np.add.at(self._scored, labels[scored], sampled)
+        np.add.at(self._by_score, (labels[scored], bins[scored]), sampled * weights[scored])
 
     def status(self) -> dict[str, Any]:
         """Counts and figures; a figure that nothing defines yet is None."""
-        (true_negatives, false_positives), (false_negatives, true_positives) = self._by_stop.tolist()
-        frauds = true_positives + false_negatives
+        (true_negatives, false_positives), (false_negatives, true_positives) = self._counts.tolist()
+        (_, alarms), (missed, hits) = self._by_stop.tolist()
         area = average_precision(self._by_score[FRAUD], self._by_score[LEGITIMATE])
         return {
-            "labelled": frauds + true_negatives + false_positives,
-            "frauds": frauds,
+            "labelled": int(self._counts.sum()),
+            "frauds": true_positives + false_negatives,
             "unlabelled": self._unlabelled,
             "true_positives": true_positives,
             "false_positives": false_positives,
             "false_negatives": false_negatives,
             "true_negatives": true_negatives,
-            "precision": _ratio(true_positives, true_positives + false_positives),
-            "recall": _ratio(true_positives, frauds),
-            "scored": int(self._by_score.sum()),
-            "scored_frauds": int(self._by_score[FRAUD].sum()),
+            "precision": _ratio(hits, hits + alarms),
+            "recall": _ratio(hits, hits + missed),
+            "scored": int(self._scored.sum()),
+            "scored_frauds": int(self._scored[FRAUD]),
             "average_precision": None if area is None else round(area, 6),
         }
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def _ratio(part: float, whole: float) -> float | None:
     return round(part / whole, 6) if whole else None

@@ -144,6 +144,7 @@ class MonitorState:
             models,
             rows.stopped,
             rows.actions == ACTIONS.index("approve"),
+            rows.propensity,
         )
 
     def _release(self, epoch: int, rows: LogRows) -> None:

@@ -259,9 +259,10 @@ def test_counts_are_those_of_committed_records_and_restart_finds_them_again(stre
     assert matured["labelled"] == 4
     assert matured["frauds"] == 2
     assert matured["unlabelled"] == 1
-    assert matured["precision"] == 0.5
+    assert matured["true_positives"] == matured["false_positives"] == 1
+    assert matured["precision"] == pytest.approx(1 / 51, abs=1e-6)
     assert matured["recall"] == 0.5
-    assert matured["average_precision"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-5)
+    assert matured["average_precision"] == pytest.approx((1 + 2 / 52) / 2, abs=1e-6)
     assert {model["version"]: model["events"] for model in last["models"]} == {"m1": 5, "cold_start": 1}
     with _monitor(stream, port) as process:
         again = _status_when(process, port, events=6, outcomes__read=2, quality__pending=1)

@@ -46,6 +46,7 @@ def _follow(maturing: Maturing, decided: list[Decided]) -> None:
         np.zeros(len(decided), np.int64),
         np.array([one.stopped for one in decided]),
         np.array([one.through for one in decided]),
+        np.ones(len(decided)),
     )
 
 
@@ -133,6 +134,7 @@ def test_days_and_models_add_up_to_the_total() -> None:
         np.arange(40) % 3,
         np.zeros(40, np.bool_),
         np.ones(40, np.bool_),
+        np.ones(40),
     )
     maturing.mature(1_000 * _HOUR)
     status = maturing.status()

@@ -8,22 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from streams.monitor.quality import BINS, NO_SCORE, Quality, average_precision, score_bins
+from streams.monitor.quality import BINS, NO_SCORE, Quality, average_precision, control_weights, score_bins
 
-_LABELLED = st.lists(st.tuples(st.floats(0.0, 1.0), st.integers(0, 1)), min_size=1, max_size=60)
+_LABELLED = st.lists(
+    st.tuples(st.floats(0.0, 1.0), st.integers(0, 1), st.sampled_from([1.0, 12.5, 50.0])),
+    min_size=1,
+    max_size=60,
+)
 
 
 @given(_LABELLED)
-def test_average_precision_is_that_of_the_rounded_scores(pairs: list[tuple[float, int]]) -> None:
-    scores, labels = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
+def test_average_precision_is_that_of_the_rounded_scores(rows: list[tuple[float, int, float]]) -> None:
+    scores, labels, weights = (np.array(column) for column in zip(*rows, strict=True))
     bins = score_bins(scores)
-    found = average_precision(
-        np.bincount(bins[labels == 1], minlength=BINS), np.bincount(bins[labels == 0], minlength=BINS)
-    )
+    in_bin = [
+        np.bincount(bins[labels == of], weights[labels == of], BINS).astype(np.float64) for of in (0, 1)
+    ]
+    found = average_precision(in_bin[1], in_bin[0])
     if labels.sum() == 0:
         assert found is None
     else:
-        assert found == pytest.approx(average_precision_score(labels, bins), abs=1e-12)
+        assert found == pytest.approx(average_precision_score(labels, bins, sample_weight=weights), abs=1e-9)
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=50))
@@ -41,32 +46,56 @@ def test_no_score_has_no_bin_and_certainty_has_one() -> None:
     assert score_bins(np.array([np.nan, 0.0, 1.0])).tolist() == [NO_SCORE, 0, BINS - 1]
 
 
+def test_the_control_group_stands_for_what_was_stopped() -> None:
+    stopped = np.array([True, True, True, False, True])
+    through = np.array([True, True, False, True, True])
+    propensity = np.array([0.1, 0.001, 0.1, 1.0, np.nan])
+    assert control_weights(stopped, through, propensity).tolist() == [10.0, 50.0, 1.0, 1.0, 1.0]
+
+
 _DECIDED = st.lists(
-    st.tuples(st.sampled_from([-1, 0, 1]), st.booleans(), st.one_of(st.none(), st.floats(0.01, 0.99))),
+    st.tuples(
+        st.sampled_from([-1, 0, 1]),
+        st.booleans(),
+        st.one_of(st.none(), st.floats(0.01, 0.99)),
+        st.sampled_from([1.0, 50.0]),
+    ),
     max_size=60,
 )
 
 
 @given(_DECIDED, st.integers(1, 8))
-def test_counts_are_those_of_a_plain_loop(decided: list[tuple[int, bool, float | None]], weight: int) -> None:
+def test_counts_are_those_of_a_plain_loop(
+    decided: list[tuple[int, bool, float | None, float]], sampled: int
+) -> None:
     quality = Quality()
     half = len(decided) // 2
     for part in (decided[:half], decided[half:]):
-        labels = np.array([label for label, _, _ in part], np.int64)
-        stopped = np.array([stop for _, stop, _ in part], np.bool_)
-        scores = np.array([math.nan if score is None else score for *_, score in part], np.float64)
-        quality.add(labels, stopped, score_bins(scores), weight)
+        quality.add(
+            np.array([label for label, *_ in part], np.int64),
+            np.array([stop for _, stop, *_ in part], np.bool_),
+            score_bins(
+                np.array([math.nan if score is None else score for _, _, score, _ in part], np.float64)
+            ),
+            np.array([weight for *_, weight in part], np.float64),
+            sampled,
+        )
     status = quality.status()
 
-    def count(label: int, stop: bool) -> int:
-        return weight * sum(found == label and did == stop for found, did, _ in decided)
+    def weight(label: int, stop: bool) -> float:
+        return sum(w for found, did, _, w in decided if found == label and did == stop)
 
-    hits, alarms, missed = count(1, True), count(0, True), count(1, False)
-    assert status["true_positives"] == hits
-    assert status["false_positives"] == alarms
-    assert status["false_negatives"] == missed
+    def count(label: int, stop: bool) -> int:
+        return sampled * sum(found == label and did == stop for found, did, *_ in decided)
+
+    assert status["true_positives"] == count(1, True)
+    assert status["false_positives"] == count(0, True)
+    assert status["false_negatives"] == count(1, False)
     assert status["true_negatives"] == count(0, False)
     assert status["unlabelled"] == count(-1, True) + count(-1, False)
+    hits, alarms, missed = weight(1, True), weight(0, True), weight(1, False)
     assert status["precision"] == (pytest.approx(hits / (hits + alarms), abs=1e-6) if hits + alarms else None)
     assert status["recall"] == (pytest.approx(hits / (hits + missed), abs=1e-6) if hits + missed else None)
-    assert status["scored"] == weight * sum(label != -1 and score is not None for label, _, score in decided)
+    assert status["scored"] == sampled * sum(
+        label != -1 and score is not None for label, _, score, _ in decided
+    )
