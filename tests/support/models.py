@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import lightgbm
@@ -13,8 +12,6 @@ from streams.messages.model import ArtifactInfo
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
-
-CHUNK = 4_096
 
 
 def small_model(pipeline: Pipeline, version: str, *, seed: int = 1) -> tuple[Manifest, bytes]:
@@ -36,9 +33,7 @@ def manifest_of(pipeline: Pipeline, version: str, artifact: bytes) -> Manifest:
         pipeline=pipeline.name,
         family="lightgbm",
         features=[FeatureRef(feature.name, feature.hash) for feature in pipeline.feature_vector],
-        artifact=ArtifactInfo(
-            len(artifact), hashlib.sha256(artifact).hexdigest(), -(-len(artifact) // CHUNK)
-        ),
+        artifact=ArtifactInfo.of(artifact),
         calibration=Calibration(),
         trained_at="2026-01-05T00:00:00Z",
         fitted_from="2026-01-01T00:00:00Z",
@@ -47,8 +42,3 @@ def manifest_of(pipeline: Pipeline, version: str, artifact: bytes) -> Manifest:
         rows=400,
         frauds=200,
     )
-
-
-def chunks_of(artifact: bytes) -> list[bytes]:
-    """The artifact as it travels."""
-    return [artifact[start : start + CHUNK] for start in range(0, len(artifact), CHUNK)]

@@ -13,7 +13,7 @@ from streams.messages import Calibration, FeatureRef, Release
 from streams.messages.model import artifact_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
 from streams.models.champion import load_champion
-from tests.support.models import chunks_of, small_model
+from tests.support.models import small_model
 from tests.support.payments import private_pipeline
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.messages import Manifest
+
+
+CHUNK = 4_096
 
 
 @pytest.fixture
@@ -70,9 +73,12 @@ def test_text_that_is_no_model_is_refused(pipeline: Pipeline) -> None:
 
 
 def _feed(topic: ModelsTopic, manifest: Manifest, artifact: bytes, *, leave_out: int | None = None) -> None:
-    for number, chunk in enumerate(chunks_of(artifact)):
+    chunks = [artifact[start : start + CHUNK] for start in range(0, len(artifact), CHUNK)]
+    for number, chunk in enumerate(chunks):
         if number != leave_out:
             topic.feed(artifact_key(manifest.version, number), chunk)
+    info = msgspec.structs.replace(manifest.artifact, chunks=len(chunks))
+    manifest = msgspec.structs.replace(manifest, artifact=info)
     topic.feed(manifest_key(manifest.pipeline, manifest.version), msgspec.json.encode(manifest))
 
 

@@ -1,0 +1,91 @@
+"""Reading and writing topics with a client that is not ours: aiokafka."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.kafka import ensure_topics, pipeline_topics, plain_producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from feature_store.declaration.pipeline import Pipeline
+
+Seen = list[Any]
+
+
+@dataclass
+class Feed:
+    """Sends events to a pipeline's topic and remembers how many went to each partition."""
+
+    bootstrap: str
+    topic: str
+    sent: dict[int, int] = field(default_factory=dict)
+
+    def send(self, messages: Iterable[tuple[bytes | None, bytes]]) -> None:
+        """Send and wait until Kafka has every one."""
+        producer = plain_producer(self.bootstrap)
+        problems: list[object] = []
+
+        def delivered(error: object, message: Any) -> None:
+            if error is not None:
+                problems.append(error)
+            else:
+                self.sent[message.partition()] = self.sent.get(message.partition(), 0) + 1
+
+        for key, value in messages:
+            producer.produce(self.topic, value=value, key=key, on_delivery=delivered)
+            producer.poll(0)
+        assert producer.flush(30) == 0
+        assert not problems, problems[0]
+
+
+def feed_of(pipeline: Pipeline, bootstrap: str) -> Feed:
+    """The pipeline's topics, made; ready to send."""
+    ensure_topics(bootstrap, pipeline_topics(pipeline))
+    return Feed(bootstrap, pipeline.topics.events)
+
+
+def read_until(
+    bootstrap: str, topics: list[str], enough: Callable[[Seen], bool], patience: float = 120
+) -> Seen:
+    """Committed records from the start of ``topics`` until ``enough`` of them are there."""
+    return asyncio.run(_read_until(bootstrap, topics, enough, patience))
+
+
+async def _read_until(
+    bootstrap: str, topics: list[str], enough: Callable[[Seen], bool], patience: float
+) -> Seen:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in (await _partitions(consumer, topic))
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        seen: Seen = []
+        async with asyncio.timeout(patience):
+            while not enough(seen):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    seen += records
+        return seen
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer._client.force_metadata_update()
+    consumer._client.add_topic(topic)
+    while not (found := consumer.partitions_for_topic(topic)):
+        await consumer._client.force_metadata_update()
+    partitions: set[int] = found
+    return partitions
