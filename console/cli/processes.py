@@ -50,6 +50,9 @@ def monitor(
     config: Config = None,
     broker: Bootstrap = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of the web view")] = 8_322,
+    host: Annotated[
+        str, typer.Option("--host", help="address to listen on; the view asks for no password")
+    ] = "127.0.0.1",
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run the monitor: live metrics and their web view, until SIGTERM."""
@@ -58,4 +61,4 @@ def monitor(
     config, bootstrap = prepare(config, broker, state_dir)
     from streams.monitor import MonitorSettings, run
 
-    run(MonitorSettings(config, bootstrap, port, state_dir))
+    run(MonitorSettings(config, bootstrap, port, state_dir, host))

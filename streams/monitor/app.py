@@ -37,9 +37,9 @@ _log = structlog.get_logger()
 
 
 def build_app(
-    pipeline: Pipeline, state: MonitorState, *, bootstrap: str, web_port: int, data: Path
+    pipeline: Pipeline, state: MonitorState, *, bootstrap: str, web_host: str, web_port: int, data: Path
 ) -> faust.App:
-    """The app of one monitor; it serves on 127.0.0.1 only.
+    """The app of one monitor.
 
     Each start is a consumer group of its own: it reads everything that is kept, does not wait for the session
     of a killed predecessor, and two monitors do not share the partitions between them. As it commits
@@ -58,8 +58,8 @@ def build_app(
         topic_disable_leader=True,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=2.0,
-        web_bind="127.0.0.1",
-        web_host="127.0.0.1",
+        web_bind=web_host,
+        web_host=web_host,
         web_port=web_port,
         web_router_enabled=False,
         web_tables_enabled=False,

@@ -30,8 +30,9 @@ class MonitorSettings:
     config: Path
     bootstrap: str
     web_port: int
-    """On 127.0.0.1."""
     state_dir: Path
+    web_host: str = "127.0.0.1"
+    """Where the web view listens. It asks for no password: beyond this machine, put it behind what does."""
 
 
 def run(settings: MonitorSettings) -> None:
@@ -42,7 +43,9 @@ def run(settings: MonitorSettings) -> None:
     pipeline = load_pipeline(settings.config)
     _require_topics(settings.bootstrap, pipeline)
     worker = _worker(settings, pipeline)
-    _log.info("monitor_started", pipeline=pipeline.name, web=f"http://127.0.0.1:{settings.web_port}/")
+    _log.info(
+        "monitor_started", pipeline=pipeline.name, web=f"http://{settings.web_host}:{settings.web_port}/"
+    )
     try:
         worker.execute_from_commandline()
     except SystemExit:
@@ -67,7 +70,12 @@ def _worker(settings: MonitorSettings, pipeline: Pipeline) -> Worker:
         logging.getLogger(name).setLevel(logging.WARNING)
     state = MonitorState(pipeline)
     app = build_app(
-        pipeline, state, bootstrap=settings.bootstrap, web_port=settings.web_port, data=data.absolute()
+        pipeline,
+        state,
+        bootstrap=settings.bootstrap,
+        web_host=settings.web_host,
+        web_port=settings.web_port,
+        data=data.absolute(),
     )
     worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel="WARNING")
     worker.spinner = None  # it writes to the terminal even when quiet
