@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.kafka.admin import TopicSpec, ensure_topics, pipeline_topics
 from streams.kafka.clients import (
+    LARGEST_MESSAGE,
     Consumer,
     KafkaError,
     KafkaException,
@@ -18,6 +19,7 @@ from streams.kafka.clients import (
 from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
 
 __all__ = [
+    "LARGEST_MESSAGE",
     "Consumer",
     "KafkaError",
     "KafkaException",

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from feature_store.errors import BrokerError
+from streams.kafka.clients import LARGEST_MESSAGE
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -32,9 +33,13 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
     names = pipeline.topics
     kept = {"retention.ms": str(names.retention // 1_000)}
     compacted = {"cleanup.policy": "compact"}
-    alike = (names.events, names.decisions, names.features, names.outcomes, names.dead_letters)
+    ours = kept | {"max.message.bytes": str(LARGEST_MESSAGE)}
     return [
-        *(TopicSpec(name, names.partitions, names.replication, kept) for name in alike),
+        TopicSpec(names.events, names.partitions, names.replication, kept),
+        TopicSpec(names.outcomes, names.partitions, names.replication, kept),
+        TopicSpec(names.decisions, names.partitions, names.replication, ours),
+        TopicSpec(names.features, names.partitions, names.replication, ours),
+        TopicSpec(names.dead_letters, names.partitions, names.replication, ours),
         TopicSpec(names.models, 1, names.replication, compacted),
         TopicSpec(names.alerts, 1, names.replication, kept),
     ]

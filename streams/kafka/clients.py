@@ -6,11 +6,13 @@ Every producer partitions by ``murmur2_random``, as clients of other languages d
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 __all__ = [
+    "LARGEST_MESSAGE",
     "Consumer",
     "KafkaError",
     "KafkaException",
@@ -23,10 +25,15 @@ __all__ = [
     "transactional_producer",
 ]
 
+LARGEST_MESSAGE = 10_485_760
+"""Bytes: what our own topics take and our producers send; a dead letter is larger than the event in it."""
+
+_log = logging.getLogger("librdkafka")
 _COMMON: dict[str, Any] = {"log.connection.close": False, "socket.keepalive.enable": True}
 _PRODUCER: dict[str, Any] = {
     **_COMMON,
     "partitioner": "murmur2_random",
+    "message.max.bytes": LARGEST_MESSAGE,
     "compression.type": "lz4",
     "enable.idempotence": True,
     "queue.buffering.max.messages": 1_000_000,
@@ -56,11 +63,14 @@ def group_consumer(
             "auto.offset.reset": "error",
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": session_timeout_ms,
-            "heartbeat.interval.ms": max(500, session_timeout_ms // 5),
+            "heartbeat.interval.ms": min(
+                1_000, session_timeout_ms // 5
+            ),  # also how soon a handover is heard of
             "max.poll.interval.ms": max(300_000, session_timeout_ms),
             "queued.max.messages.kbytes": 65_536,
             "queued.min.messages": 20_000,
-        }
+        },
+        logger=_log,
     )
 
 
@@ -73,7 +83,8 @@ def reader(bootstrap: str, *, end_events: bool = False) -> Consumer:
             "group.id": "sluicegate-reader",
             "auto.offset.reset": "error",
             "enable.partition.eof": end_events,
-        }
+        },
+        logger=_log,
     )
 
 
@@ -85,13 +96,12 @@ def plain_producer(bootstrap: str, *, linger_ms: int = 5, client_id: str = "slui
             "bootstrap.servers": bootstrap,
             "client.id": client_id,
             "linger.ms": linger_ms,
-        }
+        },
+        logger=_log,
     )
 
 
-def transactional_producer(
-    bootstrap: str, transactional_id: str, *, timeout_ms: int = 60_000, max_message_bytes: int = 1_000_000
-) -> Producer:
+def transactional_producer(bootstrap: str, transactional_id: str, *, timeout_ms: int = 60_000) -> Producer:
     """A transactional producer.
 
     ``transactional_id`` must be stable per worker slot, so that a zombie of the same slot is fenced.
@@ -103,7 +113,7 @@ def transactional_producer(
             "client.id": transactional_id,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
-            "message.max.bytes": max_message_bytes,
             "linger.ms": 0,
-        }
+        },
+        logger=_log,
     )

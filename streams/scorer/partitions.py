@@ -47,7 +47,8 @@ class Partitions:
             taken_over = {p: offset for p, offset in starts.items() if committed[p] >= 0}
             replayed = restore(self._core, self._pipeline, self._bootstrap, consumer, taken_over)
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
-            _log.info("partitions_gained", partitions=sorted(starts), replayed=replayed)
+            if starts:
+                _log.info("partitions_gained", partitions=sorted(starts), replayed=replayed)
         except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
             self.failure = error
 
@@ -58,7 +59,7 @@ class Partitions:
             self.failure = self._half_a_state()
         if lost:
             consumer.incremental_unassign(lost)
-        _log.info("partitions_lost", partitions=sorted(tp.partition for tp in lost))
+            _log.info("partitions_lost", partitions=sorted(tp.partition for tp in lost))
 
     def _start(self, partition: int, committed: int) -> int:
         low, _ = watermarks(self._consumer, self._topic, partition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -115,6 +116,7 @@ def test_bad_input_becomes_dead_letters_with_reasons_and_the_stream_goes_on(
         (key, encoded(4, customer_id="c1", event_time="2999-01-01T00:00:00Z")[1], "future_event"),
         (key, b'{"z":' + b"[" * 30_000 + b"]" * 30_000 + b"}", "not_json"),
         (key, encoded(5, customer_id="c1", channel="x" * 900_000)[1], "too_large"),
+        (key, encoded(7, customer_id="c1", channel=os.urandom(515_000).hex())[1], "too_large"),
         (None, encoded(6)[1], "wrong_key"),
         (key, value.replace(b"groceries", b"travel"), "id_reused"),
     ]
