@@ -1,11 +1,10 @@
 """One consumer group by the classic protocol: its members, generations and offsets."""
 
-import asyncio
 import time
 import uuid
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+from streams.broker.embedded.members import Member
 from streams.broker.embedded.messages import ErrorCode, RefusedError
 from streams.broker.embedded.wire import Message
 
@@ -19,39 +18,6 @@ class State(StrEnum):
     PREPARING = "PreparingRebalance"
     COMPLETING = "CompletingRebalance"
     STABLE = "Stable"
-
-
-@dataclass(eq=False)
-class Member:
-    """One consumer; `waiting` is its unanswered request to join or to sync."""
-
-    id: str
-    instance_id: str | None
-    client_id: str
-    protocols: dict[str, bytes] = field(default_factory=dict)
-    assignment: bytes = b""
-    session_s: float = 0
-    rebalance_s: float = 0
-    deadline: float = 0
-    joined: bool = False
-    waiting: asyncio.Future[Message] | None = None
-
-    def seen(self) -> None:
-        """Note that the member is alive."""
-        self.deadline = time.monotonic() + self.session_s
-
-    def wait(self) -> asyncio.Future[Message]:
-        """Return where the answer will be; an older unanswered request is answered to go on."""
-        self.answer({"error": ErrorCode.REBALANCE_IN_PROGRESS})
-        self.waiting = asyncio.get_running_loop().create_future()
-        return self.waiting
-
-    def answer(self, reply: Message) -> None:
-        """Answer the request that waits, if any."""
-        if self.waiting and not self.waiting.done():
-            self.waiting.set_result(reply)
-        self.waiting = None
-        self.seen()
 
 
 class Group:
@@ -86,7 +52,8 @@ class Group:
     async def join(self, request: Message) -> Message:
         """Enter the next generation; answered when all members have, or their time is up."""
         protocols = {one["name"]: bytes(one["metadata"]) for one in request["protocols"]}
-        if not all(set(protocols) & set(m.protocols) for m in self.members.values()):
+        others = (m.protocols for m in self.members.values() if m.id != request["member_id"])
+        if not set(protocols).intersection(*others):
             raise RefusedError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         replaced = None if request["member_id"] else self._holder(request["instance_id"])
         known = self.member(request) if request["member_id"] else None
@@ -206,7 +173,8 @@ class Group:
         """Remove members that went silent; end a rebalance that has lasted too long."""
         now = time.monotonic()
         for member in list(self.members.values()):
-            if not member.waiting and now > member.deadline:
+            # Removing one may complete the rebalance, which drops those that have not joined.
+            if member.id in self.members and not member.waiting and now > member.deadline:
                 self._remove(member)
         if self.state is State.PREPARING and now > self._deadline:
             self._complete()

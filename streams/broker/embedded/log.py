@@ -3,25 +3,16 @@
 import struct
 import time
 from bisect import bisect_left
-from collections import deque, namedtuple
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.broker.embedded.batches import TRANSACTIONAL, Header, control_batch, read_header, record_at
 from streams.broker.embedded.messages import ErrorCode, RefusedError
-from streams.broker.embedded.wire import Reader, uvarint
 
 if TYPE_CHECKING:
     import asyncio
 
-_HEADER = struct.Struct(">qiibIhiqqqhii")
-_MAGIC, _FRONT, _TRANSACTIONAL, _CONTROL, _COMPRESSED = 2, 12, 0x10, 0x20, 0x07
 REMEMBERED = 5  # batches per producer that a retry may repeat; Kafka keeps as many
-
-
-Header = namedtuple(  # noqa: PYI024 - thirteen whole numbers, named as in Kafka's description
-    "Header",
-    "base length leader_epoch magic crc attributes last_delta first_timestamp max_timestamp"
-    " producer_id epoch sequence size",
-)
 
 
 class Batch(NamedTuple):
@@ -74,7 +65,7 @@ class PartitionLog:
             repeated = self._check_sequence(header)
             if repeated is not None:
                 return repeated
-            if header.attributes & _TRANSACTIONAL:
+            if header.attributes & TRANSACTIONAL:
                 self._open.setdefault(header.producer_id, self.end)
         return self._store(header, records)
 
@@ -136,13 +127,10 @@ class PartitionLog:
         return [one for one in self.aborted if one.marker >= offset and one.first < upto]
 
     def at_time(self, timestamp: int) -> tuple[int, int]:
-        """Return (offset, timestamp) of the first record at or after; (-1, -1) if none is.
-
-        A compressed batch is not opened: its first offset stands for all of it.
-        """
+        """Return (offset, timestamp) of the first record at or after; (-1, -1) if none is."""
         for batch in self._batches[self._position(self.start) :]:
             if batch.timestamp >= timestamp:
-                return _record_at(batch, timestamp)
+                return record_at(batch.data, timestamp)
         return -1, -1
 
     def truncate(self, offset: int) -> None:
@@ -168,50 +156,3 @@ class PartitionLog:
 
     def _position(self, offset: int) -> int:
         return bisect_left(self._batches, offset, key=lambda batch: batch.last)
-
-
-def read_header(records: memoryview) -> Header:
-    """Return the header of a produced batch; raises INVALID_RECORD if it is not exactly one."""
-    if len(records) >= _HEADER.size:
-        header = Header._make(_HEADER.unpack_from(records))
-        whole = header.length + _FRONT == len(records) and header.size > 0
-        if header.magic == _MAGIC and whole and header.last_delta == header.size - 1:
-            return header
-    raise RefusedError(ErrorCode.INVALID_RECORD, "not exactly one record batch of format 2")
-
-
-def _record_at(batch: Batch, timestamp: int) -> tuple[int, int]:
-    header = Header._make(_HEADER.unpack_from(batch.data))
-    if header.attributes & _COMPRESSED:
-        return batch.base, batch.timestamp
-    reader = Reader(batch.data)
-    reader.at = _HEADER.size
-    for _ in range(header.size):
-        record = Reader(reader.take(reader.varint()))
-        record.take(1)
-        at = header.first_timestamp + record.varint()
-        offset = batch.base + record.varint()
-        if at >= timestamp:
-            return offset, at
-    return batch.last, batch.timestamp
-
-
-def control_batch(producer_id: int, epoch: int, commit: bool) -> bytes:
-    """Return the marker that commits or aborts a producer's transaction on one partition."""
-    key, value = struct.pack(">hh", 0, commit), struct.pack(">hi", 0, 0)
-    body = b"\0\0\0" + uvarint(len(key) * 2) + key + uvarint(len(value) * 2) + value + b"\0"
-    record = uvarint(len(body) * 2) + body
-    now = time.time_ns() // 1_000_000
-    kind = _TRANSACTIONAL | _CONTROL
-    tail = struct.pack(">hiqqqhii", kind, 0, now, now, producer_id, epoch, -1, 1) + record
-    return struct.pack(">qiibI", 0, len(tail) + 9, -1, _MAGIC, crc32c(tail)) + tail
-
-
-def crc32c(data: bytes) -> int:
-    """Return the Castagnoli checksum, bit by bit: only the short control batches need it."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF

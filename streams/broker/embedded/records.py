@@ -3,7 +3,8 @@
 import asyncio
 
 from streams.broker.embedded.answering import answer_partitions, each_partition
-from streams.broker.embedded.log import PartitionLog, read_header
+from streams.broker.embedded.batches import read_header
+from streams.broker.embedded.log import PartitionLog
 from streams.broker.embedded.messages import ErrorCode, RefusedError
 from streams.broker.embedded.topics import Topics
 from streams.broker.embedded.transactions import Transactions

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from streams.broker.embedded.answering import each_partition
+from streams.broker.embedded.batches import TRANSACTIONAL, Header
 from streams.broker.embedded.coordinator import Groups
-from streams.broker.embedded.log import Header, PartitionLog
+from streams.broker.embedded.log import PartitionLog
 from streams.broker.embedded.messages import ErrorCode, RefusedError
 from streams.broker.embedded.topics import Topics
 from streams.broker.embedded.wire import Message
 
 MAX_TIMEOUT_MS = 900_000
 _LAST_EPOCH = 0x7FFE
-_TRANSACTIONAL = 0x10
 
 
 class State(Enum):
@@ -91,7 +91,7 @@ class Transactions:
 
     def check_produce(self, header: Header, log: PartitionLog) -> None:
         """Refuse a batch of a fenced producer, or one outside its transaction."""
-        if header.attributes & _TRANSACTIONAL:
+        if header.attributes & TRANSACTIONAL:
             found = self._by_producer.get(header.producer_id)
             if found is None:
                 raise RefusedError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.broker.embedded.log import crc32c
+from streams.broker.embedded.batches import crc32c
 from streams.broker.embedded.messages import APIS, ErrorCode
 from streams.broker.embedded.wire import Codec, Reader, parse
 from tests.contract.broker.toolkit import PATIENCE, Kafka, eventually

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from streams.broker.embedded.log import PartitionLog, control_batch, crc32c, read_header
+from streams.broker.embedded.batches import control_batch, crc32c, read_header
+from streams.broker.embedded.log import PartitionLog
 from streams.broker.embedded.messages import ErrorCode, RefusedError
 
 NOW = time.time_ns() // 1_000_000
