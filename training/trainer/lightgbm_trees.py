@@ -12,7 +12,7 @@ import lightgbm as lgb
 import structlog
 
 from feature_store.errors import ConfigError
-from training.trainer.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, THREADS, Fitted
+from training.trainer.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULTS: Parameters = {
     "objective": "binary",
-    "metric": "average_precision",
+    "metric": "binary_logloss",
     "max_bin": 8_000,
     "min_data_in_bin": 1,
     "boost_from_average": False,
@@ -33,7 +33,6 @@ DEFAULTS: Parameters = {
     "feature_pre_filter": False,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": THREADS,
     "verbosity": -1,
 }
 
@@ -60,7 +59,7 @@ def fit(
     report: Callable[[int, float], None],
 ) -> Fitted:
     """Fit with early stopping; see ``Algorithm.fit``."""
-    settings = {**DEFAULTS, "seed": seed, **parameters}
+    settings = {**DEFAULTS, "num_threads": threads(len(fit)), "seed": seed, **parameters}
     train = lgb.Dataset(fit.features, fit.fraud, weight=fit.weight, feature_name=names, params=settings)
     judge = train.create_valid(validation.features, validation.fraud, weight=validation.weight)
     try:

@@ -87,7 +87,9 @@ def _verdict(
         return msgspec.structs.replace(draft, reasons=missing, too_little_data=True), None
     tell("split", fit=len(split.fit), validation=len(split.validation), judged=len(split.judged))
 
-    challenger = fit_challenger(split, request, pipeline, lambda at, ap: tell("fitting", round=at, found=ap))
+    challenger = fit_challenger(
+        split, request, pipeline, lambda at, loss: tell("fitting", round=at, log_loss=loss)
+    )
     tell("fitted", rounds=challenger.rounds)
     return _before_the_gate(draft, split, challenger, champion, pipeline)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import xgboost as xgb
 
 from feature_store.errors import ConfigError
-from training.trainer.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, THREADS, Fitted
+from training.trainer.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
 DEFAULTS: Parameters = {
     "objective": "binary:logistic",
-    "eval_metric": "aucpr",
+    "eval_metric": "logloss",
     "base_score": 0.5,
     "tree_method": "hist",
     "max_bin": 8_192,
     "learning_rate": 0.1,
     "max_depth": 4,
-    "nthread": THREADS,
     "verbosity": 1,
 }
 
@@ -44,7 +43,7 @@ def fit(
 
     ``num_boost_round`` and ``early_stopping_rounds`` among the parameters go to ``xgboost.train``.
     """
-    settings = {**DEFAULTS, "seed": seed, **parameters}
+    settings = {**DEFAULTS, "nthread": threads(len(fit)), "seed": seed, **parameters}
     rounds = int(settings.pop("num_boost_round", MOST_ROUNDS))
     patience = int(settings.pop("early_stopping_rounds", PATIENCE))
     try:
@@ -65,7 +64,7 @@ def fit(
 
 def _matrix(events: LabelledEvents, names: list[str]) -> xgb.DMatrix:
     return xgb.DMatrix(
-        events.features, events.fraud, weight=events.weight, feature_names=names, nthread=THREADS
+        events.features, events.fraud, weight=events.weight, feature_names=names, nthread=threads(len(events))
     )
 
 
@@ -76,7 +75,7 @@ class _Reporter(xgb.callback.TrainingCallback):
     def after_iteration(
         self, model: object, epoch: int, evals_log: xgb.callback.TrainingCallback.EvalsLog
     ) -> bool:
-        """Tell the average precision every so often; never stop."""
+        """Tell the log loss every so often; never stop."""
         del model
         if (epoch + 1) % REPORT_EVERY == 0:
             latest = next(iter(evals_log["validation"].values()))[-1]

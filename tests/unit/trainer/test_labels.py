@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_store import duck
+from tests.unit.trainer.snapshots import AS_OF, DAY, HOUR, Snapshot, declare
+from training.trainer.labels import matured_labels
+
+PIPELINE = declare()
+CONNECTION = duck.memory(threads=1)
+OLD = AS_OF - 5 * DAY
+MATURITY = 3 * DAY
+CAP = 50.0
+
+
+def labels_of(snapshot: Snapshot, as_of: int = AS_OF) -> dict[str, tuple[str, float]]:
+    """What SQL says: event -> (label, weight)."""
+    scored, outcomes = snapshot.tables()
+    CONNECTION.register("scored", scored)
+    CONNECTION.register("outcomes", outcomes)
+    found = matured_labels(CONNECTION, PIPELINE, as_of).to_pylist()
+    return {row["event_id"]: (row["label"], row["weight"]) for row in found}
+
+
+def one_event(*outcomes: tuple[str, str, int], **columns: Any) -> Snapshot:
+    snapshot = Snapshot(PIPELINE)
+    snapshot.event("e", OLD, **columns)
+    for label, source, arrived in outcomes:
+        snapshot.outcome("e", label, source, arrived)
+    return snapshot
+
+
+def test_silence_means_legitimate_once_mature() -> None:
+    snapshot = Snapshot(PIPELINE)
+    snapshot.event("mature", AS_OF - MATURITY)
+    snapshot.event("young", AS_OF - MATURITY + 1)
+    assert labels_of(snapshot) == {"mature": ("legitimate", 1.0)}
+
+
+def test_a_known_fraud_that_is_not_mature_waits_like_the_others() -> None:
+    snapshot = Snapshot(PIPELINE)
+    snapshot.event("e", AS_OF - HOUR)
+    snapshot.outcome("e", "fraud", "analyst", AS_OF - 1)
+    assert labels_of(snapshot) == {}
+
+
+def test_an_outcome_that_arrived_later_is_not_known() -> None:
+    snapshot = one_event(("fraud", "chargeback", AS_OF + 1))
+    assert labels_of(snapshot) == {"e": ("legitimate", 1.0)}
+    assert labels_of(snapshot, AS_OF + 1) == {"e": ("fraud", 1.0)}
+
+
+def test_an_event_that_arrived_later_is_not_known() -> None:
+    assert labels_of(one_event(arrived_at=AS_OF + 1)) == {}
+
+
+def test_the_source_declared_first_wins_whenever_it_spoke() -> None:
+    early, late = OLD + HOUR, OLD + 2 * HOUR
+    for analyst, chargeback in ((early, late), (late, early)):
+        snapshot = one_event(("legitimate", "analyst", analyst), ("fraud", "chargeback", chargeback))
+        assert labels_of(snapshot) == {"e": ("legitimate", 1.0)}
+
+
+def test_a_source_that_is_not_declared_speaks_last() -> None:
+    snapshot = one_event(("fraud", "chargeback", OLD), ("legitimate", "rumour", OLD + HOUR))
+    assert labels_of(snapshot) == {"e": ("fraud", 1.0)}
+
+
+def test_a_later_word_of_the_same_source_corrects_it() -> None:
+    snapshot = one_event(("fraud", "analyst", OLD), ("legitimate", "analyst", OLD + HOUR))
+    assert labels_of(snapshot) == {"e": ("legitimate", 1.0)}
+    assert labels_of(snapshot, OLD + MATURITY) == {"e": ("legitimate", 1.0)}
+
+
+def test_of_two_words_at_one_instant_the_later_on_the_topic_counts() -> None:
+    snapshot = one_event(("fraud", "analyst", OLD), ("legitimate", "analyst", OLD))
+    assert labels_of(snapshot) == {"e": ("legitimate", 1.0)}
+
+
+@pytest.mark.parametrize("action", ["review", "decline"])
+def test_a_stopped_event_has_only_the_label_that_somebody_gave(action: str) -> None:
+    stopped = {"action": action, "policy_action": action}
+    assert labels_of(one_event(**stopped)) == {}
+    told = one_event(("fraud", "analyst", OLD + HOUR), **stopped)
+    assert labels_of(told) == {"e": ("fraud", 1.0)}
+
+
+@pytest.mark.parametrize(("propensity", "weight"), [(0.5, 2.0), (0.02, CAP), (0.001, CAP), (0.0, CAP)])
+def test_the_control_group_stands_for_those_that_were_stopped(propensity: float, weight: float) -> None:
+    snapshot = one_event(policy_action="decline", propensity=propensity)
+    assert labels_of(snapshot) == {"e": ("legitimate", weight)}
+
+
+ACTIONS = st.sampled_from(
+    [("approve", "approve", 1.0), ("review", "review", 1.0), ("approve", "decline", 0.25)]
+)
+AGES = st.sampled_from([0, DAY, MATURITY - 1, MATURITY, MATURITY + 1, 4 * DAY])
+ARRIVALS = st.sampled_from([-1, 0, 1, -DAY, -2 * DAY, -4 * DAY])
+WORDS = st.tuples(
+    st.integers(0, 4),
+    st.sampled_from(["fraud", "legitimate"]),
+    st.sampled_from(["analyst", "chargeback", "rumour", "gossip"]),
+    ARRIVALS,
+    st.integers(0, 1),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(AGES, ARRIVALS, ACTIONS), min_size=1, max_size=5), st.lists(WORDS, max_size=12))
+def test_agrees_with_the_obvious_way(
+    events: list[tuple[int, int, tuple[str, str, float]]], words: list[tuple[int, str, str, int, int]]
+) -> None:
+    snapshot = Snapshot(PIPELINE)
+    for i, (age, arrival, (action, policy_action, propensity)) in enumerate(events):
+        columns = {"action": action, "policy_action": policy_action, "propensity": propensity}
+        snapshot.event(f"e{i}", AS_OF - age, arrived_at=AS_OF + arrival, **columns)
+    for event, label, source, arrival, partition in words:
+        snapshot.outcome(f"e{event}", label, source, AS_OF + arrival)
+        snapshot.outcomes[-1]["partition"] = partition
+    assert labels_of(snapshot) == oracle(snapshot)
+
+
+def oracle(snapshot: Snapshot) -> dict[str, tuple[str, float]]:
+    """One event at a time, one word at a time."""
+    found = {}
+    for event in snapshot.scored:
+        if event["event_time"] + MATURITY > AS_OF or event["arrived_at"] > AS_OF:
+            continue
+        latest: dict[str, dict[str, Any]] = {}
+        for word in sorted(snapshot.outcomes, key=_arrival):
+            if word["event_id"] == event["event_id"] and word["arrived_at"] <= AS_OF:
+                latest[word["source"]] = word
+        declared = [latest[source] for source in ("analyst", "chargeback") if source in latest]
+        others = sorted((w for w in latest.values() if w not in declared), key=_arrival)
+        if declared or others:
+            label = (declared[:1] or others[-1:])[0]["label"]
+        elif event["action"] == "approve":
+            label = "legitimate"
+        else:
+            continue
+        control = event["policy_action"] != "approve" and event["action"] == "approve"
+        found[event["event_id"]] = (label, min(1 / event["propensity"], CAP) if control else 1.0)
+    return found
+
+
+def _arrival(word: dict[str, Any]) -> tuple[int, int, int]:
+    return word["arrived_at"], word["partition"], word["offset"]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feature_store.declaration.training import TrainingSpec
+from training.trainer.events import LabelledEvents
+from training.trainer.split import split_in_time
+
+SPEC = TrainingSpec(judged="1s", gap="1s", history="10s")
+SECOND = 1_000_000
+NOW = 100 * SECOND
+
+
+def events(times: list[int], frauds: list[bool]) -> LabelledEvents:
+    order = np.argsort(np.array(times, np.int64), kind="stable")
+    ones = np.ones(len(times))
+    return LabelledEvents(
+        time=np.array(times, np.int64)[order],
+        fraud=np.array(frauds, bool)[order],
+        weight=ones,
+        propensity=ones,
+        margin=ones,
+        model=np.array([None] * len(times), object),
+        features=ones[:, None],
+    )
+
+
+@given(st.lists(st.tuples(st.integers(85 * 4, 101 * 4), st.booleans()), max_size=60))
+def test_the_stretches_share_no_instant_and_keep_the_gap(rows: list[tuple[int, bool]]) -> None:
+    times = [quarter * SECOND // 4 for quarter, _ in rows]
+    split = split_in_time(events(times, [fraud for _, fraud in rows]), SPEC, NOW)
+    past = np.concatenate((split.fit.time, split.validation.time))
+    assert sorted(past.tolist()) == sorted(t for t in times if 88 * SECOND < t <= 98 * SECOND)
+    assert sorted(split.judged.time.tolist()) == sorted(t for t in times if 99 * SECOND < t <= NOW)
+    if len(split.fit) and len(split.validation):
+        assert split.fit.time.max() < split.validation.time.min()
+    assert all(split.fitted_from <= t <= split.fitted_until for t in past)
+
+
+def test_validation_has_the_newest_fifth_of_events_and_of_frauds() -> None:
+    times = [90 * SECOND + i for i in range(1_000)]
+    recent = split_in_time(events(times, [i % 10 == 0 for i in range(1_000)]), SPEC, NOW)
+    assert (len(recent.fit), len(recent.validation)) == (791, 209)
+    assert recent.validation.frauds == 20
+    early = split_in_time(events(times, [i < 100 for i in range(1_000)]), SPEC, NOW)
+    assert early.validation.frauds == 20
+    assert early.fit.frauds == 80
