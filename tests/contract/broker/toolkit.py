@@ -63,6 +63,7 @@ class Kafka:
     def transactional(self, name: str, timeout_ms: int = 20_000) -> Producer:
         """Return a transactional producer that has introduced itself."""
         made = self.producer(transactional_id=name, transaction_timeout_ms=timeout_ms)
+        made.list_topics(timeout=PATIENCE)  # connected first: else the client tries again after 500 ms
         made.init_transactions(PATIENCE)
         return made
 
