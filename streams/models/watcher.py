@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from streams.models.champion import Champion, load_champion
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
+    from streams.alerts import AlertSender, Details
 
 _log = structlog.get_logger()
 
@@ -29,23 +29,15 @@ class Acting:
     champion: Champion | None
 
 
-@dataclass(frozen=True)
-class Rejection:
-    """A release that this worker could not take, and why."""
-
-    version: str
-    epoch: int
-    why: str
-
-
 class ModelWatcher:
     """Keeps ``acting`` up to date from a thread of its own.
 
     ``start`` reads the topic to its end before it returns, so that a starting worker never acts under an
-    old release. A release that cannot be loaded leaves the present one acting and appears in ``rejections``.
+    old release. A release that cannot be loaded leaves the present one acting and raises an alert.
     """
 
-    def __init__(self, bootstrap: str, pipeline: Pipeline) -> None:
+    def __init__(self, bootstrap: str, pipeline: Pipeline, alerts: AlertSender) -> None:
+        self._alerts = alerts
         self._bootstrap = bootstrap
         self._topic = pipeline.topics.models
         self._declared = pipeline.feature_vector
@@ -54,7 +46,6 @@ class ModelWatcher:
         self._thread = threading.Thread(target=self._follow, name="models", daemon=True)
         self._consumer: Consumer | None = None
         self.acting = Acting(0, None)
-        self.rejections: queue.SimpleQueue[Rejection] = queue.SimpleQueue()
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -122,8 +113,8 @@ class ModelWatcher:
         return load_champion(self._state.manifests[version], artifact, self._declared)
 
     def _reject(self, release: Release, why: str) -> None:
-        _log.error("release_rejected", epoch=release.epoch, model=release.champion, why=why)
-        self.rejections.put(Rejection(release.champion or "", release.epoch, why))
+        details: Details = {"epoch": release.epoch, "model": release.champion}
+        self._alerts.send("model_rejected", why, details)
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

@@ -56,6 +56,11 @@ class Intake:
         """The ids of one partition."""
         return self._filters[partition]
 
+    @property
+    def shortened(self) -> dict[int, int]:
+        """Partition -> ids forgotten before their time because there were too many."""
+        return {partition: known.shortened for partition, known in self._filters.items()}
+
     def sort(self, records: list[SourceRecord]) -> Sorted:
         """Decode and check every record."""
         found = Sorted()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from feature_store.clock import Clock, clock_named
 from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end
 from streams.scorer.core import ScorerCore
 from streams.scorer.partitions import Partitions
@@ -19,7 +18,9 @@ from streams.scorer.transaction import Aborted, Transactions
 if TYPE_CHECKING:
     import threading
 
+    from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
+    from streams.alerts import AlertSender
     from streams.models.watcher import ModelWatcher
 
 _log = structlog.get_logger()
@@ -36,8 +37,12 @@ class ScorerLoop:
         consumer: Consumer,
         transactions: Transactions,
         watcher: ModelWatcher,
+        clock: Clock,
+        alerts: AlertSender,
     ) -> None:
-        self._clock: Clock = clock_named(pipeline.clock)
+        self._clock = clock
+        self._alerts = alerts
+        self._alerted: set[int] = set()
         self._core = ScorerCore(pipeline, self._clock)
         self._topic = pipeline.topics.events
         self._max_events = pipeline.serving.batch.max_events
@@ -88,7 +93,19 @@ class ScorerLoop:
             self._seek_back()
             return
         self._core.commit()
+        self._alert_of_short_memory()
         self._pulse.count(len(records), len(result.refused), time.perf_counter() - started)
+
+    def _alert_of_short_memory(self) -> None:
+        for partition, forgotten in self._core.intake.shortened.items():
+            if forgotten and partition not in self._alerted:
+                self._alerted.add(partition)
+                self._alerts.send(
+                    "duplicates_memory_full",
+                    f"partition {partition} holds decision.duplicates.max_ids ids; older ones are forgotten "
+                    "before the declared window ends, so a late duplicate would be decided again",
+                    {"partition": partition},
+                )
 
     def _records(self, messages: list[Message]) -> list[SourceRecord]:
         positions = self._core.positions

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
+from streams.alerts import AlertSender
 from streams.kafka import group_consumer, transactional_producer
 
 if TYPE_CHECKING:
@@ -50,14 +52,21 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     producer = transactional_producer(
         settings.bootstrap, f"{identity}.{settings.slot}", timeout_ms=_TRANSACTION_TIMEOUT_MS
     )
+    clock = clock_named(pipeline.clock)
+    alerts = AlertSender(settings.bootstrap, pipeline, clock, f"scorer.{settings.slot}")
     loop = ScorerLoop(
         pipeline,
         settings.bootstrap,
         consumer,
         Transactions(producer, consumer, pipeline),
-        ModelWatcher(settings.bootstrap, pipeline),
+        ModelWatcher(settings.bootstrap, pipeline, alerts),
+        clock,
+        alerts,
     )
-    loop.run(stop)
+    try:
+        loop.run(stop)
+    finally:
+        alerts.close()
     _log.info("scorer_stopped", slot=settings.slot)
 
 

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from feature_store.clock import WallClock
 from feature_store.log import decode_log
-from streams.models.watcher import Acting
-from streams.scorer.core import ScorerCore
-from streams.scorer.records import SourceRecord
+from tests.support.features import assert_features_as_if_nothing_had_happened
 from tests.support.kafka import Seen, feed_of, read_until
 from tests.support.models import small_model
 from tests.support.payments import encoded, private_pipeline, shipped_tree
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.acceptance]
 
-SMALL_BATCHES = {"serving": {"batch": {"max_events": 40}}}
+SMALL_BATCHES = {"serving": {"batch": {"max_events": 40}, "session_timeout": "6s"}}
 
 
 def decision(record: Any) -> dict[str, Any]:
@@ -75,7 +72,7 @@ def test_killed_again_and_again_every_event_has_exactly_one_decision(
     decided = read_until(apache_kafka.bootstrap, [pipeline.topics.decisions], at_least(total))
     assert ids(decided) == Counter(f"e{n}" for n in range(total))
     assert _by_kcat(apache_kafka, pipeline.topics.decisions) == {f"e{n}": 1 for n in range(total)}
-    _assert_features_as_if_nothing_had_happened(apache_kafka, pipeline)
+    assert_features_as_if_nothing_had_happened(apache_kafka, pipeline)
 
 
 def test_a_second_scorer_joins_the_first_is_killed_and_nothing_is_lost_or_doubled(
@@ -96,7 +93,7 @@ def test_a_second_scorer_joins_the_first_is_killed_and_nothing_is_lost_or_double
             settled(apache_kafka, pipeline, feed.sent)
     decided = read_until(apache_kafka.bootstrap, decisions, at_least(5_000))
     assert ids(decided) == Counter(f"e{n}" for n in range(5_000))
-    _assert_features_as_if_nothing_had_happened(apache_kafka, pipeline)
+    assert_features_as_if_nothing_had_happened(apache_kafka, pipeline)
 
 
 def test_bad_input_becomes_dead_letters_with_reasons_and_the_stream_goes_on(
@@ -197,27 +194,3 @@ def _by_kcat(broker: Broker, topic: str) -> dict[str, int]:
         [*command, "-X", "isolation.level=read_committed"], capture_output=True, check=True, timeout=60
     )
     return dict(Counter(msgspec.json.decode(line)["event_id"] for line in read.stdout.splitlines()))
-
-
-def _assert_features_as_if_nothing_had_happened(broker: Broker, pipeline: Pipeline) -> None:
-    """Every logged row equals that of a scorer that saw the partition's events in one go."""
-    messages = read_until(broker.bootstrap, [pipeline.topics.features], at_least(1))
-    ends = {m.partition: decode_log(m.value)[1].next_offset for m in messages}
-    total = read_until(broker.bootstrap, [pipeline.topics.events], at_least(sum(ends.values())))
-    names = [feature.name for feature in pipeline.feature_vector]
-    for partition in ends:
-        logged: dict[int, list[Any]] = {}
-        for message in messages:
-            if message.partition == partition:
-                for row in decode_log(message.value)[0].to_pylist():
-                    logged[row["source_offset"]] = [row[name] for name in names]
-        core = ScorerCore(pipeline, WallClock())
-        core.add_partition(partition, 0)
-        records = [
-            SourceRecord(partition, e.offset, e.key, e.value, e.timestamp, e.timestamp * 1_000)
-            for e in total
-            if e.partition == partition
-        ]
-        batch, _ = decode_log(core.step(records, Acting(0, None)).log[0].message)
-        expected = {row["source_offset"]: [row[name] for name in names] for row in batch.to_pylist()}
-        assert logged == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.kafka import ensure_topics, pipeline_topics, plain_producer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from feature_store.declaration.pipeline import Pipeline
 
@@ -57,29 +58,51 @@ def read_until(
     return asyncio.run(_read_until(bootstrap, topics, enough, patience))
 
 
-async def _read_until(
-    bootstrap: str, topics: list[str], enough: Callable[[Seen], bool], patience: float
-) -> Seen:
+def read_all(bootstrap: str, topic: str) -> Seen:
+    """Every committed record that ``topic`` holds now."""
+
+    async def read() -> Seen:
+        async with _consumer(bootstrap) as consumer:
+            partitions = [TopicPartition(topic, p) for p in await _partitions(consumer, topic)]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            seen: Seen = []
+            for partition, end in ends.items():
+                while await consumer.position(partition) < end:
+                    for records in (await consumer.getmany(timeout_ms=500)).values():
+                        seen += records
+            return seen
+
+    return asyncio.run(read())
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False
     )
     await consumer.start()
     try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _read_until(
+    bootstrap: str, topics: list[str], enough: Callable[[Seen], bool], patience: float
+) -> Seen:
+    async with _consumer(bootstrap) as consumer, asyncio.timeout(patience):
         partitions = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in (await _partitions(consumer, topic))
+            TopicPartition(topic, p) for topic in topics for p in await _partitions(consumer, topic)
         ]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         seen: Seen = []
-        async with asyncio.timeout(patience):
-            while not enough(seen):
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    seen += records
+        while not enough(seen):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                seen += records
         return seen
-    finally:
-        await consumer.stop()
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

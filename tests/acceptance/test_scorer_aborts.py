@@ -1,0 +1,98 @@
+"""A step whose transaction is aborted is done again: nothing lost, nothing doubled, state as before it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from feature_store.clock import WallClock
+from streams.alerts import AlertSender
+from streams.kafka import Consumer, Producer, group_consumer, transactional_producer
+from streams.models.watcher import ModelWatcher
+from streams.scorer.loop import ScorerLoop
+from streams.scorer.transaction import Aborted, Transactions
+from tests.support.features import assert_features_as_if_nothing_had_happened
+from tests.support.kafka import feed_of, read_until
+from tests.support.payments import encoded, private_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.broker import Broker
+    from streams.scorer.records import StepResult
+
+TOTAL = 2_000
+
+
+class EveryThirdAborts(Transactions):
+    """Sends everything of a step and then, every third time, aborts it."""
+
+    def __init__(self, producer: Producer, consumer: Consumer, pipeline: Pipeline) -> None:
+        super().__init__(producer, consumer, pipeline)
+        self.aborts = 0
+        self._steps = 0
+
+    def commit(self, result: StepResult) -> None:
+        self._steps += 1
+        if self._steps % 3:
+            super().commit(result)
+            return
+        self._producer.begin_transaction()
+        self._send(result)
+        self._producer.flush(30)
+        self._producer.abort_transaction(30)
+        self.aborts += 1
+        raise Aborted("as planned")
+
+
+def _run_with_aborts(broker: Broker, unique: str, tmp_path: Path) -> tuple[Pipeline, int]:
+    serving = {"batch": {"max_events": 40}}
+    _, pipeline = private_pipeline(tmp_path, unique, serving=serving)
+    feed = feed_of(pipeline, broker.bootstrap)
+    feed.send(encoded(n) for n in range(TOTAL))
+    clock = WallClock()
+    identity = f"sluicegate.{pipeline.name}.scorer"
+    consumer = group_consumer(broker.bootstrap, identity, session_timeout_ms=6_000)
+    producer = transactional_producer(broker.bootstrap, f"{identity}.0")
+    transactions = EveryThirdAborts(producer, consumer, pipeline)
+    alerts = AlertSender(broker.bootstrap, pipeline, clock, "test")
+    watcher = ModelWatcher(broker.bootstrap, pipeline, alerts)
+    loop = ScorerLoop(pipeline, broker.bootstrap, consumer, transactions, watcher, clock, alerts)
+    stop = threading.Event()
+    worker = threading.Thread(target=loop.run, args=(stop,))
+    worker.start()
+    try:
+        read_until(broker.bootstrap, [pipeline.topics.decisions], lambda seen: len(seen) >= TOTAL)
+    finally:
+        stop.set()
+        worker.join(60)
+    return pipeline, transactions.aborts
+
+
+def _assert_all_decided_once(broker: Broker, pipeline: Pipeline) -> None:
+    seen = read_until(broker.bootstrap, [pipeline.topics.decisions], lambda seen: len(seen) >= TOTAL)
+    ids = Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
+    assert ids == Counter(f"e{n}" for n in range(TOTAL))
+    assert_features_as_if_nothing_had_happened(broker, pipeline)
+
+
+@pytest.mark.kafka
+def test_aborted_steps_are_done_again_on_apache_kafka(
+    apache_kafka: Broker, unique: str, tmp_path: Path
+) -> None:
+    pipeline, aborts = _run_with_aborts(apache_kafka, unique, tmp_path)
+    assert aborts > 10
+    _assert_all_decided_once(apache_kafka, pipeline)
+
+
+def test_aborted_steps_are_done_again_on_the_embedded_broker(
+    embedded_broker: Broker, unique: str, tmp_path: Path
+) -> None:
+    pipeline, aborts = _run_with_aborts(embedded_broker, unique, tmp_path)
+    assert aborts > 10
+    _assert_all_decided_once(embedded_broker, pipeline)
