@@ -86,7 +86,7 @@ def test_stubborn_process_and_its_child_are_killed(supervisor: Supervisor, logbo
     stubborn = (
         "import signal, subprocess, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
-        "print('{\"event\": \"up\", \"child\": %d}' % child.pid, flush=True)\nsignal.pause()"
+        'print(\'{"event": "up", "child": %d}\' % child.pid, flush=True)\nsignal.pause()'
     )
     supervisor.start([python("one", stubborn)])
     supervisor.wait_ready(30)
