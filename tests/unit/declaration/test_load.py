@@ -1,0 +1,126 @@
+"""A pipeline file is sound, or every finding names its key and the cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from feature_store.declaration.event import FieldType, Kind
+from feature_store.declaration.load import load_pipeline, pipeline_schema
+from feature_store.errors import ConfigError
+from tests.support.payments import ENVIRONMENT, SHIPPED, pipeline_of, shipped_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONFIG = Path(__file__).resolve().parents[3] / "config"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_pipeline_is_sound(path: Path) -> None:
+    assert load_pipeline(path, ENVIRONMENT).name == path.stem
+
+
+def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
+    tree = shipped_tree()
+    change(tree)
+    with pytest.raises(ConfigError) as refused:
+        pipeline_of(tree, tmp_path)
+    assert refused.value.exit_code == 2
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t["event"].update(id="nope"), "event: id: 'nope' is not one of the declared fields"),
+        (lambda t: t["event"]["fields"].update(amount="money"), "'money' is not a type; expected string"),
+        (lambda t: t["event"]["fields"].update(amount="decimal(30,2)"), "1 to 18 digits"),
+        (lambda t: t["event"].update(keey="x"), "event.keey: unknown key; did you mean 'key'?"),
+        (
+            lambda t: t["training"].update(schedul="x"),
+            "training.schedul: unknown key; did you mean 'schedule'",
+        ),
+        (lambda t: t.pop("outcomes"), "outcomes: missing; this key is required"),
+        (lambda t: t["features"].update(lateness="soon"), "features.lateness: expected a duration such as"),
+        (lambda t: t["features"]["rows"].update(amount="amount"), "'amount' is already the name of an event"),
+        (lambda t: t["features"]["rows"].update(score="1"), "'score' is a name the feature log uses itself"),
+        (lambda t: t["features"]["windows"][0].update(entity="who"), "entity 'who' is not a declared field"),
+        (
+            lambda t: t["features"]["windows"][0].update(sum="channel"),
+            "'channel' is a string; expected integer",
+        ),
+        (lambda t: t["features"]["windows"].append({"entity": "card_id", "windows": ["1h"]}), "no aggregate"),
+        (lambda t: t["decision"]["costs"].update(amount="country"), "decision.costs.amount: 'country' is a"),
+        (lambda t: t["decision"]["cold_start"][0].update(action="stop"), "decision.cold_start.0.action:"),
+        (lambda t: t["training"].update(time_zone="Mars/Olympus"), "'Mars/Olympus' is not a time zone"),
+        (lambda t: t["outcomes"]["control_group"].update(key=""), "a control group needs a secret key"),
+        (lambda t: t.update(pipeline="My Pipeline"), "pipeline: "),
+    ],
+)
+def test_a_mistake_is_named_by_key_with_the_cure(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    assert said in findings(tmp_path, change)
+
+
+def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        tree["features"]["lateness"] = "soon"
+        tree["training"]["algorithm"] = "magic"
+
+    said = findings(tmp_path, change)
+    assert "features.lateness" in said
+    assert "training.algorithm" in said
+
+
+def test_secrets_come_from_the_environment_or_are_asked_for_by_name() -> None:
+    found = load_pipeline(SHIPPED, {"SLUICEGATE_CONTROL_KEY": "hush"})
+    assert found.outcomes.control_group.key == "hush"
+    with pytest.raises(ConfigError, match="SLUICEGATE_CONTROL_KEY"):
+        load_pipeline(SHIPPED, {})
+
+
+@pytest.mark.parametrize("text", ["a: [", "- just a list", ""])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"pipeline\.yaml"):
+        load_pipeline(path, {})
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.yaml: cannot be read"):
+        load_pipeline(tmp_path / "nothing.yaml", {})
+
+
+def test_features_name_themselves_and_their_hash_follows_the_definition(tmp_path: Path) -> None:
+    tree = shipped_tree()
+    _, before = pipeline_of(tree, tmp_path)
+    tree["features"]["rows"]["hour"] = "extract(hour from event_time) + 1"
+    tree["event"]["fields"]["note"] = {"type": "string", "required": False}
+    _, after = pipeline_of(tree, tmp_path)
+    changed = [a.name for a, b in zip(after.feature_vector, before.feature_vector, strict=True) if a != b]
+    assert changed == ["hour"]
+    assert "customer_id_mean_amount_7d" in {feature.name for feature in before.feature_vector}
+
+
+def test_entities_without_the_partition_key_are_told_apart(tmp_path: Path) -> None:
+    tree = shipped_tree()
+    assert pipeline_of(tree, tmp_path)[1].global_features == ()
+    tree["features"]["windows"].append({"entity": "terminal_id", "windows": ["24h"], "count": True})
+    names = [feature.name for feature in pipeline_of(tree, tmp_path)[1].global_features]
+    assert names == ["terminal_id_count_24h"]
+
+
+def test_types_are_written_as_they_are_read() -> None:
+    assert str(FieldType.model_validate("decimal( 12 , 2 )")) == "decimal(12,2)"
+    assert FieldType.model_validate("timestamp").kind is Kind.TIMESTAMP
+
+
+def test_the_schema_names_every_top_level_key() -> None:
+    schema = pipeline_schema()
+    assert set(shipped_tree()) <= set(schema["properties"])
+    assert schema["additionalProperties"] is False
