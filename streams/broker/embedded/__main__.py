@@ -10,7 +10,7 @@ from streams.broker.embedded.server import Broker
 
 NOTICE = (
     "embedded broker: everything is in memory and gone when it stops; one node; compacted topics"
-    " keep every record; checksums are not verified; not for production"
+    " keep every record; only the classic group protocol; checksums are not verified; not for production"
 )
 
 
@@ -40,7 +40,10 @@ def main() -> None:
     parser.add_argument("--auto-create", action="store_true", help="create topics that are asked for")
     given = parser.parse_args()
     logging.basicConfig(format="embedded broker: %(message)s")
-    asyncio.run(run(given.host, given.port, auto_create=given.auto_create))
+    try:
+        asyncio.run(run(given.host, given.port, auto_create=given.auto_create))
+    except OSError as error:
+        parser.error(f"cannot listen on {given.host}:{given.port}: {error}; --port 0 takes a free port")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Topics:
     def retain(self) -> None:
         """Drop what is beyond each topic's retention; compacted topics keep everything."""
         for topic in self._by_name.values():
-            if topic.setting("cleanup.policy") == "delete":
+            if "delete" in topic.setting("cleanup.policy").split(","):
                 for log in topic.partitions:
                     log.retain(int(topic.setting("retention.bytes")), int(topic.setting("retention.ms")))
 

@@ -59,6 +59,14 @@ class TestProcess:
             assert kafka.values("made-up") == [b"a"]
             kafka.close()
 
+    def test_a_taken_port_is_named(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            command = [*COMMAND[:-1], port]
+            failed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert failed.returncode == 2
+        assert f"cannot listen on 127.0.0.1:{port}" in failed.stderr
+
     @pytest.mark.parametrize(
         "garbage",
         [

@@ -14,7 +14,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from tests.contract.broker.toolkit import PATIENCE, eventually, refused
+from tests.contract.broker.toolkit import PATIENCE, eventually, polled, refused
 
 if TYPE_CHECKING:
     from tests.contract.broker.toolkit import Kafka
@@ -231,3 +231,21 @@ class TestOffsets:
         owner = kafka.consumer(group, isolation_level="read_committed")
         assert committed(owner, topic) == OFFSET_INVALID
         assert kafka.values(topic) == []
+
+    def test_a_new_member_starts_where_the_pending_transaction_ends(
+        self, kafka: Kafka, topic: str, producer: Producer
+    ) -> None:
+        group = kafka.name()
+        kafka.send(topic, [b"0", b"1", b"2"])
+        owner = member(kafka, group, topic)
+        producer.begin_transaction()
+        producer.send_offsets_to_transaction(
+            [TopicPartition(topic, 0, 2)], owner.consumer_group_metadata(), PATIENCE
+        )
+        owner.close()
+        successor = kafka.consumer(group, isolation_level="read_committed")
+        successor.subscribe([topic])
+        eventually(lambda: bool(successor.assignment()), lambda: successor.poll(0.02))
+        assert successor.poll(0.5) is None
+        producer.commit_transaction(PATIENCE)
+        assert next(polled(successor)).value() == b"2"

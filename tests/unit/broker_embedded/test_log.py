@@ -10,6 +10,7 @@ import pytest
 from streams.broker.embedded.batches import control_batch, crc32c, read_header
 from streams.broker.embedded.log import PartitionLog
 from streams.broker.embedded.messages import ErrorCode, RefusedError
+from streams.broker.embedded.topics import Topics
 
 NOW = time.time_ns() // 1_000_000
 NOBODY = (-1, -1, -1)
@@ -172,6 +173,16 @@ class TestRetention:
         log.append(batch(at=1), LIMIT)
         log.retain(max_bytes=-1, max_ms=-1)
         assert log.start == 0
+
+    @pytest.mark.parametrize(("policy", "start"), [("delete", 1), ("compact,delete", 1), ("compact", 0)])
+    def test_a_compacted_topic_keeps_everything(self, policy: str, start: int) -> None:
+        topics = Topics()
+        limits: dict[str, str | None] = {"retention.ms": "5000", "retention.bytes": "1"}
+        topics.create("t", 1, {"cleanup.policy": policy, **limits}, dry=False)
+        log = topics.partition("t", 0)
+        log.append(batch(at=NOW - 9000), LIMIT)
+        topics.retain()
+        assert (log.start, log.end) == (start, 1)
 
     def test_undecided_records_stay(self, log: PartitionLog) -> None:
         log.append(batch(), LIMIT)
