@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,6 +45,13 @@ def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
     return found
 
 
+@dataclass(frozen=True)
+class InsteadOf:
+    """The champion that a challenger was measured against; None: there was none."""
+
+    champion: str | None
+
+
 class Publisher:
     """The only writer of a pipeline's models topic; its methods may be called from any thread."""
 
@@ -53,15 +61,32 @@ class Publisher:
         self._pipeline = pipeline
         self._now_text = now_text
         self._one_at_a_time = threading.Lock()
+        self._known: ModelsTopic | None = None
+
+    def release(self) -> Release | None:
+        """What acts; asked of the topic once after each change, since nobody else writes it."""
+        if self._known is None:
+            self._known = self.read()
+        return self._known.release
 
     def read(self) -> ModelsTopic:
         """What is published now."""
         return read_models(self._bootstrap, self._pipeline)
 
-    def publish(self, manifest: Manifest, artifact: bytes, why: str) -> Release:
-        """Make a new version the champion. Raises BrokerError when nothing was published, ContractError."""
+    def publish(
+        self, manifest: Manifest, artifact: bytes, why: str, instead_of: InsteadOf | None = None
+    ) -> Release:
+        """Make a new version the champion, whoever acts now, or only ``instead_of`` a certain one.
+
+        Raises ContractError where another acts, BrokerError when nothing was published.
+        """
 
         def change(now: ModelsTopic) -> tuple[Records, Release]:
+            if instead_of is not None and champion_of(now) != instead_of.champion:
+                raise ContractError(
+                    f"model {manifest.version} was measured against {instead_of.champion or 'no champion'}, "
+                    f"but {champion_of(now) or 'none'} acts by now; train again"
+                )
             if manifest.version in now.manifests:
                 raise ContractError(f"model {manifest.version} is published already; versions never change")
             if manifest.artifact != ArtifactInfo.of(artifact):
@@ -125,6 +150,7 @@ class Publisher:
                 raise BrokerError(f"{self._pipeline.topics.models}: not published: {error}") from error
             finally:
                 producer.close()
+                self._known = None
         return release
 
     def _commit(self, producer: Producer, records: Records) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from streams.broker.process import GuardedProcess
@@ -20,6 +21,8 @@ TRAINER = (sys.executable, "-m", "training.trainer")
 _POLL_S = 0.2
 _GRACE_S = 5.0
 _TAIL_LINES = 5
+_RENAMED = {"event": "said"}
+"""``event`` is the name of our own line; what the trainer calls so stands beside it."""
 
 log = structlog.get_logger()
 
@@ -69,4 +72,8 @@ def run_trainer(
 
 def _relay(lines: list[str]) -> None:
     for line in lines:
-        log.info("trainer", line=line.rstrip())
+        try:
+            said = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            said = {"line": line.rstrip()}
+        log.info("trainer", **{_RENAMED.get(name, name): value for name, value in said.items()})

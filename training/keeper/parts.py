@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.kafka import end_offsets, reader
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
@@ -19,7 +17,8 @@ if TYPE_CHECKING:
     from feature_store.duck import Connection
     from streams.messages import Manifest
     from training.keeper.alerts import Alerts
-    from training.keeper.progress import Offsets, Progress
+    from training.keeper.ends import Ends
+    from training.keeper.progress import Progress
     from training.publish import Publisher
 
 
@@ -44,35 +43,16 @@ class Parts:
     progress: Progress
     publisher: Publisher
     alert: Alerts
-    _asking: threading.Lock = field(default_factory=threading.Lock)
+    ends: Ends
 
     @property
     def config(self) -> Path:
         """The pipeline file."""
         return self.settings.config
 
-    @property
-    def sunk_topics(self) -> tuple[str, str, str]:
-        """The topics that go into the store."""
-        topics = self.pipeline.topics
-        return topics.features, topics.decisions, topics.outcomes
-
     def run_folder(self, run_id: str) -> Path:
         """Where a training run's files are."""
         return self.settings.state_dir / "runs" / run_id
-
-    def ends(self) -> Offsets:
-        """(topic, partition) -> the committed end of every topic that is sunk. Raises BrokerError."""
-        with self._asking:
-            asking = reader(self.settings.bootstrap)
-            try:
-                return {
-                    (topic, partition): end
-                    for topic in self.sunk_topics
-                    for partition, end in end_offsets(asking, topic).items()
-                }
-            finally:
-                asking.close()
 
     def record_model(self, manifest: Manifest, epoch: int, run_id: str) -> None:
         """Note in the store what was published; the topic remains the truth."""

@@ -46,10 +46,8 @@ SELECT topic, "partition", next_offset FROM offsets;
 UPDATE offsets SET next_offset = moved.next_offset FROM incoming_offsets AS moved
 WHERE offsets.topic = moved.topic AND offsets."partition" = moved."partition";
 
--- name: new_offsets
-INSERT INTO offsets
-SELECT topic, "partition", next_offset FROM incoming_offsets
-ANTI JOIN offsets USING (topic, "partition");
+-- name: add_offset
+INSERT INTO offsets VALUES ($topic, $partition, $next_offset);
 
 -- name: newest_arrival
 SELECT epoch_us(max(arrived_at)) FROM scored;

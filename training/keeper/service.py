@@ -17,6 +17,7 @@ from streams.kafka import ensure_topics, pipeline_topics
 from training.keeper.alerts import Alerts
 from training.keeper.api import Api
 from training.keeper.due import DueRuns
+from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.progress import Progress
 from training.keeper.runs import Runs
@@ -62,8 +63,10 @@ class _Keeper:
             progress=progress,
             publisher=Publisher(settings.bootstrap, pipeline, lambda: to_text(clock.now())),
             alert=Alerts(store, settings.bootstrap, pipeline, clock),
+            ends=Ends(settings.bootstrap, pipeline),
         )
         stack.callback(parts.alert.close)
+        stack.callback(parts.ends.close)
         self._sink = Sink(parts)
         stack.callback(self._sink.close)
         runs = Runs(store)

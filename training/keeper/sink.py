@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _MOST_MESSAGES = 20_000
 _MOST_BYTES = 32 * 1024 * 1024
 _ONE_CALL = 1_000
-_GATHER_S = 0.1
+_GATHER_S = 0.2
 
 log = structlog.get_logger()
 
@@ -126,7 +126,6 @@ class Sink:
     def _move(self, offsets: Offsets) -> None:
         self._store.register("incoming_offsets", offset_table(offsets))
         self._store.execute(sql("move_offsets"))
-        self._store.execute(sql("new_offsets"))
         self._store.unregister("incoming_offsets")
 
     def _insert(self, name: str, table: pa.Table) -> None:

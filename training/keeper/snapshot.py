@@ -18,6 +18,8 @@ from training.contract import (
 )
 from training.keeper.queries import sql
 from training.publish import champion_of
+from training.trainer.labels import matured_until
+from training.trainer.split import oldest_needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +84,7 @@ def snapshot_columns(pipeline: Pipeline) -> list[str]:
 def _export(folder: Path, as_of: int, pipeline: Pipeline, store: Connection) -> None:
     columns = ", ".join(f'"{name}"' for name in snapshot_columns(pipeline))
     scored = f"SELECT {columns} {sql('snapshot_rows')}"
-    since = as_of - pipeline.training.history
+    since = oldest_needed(pipeline.training, matured_until(pipeline, as_of))
     with store.cursor() as cursor:
         cursor.begin()
         _copy(cursor, scored, folder / SCORED, {"as_of": as_of, "since": since})

@@ -12,6 +12,7 @@ from training.keeper.queries import sql
 from training.keeper.store import STORE, bind_to_cluster
 
 if TYPE_CHECKING:
+    from feature_store.duck import Connection
     from training.keeper.parts import Parts
     from training.keeper.progress import Offsets
 
@@ -34,19 +35,28 @@ def starting_offsets(consumer: Consumer, parts: Parts) -> Offsets:
     bind_to_cluster(parts.store, path, cluster or "unnamed")
     stored = {(topic, p): at for topic, p, at in parts.store.execute(sql("stored_offsets")).fetchall()}
     offsets: Offsets = {}
+    new: Offsets = {}
     findings: list[str] = []
-    for topic in parts.sunk_topics:
+    for topic in parts.ends.topics:
         ends = end_offsets(consumer, topic)
         for partition, start in start_offsets(consumer, topic).items():
             at = stored.get((topic, partition))
-            if at is None and start > 0:
-                log.warning("history_incomplete", topic=topic, partition=partition, log_start=start)
-            offsets[topic, partition] = start if at is None else at
-            if at is not None and (finding := _finding(topic, partition, at, start, ends[partition])):
+            if at is None:
+                new[topic, partition] = start
+            elif finding := _finding(topic, partition, at, start, ends[partition]):
                 findings.append(finding)
+            offsets[topic, partition] = start if at is None else at
     if findings:
         raise StorageError(f"{path} and Kafka do not fit together:\n" + "\n".join(findings))
+    _add(parts.store, new)
     return offsets
+
+
+def _add(store: Connection, new: Offsets) -> None:
+    for (topic, partition), start in new.items():
+        store.execute(sql("add_offset"), {"topic": topic, "partition": partition, "next_offset": start})
+        if start > 0:
+            log.warning("history_incomplete", topic=topic, partition=partition, log_start=start)
 
 
 def _finding(topic: str, partition: int, at: int, start: int, end: int) -> str | None:

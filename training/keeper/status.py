@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def status(parts: Parts) -> dict[str, Any]:
     """Clock, positions and lag per topic, rows in the store, and what acts. Raises BrokerError."""
     sunk, ends = parts.progress.offsets(), parts.ends()
-    lag = dict.fromkeys(parts.sunk_topics, 0)
+    lag = dict.fromkeys(parts.ends.topics, 0)
     for (topic, partition), end in ends.items():
         lag[topic] += max(0, end - sunk.get((topic, partition), 0))
     with parts.store.cursor() as cursor:
@@ -28,7 +28,7 @@ def status(parts: Parts) -> dict[str, Any]:
         "offsets": {f"{topic}[{partition}]": at for (topic, partition), at in sorted(sunk.items())},
         "lag": lag,
         "rows": counts,
-        "release": parts.publisher.read().release,
+        "release": parts.publisher.release(),
     }
 
 

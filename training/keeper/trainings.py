@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.duck import DuckError
-from feature_store.errors import SluicegateError, StorageError
+from feature_store.errors import ContractError, SluicegateError, StorageError
 from streams.kafka import KafkaException
 from training.contract import ARTIFACT, SNAPSHOT, TrainingResult, load_result
 from training.keeper.child import TRAINER, TrainerFailedError, TrainerStoppedError, run_trainer
 from training.keeper.runs import MOST_ATTEMPTS, Run, Runs
 from training.keeper.snapshot import prepare_run_folder, version_of
-from training.publish import champion_of
+from training.publish import InsteadOf, champion_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ class Trainings:
 
     def _conclude(self, run: Run, result: TrainingResult, champion: str | None) -> None:
         if result.verdict == "passed":
-            self._publish(run, result)
+            self._publish(run, result, champion)
             return
         detail = "; ".join(result.reasons)
         self._runs.end(run, "refused", detail, result)
@@ -126,16 +126,17 @@ class Trainings:
         else:
             self._parts.alert("gate_refused", f"run {run.run_id}: {detail}", {"run": run.run_id})
 
-    def _publish(self, run: Run, result: TrainingResult) -> None:
-        if result.manifest is None:
-            raise StorageError("the trainer says passed but gives no manifest")
+    def _publish(self, run: Run, result: TrainingResult, champion: str | None) -> None:
+        expected = version_of(run, self._parts.pipeline)
+        if result.manifest is None or result.manifest.version != expected:
+            raise ContractError(f"the trainer says passed, but gives no manifest of {expected}")
         artifact = (self._parts.run_folder(run.run_id) / ARTIFACT).read_bytes()
         release = self._parts.publisher.publish(
-            result.manifest, artifact, f"run {run.run_id} passed the gate"
+            result.manifest, artifact, f"run {run.run_id} passed the gate", InsteadOf(champion)
         )
         self._parts.record_model(result.manifest, release.epoch, run.run_id)
         self._runs.end(run, "passed", None, result)
-        log.info("model_published", version=result.manifest.version, epoch=release.epoch, **result.metrics)
+        log.info("model_published", version=expected, epoch=release.epoch, metrics=result.metrics)
 
     def _fail(self, run: Run, why: str) -> None:
         self._runs.end(run, "failed", why, None)

@@ -11,6 +11,7 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
 from streams.kafka import ensure_topics, pipeline_topics
 from training.keeper.alerts import Alerts
+from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.progress import Progress
 from training.keeper.store import STORE, open_keeper_store
@@ -74,6 +75,7 @@ def new_parts(
         while opened:
             parts = opened.pop()
             parts.alert.close()
+            parts.ends.close()
             parts.store.close()
 
     def start(declared: Pipeline = pipeline) -> Parts:
@@ -88,6 +90,7 @@ def new_parts(
             progress=Progress(),
             publisher=Publisher(bootstrap, declared, lambda: to_text(clock.now())),
             alert=Alerts(store, bootstrap, declared, clock),
+            ends=Ends(bootstrap, declared),
         )
         opened.append(parts)
         return parts

@@ -8,7 +8,7 @@ from feature_store.errors import ContractError
 from streams.kafka import transactional_producer
 from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
 from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
-from training.publish import KEPT, Publisher, read_models
+from training.publish import KEPT, InsteadOf, Publisher, read_models
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -140,3 +140,15 @@ def test_each_pipeline_sees_its_own_models_on_a_shared_topic(
     other = pipeline.model_copy(update={"pipeline": "another"})
     assert Publisher(bootstrap, other, lambda: NOW).read().manifests == {}
     assert manifest_key("another", "v") != manifest_key(pipeline.name, "v")
+
+
+def test_a_challenger_is_not_published_over_a_champion_it_was_not_measured_against(
+    publisher: Publisher, pipeline: Pipeline
+) -> None:
+    first, second = publish(publisher, pipeline, 1), publish(publisher, pipeline, 2)
+    publisher.rollback()
+    with pytest.raises(ContractError, match=f"measured against {second}, but {first} acts"):
+        publisher.publish(manifest(pipeline, 3, b"trees"), b"trees", "late", InsteadOf(second))
+    release = publisher.release()
+    assert release is not None
+    assert (release.epoch, release.champion) == (3, first)

@@ -167,7 +167,9 @@ def test_what_left_the_topic_before_it_was_sunk_is_said(
 
 def test_a_topic_that_was_made_anew_is_noticed(new_sink: NewSink, pipeline: Pipeline, bootstrap: str) -> None:
     _sink, parts = new_sink()
-    parts.store.execute("INSERT INTO offsets VALUES ($topic, 0, 7)", {"topic": pipeline.topics.features})
+    parts.store.execute(
+        "UPDATE offsets SET next_offset = 7 WHERE topic = $topic", {"topic": pipeline.topics.features}
+    )
     with pytest.raises(StorageError, match="made anew"):
         new_sink()
 
