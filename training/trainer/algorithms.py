@@ -2,8 +2,8 @@
 
 A fit stops on log loss, not on average precision, which jumps about on the few frauds of a validation slice
 and so picks rounds by luck. Average precision on later days of the handbook's data, LightGBM, mean of twelve
-fits: .694 against .672 with 8,000 events, .708 against .698 with 12,000; one fit to a whole week: .727 against
-.733. And the gate's own measure takes no part in choosing what it judges.
+fits: .694 against .672 with 8,000 events, .708 against .698 with 12,000; one fit to a whole week: .727
+against .733. And the gate's own measure takes no part in choosing what it judges.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 1. Enough data: events and frauds to fit on, frauds to judge by.
 2. Better than chance, twice: on the validation slice by the labels of the fit, and on the judged stretch. The
    first is what catches labels without meaning: a fit on noise cannot rank noise that it has not seen, but it
-   may well rank true fraud, because almost any function of the amount does a little.
+   may well rank true fraud, because almost any function of the amount does a little. Of 150 fits to shuffled
+   labels of the handbook's data the second alone let 17 pass, both together none; with true labels they
+   refused one of 150.
 3. Not worse than the champion, on events that neither was fitted on, by the declared tolerance.
 """
 

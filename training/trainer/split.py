@@ -36,11 +36,16 @@ class Split:
     judged_until: int
 
 
+def oldest_needed(spec: TrainingSpec, matured_until: int) -> int:
+    """The event time (us) that the fitted stretch begins after: a snapshot holds all that is newer."""
+    return matured_until - spec.judged - spec.gap - spec.history
+
+
 def split_in_time(events: LabelledEvents, spec: TrainingSpec, matured_until: int) -> Split:
     """Split matured events; ``matured_until`` (us) ends the judged stretch."""
     judged_from = matured_until - spec.judged
     fitted_until = judged_from - spec.gap
-    fitted_from = fitted_until - spec.history
+    fitted_from = oldest_needed(spec, matured_until)
     past = events.where((events.time > fitted_from) & (events.time <= fitted_until))
     validated_from = _validated_from(past)
     return Split(

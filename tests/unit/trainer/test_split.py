@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from feature_store.declaration.training import TrainingSpec
 from training.trainer.events import LabelledEvents
-from training.trainer.split import split_in_time
+from training.trainer.split import oldest_needed, split_in_time
 
 SPEC = TrainingSpec(judged="1s", gap="1s", history="10s")
 SECOND = 1_000_000
@@ -47,3 +47,9 @@ def test_validation_has_the_newest_fifth_of_events_and_of_frauds() -> None:
     early = split_in_time(events(times, [i < 100 for i in range(1_000)]), SPEC, NOW)
     assert early.validation.frauds == 20
     assert early.fit.frauds == 80
+
+
+def test_a_snapshot_reaches_back_to_the_whole_fitted_history() -> None:
+    oldest = oldest_needed(SPEC, NOW)
+    split = split_in_time(events([oldest, oldest + 1], [True, False]), SPEC, NOW)
+    assert split.fit.time.tolist() == [oldest + 1]
