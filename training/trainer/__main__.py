@@ -21,6 +21,9 @@ from feature_store.errors import SluicegateError
 if TYPE_CHECKING:
     from training.trainer.run import Tell
 
+_NICE = 10
+"""The scorers on the same machine come first: nobody waits for a fit."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the training; the exit code of the error where it fails."""
@@ -36,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    os.nice(_NICE)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before a library starts its workers
     from training.trainer.run import run_training  # noqa: PLC0415  (loads the model libraries)
 
