@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import msgspec
 import pytest
 
 from feature_store.declaration.load import load_pipeline
+from feature_store.units import to_text
 from streams.kafka import ensure_topics, pipeline_topics
 from tests.unit.keeper.conftest import PIPELINE
-from tests.unit.keeper.written import until, write_batches
+from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
 from training.keeper.client import KeeperClient, KeeperUnreachableError
 from training.keeper.server import ADDRESS_FILE
 from training.keeper.store import STORE
@@ -122,3 +124,45 @@ def test_rows_are_in_the_store_exactly_once_however_often_it_is_killed(
     assert ask(state, 'SELECT count(*), count(DISTINCT ("partition", "offset")) FROM decisions') == everything
     stretches = ask(state, "SELECT DISTINCT sum(row_count), sum(next_offset - first_offset) FROM batches")
     assert stretches == everything
+
+
+def over(state: Path) -> bool:
+    """Whether runs were made and none waits."""
+    with KeeperClient(state) as client:
+        states = {run["state"] for run in client.runs()}
+    return bool(states) and not states & {"due", "running"}
+
+
+def test_the_cron_line_trains_and_publishes_on_stream_time_and_noise_is_refused(
+    start_keeper: Start, pipeline: Pipeline, apache_kafka: Broker, state: Path
+) -> None:
+    days = 12
+    start_keeper()
+    frauds = [
+        msgspec.json.encode(
+            {
+                "event_id": event_id(partition, offset),
+                "label": "fraud",
+                "observed_at": to_text(START + offset * MINUTE),
+                "source": "analyst",
+            }
+        )
+        for partition in range(pipeline.topics.partitions)
+        for offset in range(9, days * 1_440, 30)  # among the highest amounts, every third
+    ]
+    write_outcomes(pipeline, apache_kafka.bootstrap, frauds, START)
+    write_batches(pipeline, apache_kafka.bootstrap, 0, batches=days * 4, size=360)
+    until(lambda: decisions_sunk(state) == days * 1_440 * pipeline.topics.partitions, pause)
+    until(lambda: over(state), pause, most=2_400)
+    with KeeperClient(state) as client:
+        runs = client.runs()
+        assert {run["why"] for run in runs} == {"schedule"}
+        assert runs[-1]["as_of"] == START + ((days - 1) * 24 + 3) * 60 * MINUTE
+        newest = [run for run in runs if run["state"] == "passed"][-1]
+        version = f"{pipeline.name}-{newest['run_id']}"
+        assert client.status()["release"]["champion"] == version
+        assert client.model(version)["metrics"] == newest["result"]["metrics"]
+        client.train(shuffle_labels=True)
+        until(lambda: over(state), pause, most=2_400)
+        assert client.runs()[-1]["state"] == "refused"
+        assert client.status()["release"]["champion"] == version
