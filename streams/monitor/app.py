@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -101,16 +100,16 @@ def _feed(
 
 
 def _judge(app: faust.App, pipeline: Pipeline, counted: Progress, state: MonitorState) -> None:
-    """Mature decisions once the outcomes are read; give up outcomes once the decisions are read too."""
+    """Mature decisions as their outcomes are read, and see when everything has been read."""
     outcomes = {pipeline.topics.outcomes}
     everything = outcomes | {pipeline.topics.features}
     mature = Barrier(app, outcomes, counted, state.now, state.mature)
-    expire = Barrier(app, everything, counted, state.now, state.expire)
+    whole = Barrier(app, everything, counted, state.now, lambda _now: state.caught_up())
 
     async def judge() -> None:
         try:
             await mature.step()
-            await expire.step()
+            await whole.step()
         except (KafkaError, TimeoutError) as error:
             _log.warning("monitor_ends_unknown", error=repr(error))
 
@@ -127,8 +126,7 @@ def _take_outcome(state: MonitorState, message: ConsumerMessage) -> None:
         outcome = _OUTCOME.decode(message.value or b"")
     except msgspec.MsgspecError as error:
         raise ContractError(f"not an outcome: {error}") from error
-    headers = message.headers.items() if isinstance(message.headers, Mapping) else message.headers
-    state.outcome(outcome, list(headers or ()), _micros(message))
+    state.outcome(outcome)
 
 
 def _micros(message: ConsumerMessage) -> int:

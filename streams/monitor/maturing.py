@@ -70,15 +70,15 @@ class Maturing:
             self._halvings += 1
             self._pending.thin(self._mask)
 
-    def told(self, outcome: Outcome, arrival: int) -> None:
-        """Hear an outcome that arrived at ``arrival`` (us); its event may be pending, or come later."""
+    def told(self, outcome: Outcome) -> None:
+        """Hear an outcome; its event may be pending, or come later."""
         key = event_key(outcome.event_id)
         if key & self._mask:
             return
         if len(self._said) >= self._at_once:
             self._look_up()
         rank = self._spec.precedence(outcome.source)
-        self._said.put(key, Word.of(outcome, rank, arrival))
+        self._said.put(key, Word.of(outcome, rank))
 
     def mature(self, now: int) -> None:
         """Judge the decisions about events that are ``maturity`` old at ``now``.
@@ -89,14 +89,6 @@ class Maturing:
         due = now - self._spec.maturity
         self._matured_until = max(due, self._matured_until or due)
         self._judge(self._pending.take_due(due))
-
-    def expire(self, now: int) -> None:
-        """Give up on outcomes that have waited as long as maturity takes.
-
-        To be called only once every decision that arrived until ``now`` has been followed.
-        """
-        self._look_up()
-        self._waiting.expire(now - self._spec.maturity)
 
     def status(self) -> dict[str, Any]:
         """What is pending, and the quality in total and per day of event time."""

@@ -26,20 +26,22 @@ def event_key(event_id: str) -> int:
 
 
 class Word(NamedTuple):
-    """What one source says: its rank (0 counts most), the label, and when it arrived (us)."""
+    """What one source says: its rank (0 counts most) and the label."""
 
     rank: int
     label: int
-    arrival: int
 
     @classmethod
-    def of(cls, outcome: Outcome, rank: int, arrival: int) -> Word:
+    def of(cls, outcome: Outcome, rank: int) -> Word:
         """The word of ``outcome``."""
-        return cls(rank, _LABELS[outcome.label], arrival)
+        return cls(rank, _LABELS[outcome.label])
 
 
 class Waiting:
-    """Words about events that are not pending (yet), at most ``limit``; the oldest is given up first."""
+    """Words about events that are not pending (yet), at most ``limit``; the oldest is given up first.
+
+    They do not expire by a clock: while scorers work off a backlog, one partition may be days behind another.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -70,10 +72,3 @@ class Waiting:
         """Everything, leaving nothing."""
         words, self._words = self._words, {}
         return words
-
-    def expire(self, arrived_until: int) -> None:
-        """Give up on words that arrived at ``arrived_until`` or before."""
-        expired = [key for key, word in self._words.items() if word.arrival <= arrived_until]
-        for key in expired:
-            del self._words[key]
-        self.given_up += len(expired)

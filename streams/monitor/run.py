@@ -66,7 +66,7 @@ def _require_topics(bootstrap: str, pipeline: Pipeline) -> None:
 def _worker(settings: MonitorSettings, pipeline: Pipeline) -> Worker:
     data = settings.state_dir / "monitor"
     data.mkdir(parents=True, exist_ok=True)
-    for name in ("faust", "mode", "aiokafka"):
+    for name in ("faust", "mode", "aiokafka", "streams.monitor.transport"):
         logging.getLogger(name).setLevel(logging.WARNING)
     state = MonitorState(pipeline)
     app = build_app(

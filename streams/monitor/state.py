@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_store.clock import Headers, StreamClock
+from feature_store.clock import StreamClock
 from feature_store.units import to_text
 from streams.monitor.latency import Latency
 from streams.monitor.log_rows import ACTIONS, LogRows, read_rows
@@ -73,14 +73,11 @@ class MonitorState:
             self._decisions(rows, written_at)
             self._release(meta.release_epoch, rows)
 
-    def outcome(self, outcome: Outcome, headers: Headers, written_at: int) -> None:
-        """Count an outcome that was written at ``written_at`` (us, Kafka's own time)."""
-        arrival = written_at
-        if self._pipeline.clock == "stream":
-            arrival = self._clock.arrival(headers, written_at // 1_000)
+    def outcome(self, outcome: Outcome) -> None:
+        """Count an outcome."""
         self._outcomes["read"] += 1
         self._outcomes[outcome.label] += 1
-        self._maturing.told(outcome, arrival)
+        self._maturing.told(outcome)
 
     def repeated(self) -> None:
         """Count a message that was delivered again and not counted again."""
@@ -94,10 +91,9 @@ class MonitorState:
         """Judge what is old enough; every outcome that arrived until ``now`` (us) must have been given."""
         self._maturing.mature(now)
 
-    def expire(self, now: int) -> None:
-        """Give up old outcomes; every decision that arrived until ``now`` (us) must have been given."""
+    def caught_up(self) -> None:
+        """Take note that everything has been given that was there at some moment since the start."""
         self._caught_up = True
-        self._maturing.expire(now)
 
     def status(self) -> dict[str, Any]:
         """Everything, for people and programs; the keys are stable."""

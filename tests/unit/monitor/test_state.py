@@ -115,9 +115,7 @@ def test_the_stream_clock_is_that_of_decisions(pipeline: Pipeline) -> None:
     state = MonitorState(pipeline)
     assert state.now() == 0
     state.batch(*_batch(pipeline, [{"source_offset": 0}]), written_at=0)
-    state.outcome(
-        Outcome("e0", Label.FRAUD, "1970-01-09T00:00:00Z", "analyst"), [("arrived_at", b"9999999")], 0
-    )
+    state.outcome(Outcome("e0", Label.FRAUD, "1970-01-09T00:00:00Z", "analyst"))
     assert state.now() == _DAY
     state.mature(_DAY + pipeline.outcomes.maturity)
     quality = state.status()["quality"]
