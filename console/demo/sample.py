@@ -90,7 +90,7 @@ def sample_of(status: dict[str, Any], runs: dict[str, int], latency: Percentiles
             ModelLine(
                 one["version"],
                 one["events"],
-                one["quality"]["scored_frauds"],
+                one["quality"]["frauds"],
                 one["quality"]["average_precision"],
             )
             for one in status["models"]

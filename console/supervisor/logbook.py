@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _KEPT = 12
 _ROTATE_BYTES = 64 << 20
-_LOUD = {"warning", "error", "critical", "exception"}
+_ERRORS = {"error", "critical", "exception"}
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 """What libraries send to steer a terminal; it does not belong in a log."""
 _OWN = {"event", "level", "timestamp", "process", "logger", "exception"}
@@ -73,14 +73,19 @@ class LogBook:
 
     def _write(self, process: str, fields: dict[str, Any]) -> None:
         told = for_people(process, fields)
-        loud = str(fields.get("level", "info")) in _LOUD
         with self._lock:
             self._last[process].append(told)
             if not self._file.closed:
                 self._file.write(msgspec.json.encode({**fields, "process": process}) + b"\n")
                 self._file.flush()
-        if loud or self._verbose:
+        if self._verbose or _loud(fields):
             self._show(told)
+
+
+def _loud(fields: dict[str, Any]) -> bool:
+    """Errors are for everybody; warnings too, but for those of libraries, which speak of what they retry."""
+    level = str(fields.get("level", "info"))
+    return level in _ERRORS or (level == "warning" and "logger" not in fields)
 
 
 def for_people(process: str, fields: dict[str, Any]) -> str:

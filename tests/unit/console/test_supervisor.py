@@ -122,6 +122,7 @@ def test_terminal_shows_warnings_only_and_nothing_that_moves_the_cursor(
 ) -> None:
     logbook.line("one", b'{"event": "quiet", "level": "info"}')
     logbook.line("one", b'{"event": "loud", "level": "warning", "text": "a\\u001b[2Jb", "nothing": null}')
+    logbook.line("one", b'{"event": "retrying", "level": "warning", "logger": "library"}')
     logbook.line("one", b"not \xff JSON")
     assert shown == ["one warning: loud text=a [2Jb"]
     assert "not \ufffd JSON" in logbook.last_lines("one")
