@@ -153,7 +153,7 @@ def test_the_cron_line_trains_and_publishes_on_stream_time_and_noise_is_refused(
     write_outcomes(pipeline, apache_kafka.bootstrap, frauds, START)
     write_batches(pipeline, apache_kafka.bootstrap, 0, batches=days * 4, size=360)
     until(lambda: decisions_sunk(state) == days * 1_440 * pipeline.topics.partitions, pause)
-    until(lambda: over(state), pause, most=2_400)
+    until(lambda: over(state), pause)
     with KeeperClient(state) as client:
         runs = client.runs()
         assert {run["why"] for run in runs} == {"schedule"}
@@ -163,6 +163,6 @@ def test_the_cron_line_trains_and_publishes_on_stream_time_and_noise_is_refused(
         assert client.status()["release"]["champion"] == version
         assert client.model(version)["metrics"] == newest["result"]["metrics"]
         client.train(shuffle_labels=True)
-        until(lambda: over(state), pause, most=2_400)
+        until(lambda: over(state), pause)
         assert client.runs()[-1]["state"] == "refused"
         assert client.status()["release"]["champion"] == version

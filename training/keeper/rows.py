@@ -108,7 +108,7 @@ def decision_table(messages: Sequence[Message]) -> pa.Table:
     for message in messages:
         value = message.value() or b""
         try:
-            decided = _decided.decode(value)
+            decided, text = _decided.decode(value), value.decode()
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ContractError(f"{position(message)}: not a decision: {error}") from error
         source = decided.source
@@ -122,7 +122,7 @@ def decision_table(messages: Sequence[Message]) -> pa.Table:
                 source.offset,
                 decided.action,
                 decided.release,
-                value.decode(),
+                text,
             )
         )
     return _table(_DECISIONS, decisions)

@@ -12,7 +12,7 @@ A kill at any point leaves rows and offsets agreeing, and a start seeks to the o
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -141,7 +141,8 @@ class Sink:
             yield
             self._store.commit()
         except DuckError as error:
-            self._store.rollback()
+            with suppress(DuckError):  # a commit that failed has rolled back by itself
+                self._store.rollback()
             raise StorageError(f"the keeper's store could not be written: {error}") from error
         except BaseException:
             self._store.rollback()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.duck import DuckError
-from feature_store.errors import ContractError, SluicegateError, StorageError
+from feature_store.errors import BrokerError, ContractError, SluicegateError, StorageError
 from streams.kafka import KafkaException
 from training.contract import ARTIFACT, SNAPSHOT, TrainingResult, load_result
 from training.keeper.child import TRAINER, TrainerFailedError, TrainerStoppedError, run_trainer
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from training.keeper.parts import Parts
 
 _MICROSECONDS = 1_000_000
+_RETRY_S = 10.0
 
 log = structlog.get_logger()
 
@@ -92,7 +93,11 @@ class Trainings:
             self._train(run)
         except TrainerStoppedError:
             log.info("training_interrupted", run=run.run_id)
-        except (SluicegateError, TrainerFailedError, KafkaException, DuckError, OSError) as error:
+        except (BrokerError, KafkaException) as error:
+            log.warning("training_waits_for_kafka", run=run.run_id, error=str(error))
+            self._runs.end(run, "due", str(error), None)
+            self._stop.wait(_RETRY_S)
+        except (SluicegateError, TrainerFailedError, DuckError, OSError) as error:
             self._fail(run, str(error))
         finally:
             shutil.rmtree(self._parts.run_folder(run.run_id) / SNAPSHOT, ignore_errors=True)

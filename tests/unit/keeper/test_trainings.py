@@ -10,8 +10,9 @@ import msgspec
 import psutil
 import pytest
 
+from feature_store.errors import BrokerError
 from feature_store.units import to_text
-from streams.kafka import read_to_end
+from streams.kafka import KafkaException, read_to_end
 from streams.messages import Alert
 from tests.unit.keeper.written import MINUTE, START, until, write_batches, write_outcomes
 from training.contract import load_request
@@ -222,6 +223,40 @@ def test_a_run_that_was_published_before_the_keeper_died_is_not_published_again(
     release = parts.publisher.read().release
     assert release is not None
     assert release.epoch == 1
+
+
+def test_a_run_waits_while_kafka_does_not_answer(
+    parts: Parts, runs: Runs, trainer: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.keeper.trainings._RETRY_S", 0.01)
+    answers = [BrokerError("no answer"), KafkaException("nor now"), parts.publisher.read()]
+
+    def read() -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(parts.publisher, "read", read)
+    trainings = Trainings(parts, runs, trainer("refuse"))
+    run = runs.request("command", START)
+    trainings.start()
+    until(lambda: of(runs, run).state == "refused", pause)
+    trainings.stop()
+    assert answers == []
+
+
+def test_a_thread_that_broke_is_noticed(
+    parts: Parts, runs: Runs, trainer: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts.publisher, "read", lambda: 1 / 0)
+    trainings = Trainings(parts, runs, trainer("refuse"))
+    runs.request("command", START)
+    trainings.start()
+    until(lambda: trainings._error is not None, pause)
+    trainings.stop()
+    with pytest.raises(ZeroDivisionError):
+        trainings.check()
 
 
 def test_requests_that_wait_coalesce_and_each_run_has_its_own_name(runs: Runs) -> None:

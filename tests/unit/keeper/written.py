@@ -124,7 +124,7 @@ def write_outcomes(pipeline: Pipeline, bootstrap: str, values: list[bytes], arri
     source.flush(30)
 
 
-def until(condition: Callable[[], bool], step: Callable[[], object], most: int = 600) -> None:
+def until(condition: Callable[[], bool], step: Callable[[], object], most: int = 20_000) -> None:
     """Step until ``condition``; fails after ``most`` steps."""
     for _ in range(most):
         if condition():
