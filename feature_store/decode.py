@@ -42,7 +42,8 @@ class EventDecoder:
         self.id_position = names.index(event.id)
         self.time_position = names.index(event.time)
         self.key_position = names.index(event.key)
-        struct = msgspec.defstruct("Event", [_wire_field(n, s) for n, s in event.fields.items()])
+        fields = [_wire_field(name, spec) for name, spec in event.fields.items()]
+        struct = msgspec.defstruct("Event", fields, kw_only=True)
         self._decode = msgspec.json.Decoder(struct).decode
         self._convert = [
             (position, name, convert)

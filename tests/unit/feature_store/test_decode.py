@@ -18,6 +18,7 @@ SPEC = EventSpec.model_validate(
         "key": "who",
         "max_bytes": 100_000,
         "fields": {
+            "note": {"type": "string", "required": False},
             "id": "string",
             "at": "timestamp",
             "who": "integer",
@@ -33,12 +34,12 @@ SOUND = {"id": "a", "at": "2026-01-05T00:00:00Z", "who": 7, "money": 12.5}
 
 def test_a_sound_event_becomes_values_in_declared_order() -> None:
     raw = msgspec.json.encode(SOUND | {"ratio": 1, "unknown": "ignored"})
-    assert DECODER.decode(raw) == ("a", 1_767_571_200_000_000, 7, 1_250, 1.0, None)
+    assert DECODER.decode(raw) == (None, "a", 1_767_571_200_000_000, 7, 1_250, 1.0, None)
 
 
 def test_times_may_be_milliseconds_or_carry_an_offset() -> None:
     for at in (1_767_571_200_000, "2026-01-05T01:00:00+01:00", "2026-01-05T00:00:00.000Z"):
-        assert DECODER.decode(msgspec.json.encode(SOUND | {"at": at}))[1] == 1_767_571_200_000_000
+        assert DECODER.decode(msgspec.json.encode(SOUND | {"at": at}))[2] == 1_767_571_200_000_000
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_times_may_be_milliseconds_or_carry_an_offset() -> None:
 )
 def test_money_is_exact(money: str, minor: int) -> None:
     raw = b'{"id":"a","at":0,"who":1,"money":%s}' % money.encode()
-    assert DECODER.decode(raw)[3] == minor
+    assert DECODER.decode(raw)[4] == minor
 
 
 @pytest.mark.parametrize(
