@@ -7,7 +7,7 @@ import math
 import pyarrow as pa
 import pytest
 
-from feature_store.errors import ConfigError
+from feature_store.errors import ConfigError, ContractError
 from feature_store.expressions import Expression, RowQuery
 
 FIELDS: dict[str, pa.DataType] = {
@@ -94,3 +94,17 @@ def test_what_is_not_one_sound_repeatable_number_is_refused_by_key(sql: str) -> 
 
 def test_words_in_text_are_not_taken_for_functions() -> None:
     assert numbers("country = 'select now'")[:2] == [0.0, 0.0]
+
+
+def test_batch_of_another_schema_is_refused() -> None:
+    query = RowQuery(SCHEMA, [Expression("x", "amount", "features.rows.x")])
+    columns = [*ROWS.schema.names[1:], ROWS.schema.names[0]]
+    with pytest.raises(ContractError, match="planned for"):
+        query.numbers(ROWS.select(columns))
+
+
+def test_every_batch_is_read_anew() -> None:
+    query = RowQuery(SCHEMA, [Expression("x", "amount", "features.rows.x")])
+    assert query.numbers(ROWS)[:, 0].tolist()[0::2] == [12.0, -3.0]
+    assert query.numbers(ROWS.slice(2, 1))[:, 0].tolist() == [-3.0]
+    assert query.numbers(pa.Table.from_batches([ROWS, ROWS]))[:, 0].tolist()[0::3] == [12.0, 12.0]
