@@ -62,7 +62,7 @@ class RowQuery:
             self._connection.execute(f"prepare row_query as {_select([each.sql for each in expressions])}")
 
     def numbers(self, batch: pa.Table | pa.RecordBatch) -> Matrix:
-        """One float64 column per expression, in order; null is NaN. Raises ContractError for other columns."""
+        """One float64 column per expression; null is NaN. Raises ContractError for other columns."""
         matrix: Matrix = np.empty((batch.num_rows, len(self._names)))
         if matrix.size == 0:
             return matrix
