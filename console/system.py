@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from console.local_run import LocalRun, announced, broker_setting, only_run
 from console.pipeline_file import open_pipeline
 from console.plan import Plan, scorer_count
+from console.soundness import check_soundness
 from console.supervisor import LogBook, Supervisor
 from feature_store.errors import BrokerError
 from streams.broker import running_broker
@@ -72,6 +73,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
     ProcessFailedError.
     """
     pipeline = open_pipeline(settings.config, settings.state_dir)
+    check_soundness(pipeline, settings.config)
     scorers = scorer_count(pipeline, settings.scorers)
     chosen = broker_setting(settings.broker, pipeline)
     with (

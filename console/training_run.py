@@ -29,9 +29,8 @@ def words(run: dict[str, Any]) -> str:
     """What came of it."""
     result = run["result"] or {}
     lines = [f"training run {run['run_id']}: {run['state']}"]
-    if run["detail"]:
-        lines.append(f"  {run['detail']}")
-    lines += [f"  {reason}" for reason in result.get("reasons", []) if reason != run["detail"]]
+    reasons = result.get("reasons") or ([run["detail"]] if run["detail"] else [])
+    lines += [f"  {reason}" for reason in reasons]
     for name, value in result.get("metrics", {}).items():
         champion = result.get("champion_metrics", {}).get(name)
         lines.append(f"  {name}: {value:.4g}" + ("" if champion is None else f" (champion {champion:.4g})"))

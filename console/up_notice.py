@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli.options import STATE_DIR
+from console.pipeline_file import find_config
+from feature_store.errors import ConfigError
+from streams.sources import check_fields
+
 if TYPE_CHECKING:
+    from console.plan import Plan
     from console.system import System
+    from feature_store.declaration.pipeline import Pipeline
+
+_KINDS = {"given": "Kafka", "kafka": "Apache Kafka", "embedded": "the embedded broker"}
 
 
 def what_runs_where(system: System) -> str:
     """Broker, processes, addresses, and what to type next."""
     broker, plan, pipeline = system.broker, system.plan, system.pipeline
-    version = "" if broker.version == "unknown" else f" {broker.version}"
-    kinds = {"given": "Kafka", "kafka": "Apache Kafka", "embedded": "the embedded broker"}
+    version = f" {broker.version}" if broker.version[:1].isdigit() else ""
     lines = [
         f"{pipeline.name} is up: {plan.scorers} scorer{'s' * (plan.scorers > 1)}, keeper, monitor",
-        f"  broker   {broker.bootstrap}  ({kinds[broker.kind]}{version})",
+        f"  broker   {broker.bootstrap}  ({_KINDS[broker.kind]}{version})",
         f"  monitor  {plan.monitor_url}",
         f"  keeper   {plan.keeper_url}",
         f"  logs     {system.logbook.path}",
-        f"  events   send JSON to the topic {pipeline.topics.events!r} keyed by {pipeline.event.key!r},",
-        "           or in another terminal: sluicegate simulate",
-        "  watch    sluicegate tail --follow",
+        *what_to_type(pipeline, plan),
         "Ctrl-C stops everything.",
     ]
     if broker.notice:
         lines.insert(2, f"           {broker.notice}")
     return "\n".join(lines)
+
+
+def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:
+    """The commands for another terminal in this folder, with the options that make them mean this run."""
+    options = ""
+    if plan.config != find_config(None).resolve():
+        options += f" --config {_as_typed(plan.config)}"
+    if plan.state_dir != STATE_DIR.resolve():
+        options += f" --state-dir {_as_typed(plan.state_dir)}"
+    try:
+        check_fields(pipeline)
+        source = "simulate"
+    except ConfigError:
+        source = "replay FILE"
+    return [
+        f"  events   send JSON to the topic {pipeline.topics.events!r} keyed by {pipeline.event.key!r},",
+        f"           or in another terminal: sluicegate {source}{options}",
+        f"  watch    sluicegate tail --follow{options}",
+    ]
+
+
+def _as_typed(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))

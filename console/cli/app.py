@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli import declaration, dlq, local, models, processes, sources, tail, topics, train
+from console.cli import bench, declaration, dlq, local, models, processes, sources, tail, topics, train
 
 app = typer.Typer(
     name="sluicegate",
@@ -33,5 +33,5 @@ def root(
     """Streaming decisions on Kafka that retrain themselves."""
 
 
-for group in (local, sources, tail, dlq, models, train, topics, declaration, processes):
+for group in (local, sources, tail, dlq, models, train, topics, declaration, processes, bench):
     group.register(app)

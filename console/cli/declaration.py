@@ -23,9 +23,11 @@ def check(
     """Check a pipeline file and say in a few lines what it declares; exit code 2 with every finding."""
     from console.declared import describe, summary
     from console.pipeline_file import find_config, open_pipeline
+    from console.soundness import check_soundness
 
     config = find_config(file)
     pipeline = open_pipeline(config, state_dir)
+    check_soundness(pipeline, config)
     told = summary(pipeline)
     typer.echo(json.dumps(told, indent=2) if as_json else describe(config, told))
 

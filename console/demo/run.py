@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from console.demo.view import View
     from console.system import System
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.5
 _STALL_SECONDS = 60.0
 _OBSERVER = "observer"
 _OBSERVER_READY_SECONDS = 30.0

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 1.0
 _RUNS_EVERY_S = 1.0
 
+TOO_EARLY = "too early (not enough matured labels)"
+"""The state of a run that had nothing to learn from yet."""
+
 
 @dataclass(frozen=True)
 class ModelLine:
@@ -66,12 +69,17 @@ class Sampler:
             self._runs_due = time.monotonic() + _RUNS_EVERY_S
             # A keeper that was started again has another address and token.
             with suppress(SluicegateError), KeeperClient(self._state_dir) as keeper:
-                self._runs = dict(Counter(str(run["state"]) for run in keeper.runs()))
+                self._runs = dict(Counter(_state(run) for run in keeper.runs()))
         return sample_of(self._status, self._runs, read_observed(self._observed).recent)
 
     def close(self) -> None:
         """Let go of the connection."""
         self._monitor.close()
+
+
+def _state(run: dict[str, Any]) -> str:
+    early = run["state"] == "refused" and (run["result"] or {}).get("too_little_data")
+    return TOO_EARLY if early else str(run["state"])
 
 
 def sample_of(status: dict[str, Any], runs: dict[str, int], latency: Percentiles) -> Sample:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
+import time
 from collections import defaultdict, deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _KEPT = 12
+_QUIET_SECONDS = 10.0
 _ROTATE_BYTES = 64 << 20
 _ERRORS = {"error", "critical", "exception"}
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
@@ -35,6 +38,7 @@ class LogBook:
         self._show = show
         self._verbose = verbose
         self._lock = threading.Lock()
+        self._heard: dict[str, float] = {}
         self._last: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_KEPT))
 
     def __enter__(self) -> Self:
@@ -78,8 +82,18 @@ class LogBook:
             if not self._file.closed:
                 self._file.write(msgspec.json.encode({**fields, "process": process}) + b"\n")
                 self._file.flush()
-        if self._verbose or _loud(fields):
+        if self._verbose or (_loud(fields) and not self._just_said(process, fields)):
             self._show(told)
+
+    def _just_said(self, process: str, fields: dict[str, Any]) -> bool:
+        """Whether a library of this process has been heard a moment ago: what it retries, it says again."""
+        if "logger" not in fields:
+            return False
+        who, now = f"{process} {fields['logger']}", time.monotonic()
+        if now - self._heard.get(who, -math.inf) < _QUIET_SECONDS:
+            return True
+        self._heard[who] = now
+        return False
 
 
 def _loud(fields: dict[str, Any]) -> bool:

@@ -123,8 +123,10 @@ def test_terminal_shows_warnings_only_and_nothing_that_moves_the_cursor(
     logbook.line("one", b'{"event": "quiet", "level": "info"}')
     logbook.line("one", b'{"event": "loud", "level": "warning", "text": "a\\u001b[2Jb", "nothing": null}')
     logbook.line("one", b'{"event": "retrying", "level": "warning", "logger": "library"}')
+    for _ in range(3):
+        logbook.line("one", b'{"event": "failed", "level": "error", "logger": "library"}')
     logbook.line("one", b"not \xff JSON")
-    assert shown == ["one warning: loud text=a [2Jb"]
+    assert shown == ["one warning: loud text=a [2Jb", "one error: failed"]
     assert "not \ufffd JSON" in logbook.last_lines("one")
 
 

@@ -1,0 +1,86 @@
+"""What can only be checked by trying: SQL, the cron line, the broker's addresses."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from feature_store.duck import DuckError, sandbox
+from feature_store.errors import ConfigError
+from feature_store.expressions import Expression, RowQuery
+from feature_store.log import arrow_type
+from streams.broker.spec import parse_spec
+from training.keeper.schedule import check_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+
+_NO_COLUMN = re.compile(r'Referenced column "(?P<name>[^"]+)" not found')
+
+
+def check_soundness(pipeline: Pipeline, config: Path) -> None:
+    """Raise ConfigError, one line per finding, where a process would refuse ``config`` at its start."""
+    findings = [*_expressions(pipeline)]
+    findings += _said_by(lambda: check_schedule(pipeline.training))
+    findings += _said_by(lambda: parse_spec(pipeline.broker))
+    if findings:
+        raise ConfigError("\n".join(f"{config}: {finding}" for finding in findings))
+
+
+def _expressions(pipeline: Pipeline) -> Iterator[str]:
+    fields = [(name, arrow_type(spec.type)) for name, spec in pipeline.event.fields.items()]
+    features = [(feature.name, pa.float64()) for feature in pipeline.feature_vector]
+    rows = [Expression(name, sql, f"features.rows.{name}") for name, sql in pipeline.features.rows.items()]
+    rules = [
+        Expression(rule.name, rule.when, f"decision.{section}.{rule.name}.when")
+        for section in ("rules", "cold_start")
+        for rule in getattr(pipeline.decision, section)
+    ]
+    for schema, expressions in ((pa.schema(fields), rows), (pa.schema([*fields, *features]), rules)):
+        for expression in expressions:
+            found = _said_by(partial(RowQuery, schema, [expression]))
+            found = [_with_names(finding, expression, schema) for finding in found]
+            yield from found or _text_for_number(schema, expression)
+
+
+def _with_names(finding: str, expression: Expression, schema: pa.Schema) -> str:
+    """A finding about an unknown name says which names there are."""
+    missing = _NO_COLUMN.search(finding)
+    if missing is None:
+        return finding
+    close = difflib.get_close_matches(missing["name"], schema.names, n=1)
+    cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(schema.names)}"
+    return f"{expression.key}: {expression.sql!r}: there is no {missing['name']!r} here; {cure}"
+
+
+def _text_for_number(schema: pa.Schema, expression: Expression) -> list[str]:
+    """Text would be cast to a number and, where it is none, be null without a word."""
+    connection = sandbox()
+    try:
+        connection.register("event", schema.empty_table())
+        described = connection.execute(f"DESCRIBE SELECT ({expression.sql}) FROM event")  # noqa: S608  (checked before, in a sandbox)
+        kind = described.fetchall()[0][1]
+    except DuckError as error:
+        return [f"{expression.key}: {expression.sql!r}: {str(error).splitlines()[0]}"]
+    finally:
+        connection.close()
+    if kind != "VARCHAR":
+        return []
+    cure = "compare it (x = 'a', x in ('a', 'b')), or say that it is a number: cast(x as double)"
+    return [f"{expression.key}: {expression.sql!r} gives text, not a number or a truth value; {cure}"]
+
+
+def _said_by(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
