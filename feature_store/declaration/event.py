@@ -45,6 +45,8 @@ class FieldType(Declared):
             return {"kind": Kind.DECIMAL, "precision": precision, "scale": scale}
         if value in {kind.value for kind in Kind if kind is not Kind.DECIMAL}:
             return {"kind": value}
+        if value.startswith("decimal("):  # {type: decimal(10,2)}: in braces YAML ends a value at a comma
+            raise ValueError(f'{value!r} is cut off; in braces, quote the type: {{type: "decimal(10,2)"}}')
         raise ValueError(
             f"{value!r} is not a type; expected string, integer, decimal(p,s), float, boolean or timestamp"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -32,7 +32,7 @@ def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pi
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise ConfigError(f"{path}: not valid YAML: {_in_one_line(error)}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping at the top, starting with `pipeline: NAME`")
     missing: set[str] = set()
@@ -64,13 +64,30 @@ def _with_secrets(node: Any, environment: Mapping[str, str], missing: set[str]) 
     return SECRET.sub(lambda found: environment.get(found[1], ""), node)
 
 
+def _in_one_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error)
+    problem = str(getattr(error, "problem", None) or getattr(error, "context", ""))
+    cure = "; indent with spaces" if "'\\t'" in problem else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{cure}"
+
+
 def _finding(detail: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "the file"
+    location = detail["loc"]
+    if location and location[-1] == "[key]":
+        return (
+            f"{'.'.join(map(str, location[:-2]))}: the key {json.dumps(detail['input'], default=str)} is not "
+            "text; YAML takes no, yes, on, off and digits for values: write such a key in quotes"
+        )
+    where = ".".join(str(part) for part in location)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_did_you_mean(detail['loc'])}"
+        return f"{where}: unknown key{_did_you_mean(location)}"
     if detail["type"] == "missing":
         return f"{where}: missing; this key is required"
     message = detail["msg"].removeprefix("Value error, ")
+    if not where:  # the file as a whole: the message begins with the key
+        return message
     found = detail["input"]
     if isinstance(found, dict | list | BaseModel):
         return f"{where}: {message}"
@@ -81,9 +98,16 @@ def _did_you_mean(location: tuple[int | str, ...]) -> str:
     model: Any = Pipeline
     for part in location[:-1]:
         fields = getattr(model, "model_fields", {})
-        model = fields[part].annotation if part in fields else None
+        model = fields[part].annotation if part in fields else _member(model)
     known = list(getattr(model, "model_fields", {}))
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _member(kind: Any) -> Any:
+    """What the values of a declared list or mapping are; None for anything else."""
+    inner = [each for each in get_args(kind) if each is not Ellipsis]
+    member = inner[-1] if inner else None
+    return get_args(member)[0] if get_origin(member) is Annotated else member

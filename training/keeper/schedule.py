@@ -199,6 +199,12 @@ class _JsonJobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler ha
         return job
 
 
+def check_schedule(spec: TrainingSpec) -> None:
+    """Raise ConfigError for a cron line that is none, or that never comes."""
+    if _trigger(spec).get_next_fire_time(None, datetime.now(UTC)) is None:
+        raise ConfigError(f"training.schedule: {spec.schedule!r} never comes")
+
+
 def _trigger(spec: TrainingSpec) -> CronTrigger:
     fields = dict(zip(_FIELDS, cron_fields(spec.schedule), strict=True))
     try:

@@ -58,12 +58,37 @@ def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
         (lambda t: t["training"].update(time_zone="Mars/Olympus"), "'Mars/Olympus' is not a time zone"),
         (lambda t: t["outcomes"]["control_group"].update(key=""), "a control group needs a secret key"),
         (lambda t: t.update(pipeline="My Pipeline"), "pipeline: "),
+        (
+            lambda t: t["features"]["windows"][0].update(max="amount"),
+            "features.windows.0.max: unknown key; known here: entity, windows, count",
+        ),
+        (
+            lambda t: t["event"]["fields"]["country"].update(requird=False),
+            "event.fields.country.requird: unknown key; did you mean 'required'?",
+        ),
+        (
+            lambda t: t["decision"]["rules"][0].update(wen="x"),
+            "decision.rules.0.wen: unknown key; did you mean 'when'",
+        ),
+        (
+            lambda t: t["event"]["fields"].update({False: "string"}),
+            "event.fields: the key false is not text; YAML takes no, yes, on, off",
+        ),
+        (
+            lambda t: t["event"]["fields"]["amount"].update(type="decimal(12"),
+            "'decimal(12' is cut off; in braces, quote the type",
+        ),
     ],
 )
 def test_a_mistake_is_named_by_key_with_the_cure(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
 ) -> None:
     assert said in findings(tmp_path, change)
+
+
+def test_a_mistake_between_sections_begins_with_its_key(tmp_path: Path) -> None:
+    said = findings(tmp_path, lambda t: t["decision"]["costs"].update(amount="total"))
+    assert said.endswith(".yaml: decision.costs.amount: 'total' is not a declared field")
 
 
 def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
@@ -89,6 +114,16 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"pipeline\.yaml"):
         load_pipeline(path, {})
+
+
+def test_broken_yaml_is_said_in_one_line_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("pipeline: orders\noutcomes:\n\tsources: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_pipeline(path, {})
+    assert "not valid YAML: line 3, column 1: " in str(refused.value)
+    assert str(refused.value).endswith("indent with spaces")
+    assert "\n" not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
