@@ -50,6 +50,4 @@ def main() -> None:
             swapped = min(times[epoch])
             near = everything[np.abs(everything - swapped) <= AROUND_MS]
             gap = int(np.diff(near).max())
-            print(
-                f"swap to epoch {epoch}: longest gap {gap} ms = {gap / batch_p99:.2f} x p99 batch time (aim: 2)"
-            )
+            print(f"epoch {epoch}: longest gap {gap} ms, {gap / batch_p99:.2f} x p99 batch time (aim: 2)")

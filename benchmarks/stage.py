@@ -83,7 +83,7 @@ def large_model(pipeline: Pipeline, version: str, seed: int) -> tuple[Manifest, 
     """A LightGBM model of 300 trees with 63 leaves; its scores mean nothing, its size is usual."""
     random = np.random.default_rng(seed)
     matrix = random.lognormal(3, 1, (20_000, len(pipeline.feature_vector)))
-    labels = (random.uniform(size=20_000) < 0.3).astype(float)  # noise: every tree grows to its limit
+    labels = random.integers(0, 2, 20_000).astype(float)  # noise: every tree grows to its limit
     parameters = {
         "objective": "binary",
         "num_leaves": LEAVES,
