@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from console.cli.options import STATE_DIR
 from console.pipeline_file import find_config
 from feature_store.errors import ConfigError
-from streams.sources import check_fields
+from streams.sources.simulate import check_fields
 
 if TYPE_CHECKING:
     from console.plan import Plan
