@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ class Sampler:
         self._status: dict[str, Any] = {}
         self._runs: dict[str, int] = {}
         self._runs_due = 0.0
+        self._open = ExitStack()
+        self._keeper: KeeperClient | None = None
 
     def look(self) -> Sample:
         """What is going on now."""
@@ -67,14 +69,25 @@ class Sampler:
             self._status = self._monitor.get("/status.json").raise_for_status().json()
         if time.monotonic() >= self._runs_due:
             self._runs_due = time.monotonic() + _RUNS_EVERY_S
-            # A keeper that was started again has another address and token.
-            with suppress(SluicegateError), KeeperClient(self._state_dir) as keeper:
-                self._runs = dict(Counter(_state(run) for run in keeper.runs()))
+            self._look_at_runs()
         return sample_of(self._status, self._runs, read_observed(self._observed).recent)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
         self._monitor.close()
+        self._forget_keeper()
+
+    def _look_at_runs(self) -> None:
+        try:
+            if self._keeper is None:
+                self._keeper = self._open.enter_context(KeeperClient(self._state_dir))
+            self._runs = dict(Counter(_state(run) for run in self._keeper.runs()))
+        except SluicegateError:  # a keeper that is started again has another address and token
+            self._forget_keeper()
+
+    def _forget_keeper(self) -> None:
+        self._open.close()
+        self._keeper = None
 
 
 def _state(run: dict[str, Any]) -> str:

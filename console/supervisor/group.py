@@ -54,10 +54,14 @@ class Supervisor:
         Raises ProcessFailedError when one gives up, or is not ready within ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
+        with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False) as http:
+            self._wait_ready(http, deadline, timeout)
+
+    def _wait_ready(self, http: httpx.Client, deadline: float, timeout: float) -> None:
         while starting := [p for p in self._processes.values() if p.state is not State.READY]:
             self.raise_failure()
             for process in starting:
-                if isinstance(process.spec.ready, AnswersAt) and _answers(process.spec.ready.url):
+                if isinstance(process.spec.ready, AnswersAt) and _answers(http, process.spec.ready.url):
                     process.mark_ready()
             if time.monotonic() > deadline:
                 name = starting[0].spec.name
@@ -96,8 +100,8 @@ class Supervisor:
             self._changed.notify_all()
 
 
-def _answers(url: str) -> bool:
+def _answers(http: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(url, timeout=_ANSWER_SECONDS).status_code == httpx.codes.OK
+        return http.get(url).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
