@@ -27,9 +27,9 @@ class Action(StrEnum):
 class Rule(Declared):
     """A named condition and the least strong action that it allows."""
 
-    name: Identifier
-    when: Sql = Field(description="SQL over the event's fields and the features")
-    action: Action
+    name: Identifier = Field(description="stands in the decision when the rule matched")
+    when: Sql = Field(description="SQL over the event's fields and the features; null is false")
+    action: Action = Field(description="the least strong action; the strongest rule that matched counts")
 
 
 class Costs(Declared):
@@ -38,10 +38,10 @@ class Costs(Declared):
     amount: Identifier | None = Field(
         default=None, description="the field that a missed fraud costs a share of"
     )
-    missed_fraud_share: float = Field(default=1.0, ge=0)
+    missed_fraud_share: float = Field(default=1.0, ge=0, description="of the amount, lost by a missed fraud")
     missed_fraud: float = Field(default=0.0, ge=0, description="fixed cost of a missed fraud")
-    review: float = Field(gt=0)
-    false_decline: float = Field(gt=0)
+    review: float = Field(gt=0, description="cost of one review, in the amount's unit")
+    false_decline: float = Field(gt=0, description="cost of declining a legitimate event")
 
     @model_validator(mode="after")
     def _something_at_stake(self) -> Self:
@@ -61,9 +61,9 @@ class DecisionSpec(Declared):
     """How a score becomes an action."""
 
     costs: Costs
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = Field(default=(), description="always in force; the model can only be stricter")
     cold_start: tuple[Rule, ...] = Field(
-        default=(), description="rules that decide while there is no champion"
+        default=(), description="rules that decide, with the others, while there is no champion"
     )
     duplicates: Duplicates = Duplicates()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 
 from feature_store.declaration.base import Declared, Identifier
 from feature_store.units import Duration
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 _DECIMAL = re.compile(r"^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$")
 _MAX_DECIMAL_DIGITS = 18  # what a 64-bit integer of minor units holds for certain
@@ -51,6 +55,20 @@ class FieldType(Declared):
             f"{value!r} is not a type; expected string, integer, decimal(p,s), float, boolean or timestamp"
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """As it is written: one word, or decimal(p,s)."""
+        del schema, handler
+        words = [kind.value for kind in Kind if kind is not Kind.DECIMAL]
+        return {
+            "type": "string",
+            "description": "string, integer, decimal(p,s), float, boolean or timestamp",
+            "pattern": rf"^({'|'.join(words)}|decimal\(\s*\d+\s*,\s*\d+\s*\))$",
+            "examples": [*words, "decimal(12,2)"],
+        }
+
     def __str__(self) -> str:
         if self.kind is Kind.DECIMAL:
             return f"decimal({self.precision},{self.scale})"
@@ -65,7 +83,7 @@ class FieldSpec(Declared):
     """One field of the event. Written as just its type, it is required and nothing else."""
 
     type: FieldType
-    required: bool = True
+    required: bool = Field(True, description="an event without it is a dead letter")
     personal: bool = Field(False, description="personal data: masked in logs and console")
     passthrough: bool = Field(False, description="copied into the decision")
 
@@ -73,7 +91,7 @@ class FieldSpec(Declared):
 class LabelColumn(Declared):
     """The truth as a file of past events holds it."""
 
-    column: str
+    column: str = Field(description="true or 1: fraud; anything else has no outcome")
     delay: Duration = Field(description="how long after the event the label became known")
     source: str = Field("history", description="the outcome source it counts as")
 
@@ -84,7 +102,7 @@ class FileMapping(Declared):
     columns: dict[Identifier, str] = Field(
         default_factory=dict, description="field -> column; a field not named keeps its own name"
     )
-    label: LabelColumn | None = None
+    label: LabelColumn | None = Field(default=None, description="without it a replay sends no outcomes")
 
 
 class EventSpec(Declared):
@@ -93,12 +111,17 @@ class EventSpec(Declared):
     id: Identifier = Field(description="the field that identifies an event")
     time: Identifier = Field(description="the field with the event's own time")
     key: Identifier = Field(description="the field that Kafka partitions by")
-    fields: dict[Identifier, Annotated[FieldSpec, BeforeValidator(_shorthand)]]
+    fields: dict[
+        Identifier,
+        Annotated[FieldSpec, BeforeValidator(_shorthand, json_schema_input_type=FieldType | FieldSpec)],
+    ] = Field(
+        description="field -> its type, or the type with more about it; what is not declared is ignored"
+    )
     future_tolerance: Duration = Field(
         default=300_000_000, description="an event further ahead of its arrival is a dead letter"
     )
     max_bytes: int = Field(default=65_536, gt=0, description="a larger message is a dead letter")
-    file: FileMapping = FileMapping()
+    file: FileMapping = Field(default=FileMapping(), description="used by replay only")
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Self:

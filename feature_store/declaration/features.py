@@ -63,19 +63,22 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[Identifier, ...], BeforeValidator(_one_or_more)]
+Names = Annotated[
+    tuple[Identifier, ...],
+    BeforeValidator(_one_or_more, json_schema_input_type=str | tuple[Identifier, ...]),
+]
 
 
 class WindowSpec(Declared):
     """Aggregates of one entity over sliding windows."""
 
     entity: Names = Field(description="the field, or fields, that are counted for")
-    windows: tuple[Duration, ...] = Field(min_length=1)
-    count: bool = False
-    sum: Names = ()
-    mean: Names = ()
-    delay: Duration = 0
-    include_current: bool = False
+    windows: tuple[Duration, ...] = Field(min_length=1, description="lengths, each a feature per aggregate")
+    count: bool = Field(default=False, description="how many events")
+    sum: Names = Field(default=(), description="the number fields to add up; 0 where there is no event")
+    mean: Names = Field(default=(), description="the number fields to average; null where there is none")
+    delay: Duration = Field(default=0, description="the window ends this long before the event")
+    include_current: bool = Field(default=False, description="whether the event itself counts")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -105,7 +108,7 @@ class FeatureSpec(Declared):
     rows: dict[Identifier, Sql] = Field(
         default_factory=dict, description="name -> SQL expression over the event's own fields"
     )
-    windows: tuple[WindowSpec, ...] = ()
+    windows: tuple[WindowSpec, ...] = Field(default=(), description="aggregates over sliding windows")
     lateness: Duration = Field(
         default=3_600_000_000, description="state is kept for this long beyond the longest window"
     )

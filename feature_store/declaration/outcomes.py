@@ -13,7 +13,7 @@ from feature_store.units import Duration
 class ControlGroup(Declared):
     """Events that would be stopped, let through at a known rate so that their outcome is seen."""
 
-    rate: float = Field(default=0.0, ge=0.0, le=1.0)
+    rate: float = Field(default=0.0, ge=0.0, le=1.0, description="share of stopped events that go through")
     key: str = Field(default="", description="secret of the draw; take it from the environment: ${NAME}")
 
     @model_validator(mode="after")

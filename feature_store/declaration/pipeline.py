@@ -32,8 +32,11 @@ _SUMMABLE = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT}
 class Pipeline(Declared):
     """One pipeline: what comes in, what is computed, how it is decided, how it learns."""
 
-    pipeline: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$", description="the pipeline's name")
-    clock: ClockName = "wall"
+    pipeline: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,40}$",
+        description="the pipeline's name: lower-case letters, digits and -, at most 41",
+    )
+    clock: ClockName = Field(default="wall", description="wall, or stream: time is what the records say")
     broker: str = Field(default="auto", description="auto, kafka, embedded, or host:port,host:port")
     topics: TopicNames = TopicNames()
     event: EventSpec

@@ -11,15 +11,17 @@ from feature_store.units import Duration
 class TopicNames(Declared):
     """Every topic of a pipeline."""
 
-    events: str = "events"
-    decisions: str = "decisions"
-    outcomes: str = "outcomes"
-    features: str = "features"
-    models: str = "models"
-    dead_letters: str = "dead-letters"
-    alerts: str = "alerts"
+    events: str = Field(default="events", description="in: what is decided")
+    decisions: str = Field(default="decisions", description="out: one per event")
+    outcomes: str = Field(default="outcomes", description="in: the truth, later")
+    features: str = Field(default="features", description="the feature log, in Arrow")
+    models: str = Field(
+        default="models", description="versions and the release record; compacted, one partition"
+    )
+    dead_letters: str = Field(default="dead-letters", description="what was refused, and why")
+    alerts: str = Field(default="alerts", description="what a person should know; one partition")
     partitions: int = Field(default=4, gt=0, le=10_000, description="of events and what follows them")
-    replication: int = Field(default=1, gt=0)
+    replication: int = Field(default=1, gt=0, description="copies of each partition; 3 on a real cluster")
     retention: Duration = Field(
         default=604_800_000_000,
         description="of all but models; state must be rebuilt from within it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,3 +160,17 @@ def test_the_schema_names_every_top_level_key() -> None:
     schema = pipeline_schema()
     assert set(shipped_tree()) <= set(schema["properties"])
     assert schema["additionalProperties"] is False
+
+
+def test_the_schema_allows_the_short_forms() -> None:
+    kinds = pipeline_schema()["$defs"]
+    fields = kinds["EventSpec"]["properties"]["fields"]["additionalProperties"]["anyOf"]
+    assert {each["$ref"].rpartition("/")[2] for each in fields} == {"FieldType", "FieldSpec"}
+    for text in ("string", "timestamp", "decimal(12,2)", "decimal( 12 , 2 )"):
+        assert re.match(kinds["FieldType"]["pattern"], text)
+        assert FieldType.model_validate(text)
+    assert not re.match(kinds["FieldType"]["pattern"], "money")
+    assert {each["type"] for each in kinds["WindowSpec"]["properties"]["mean"]["anyOf"]} == {
+        "string",
+        "array",
+    }
