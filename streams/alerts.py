@@ -28,8 +28,11 @@ class AlertSender:
         self._clock = clock
         self._producer = plain_producer(bootstrap, client_id=f"sluicegate.{pipeline.name}.{sender}.alerts")
 
-    def send(self, kind: str, text: str, details: Details | None = None) -> None:
-        """Raise an alert; ``kind`` is a stable word, ``text`` is for a person. Does not wait for Kafka."""
+    def send(self, kind: str, text: str, details: Details | None = None, *, wait_s: float = 0.0) -> None:
+        """Raise an alert; ``kind`` is a stable word, ``text`` is for a person.
+
+        Waits at most ``wait_s`` seconds for Kafka to take it.
+        """
         details = details or {}
         _log.warning("alert", kind=kind, text=text, **details)
         alert = Alert(self._pipeline.name, kind, text, to_text(self._clock.now()), details)
@@ -37,7 +40,7 @@ class AlertSender:
             self._producer.produce(
                 self._pipeline.topics.alerts, key=self._pipeline.name, value=msgspec.json.encode(alert)
             )
-            self._producer.poll(0)
+            self._producer.flush(wait_s) if wait_s else self._producer.poll(0)
         except (KafkaException, BufferError) as error:
             _log.error("alert_not_sent", kind=kind, why=str(error))
 
