@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _KEPT = 12
 _QUIET_SECONDS = 10.0
 _ROTATE_BYTES = 64 << 20
+_WHY = "sluicegate: "
 _ERRORS = {"error", "critical", "exception"}
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 """What libraries send to steer a terminal; it does not belong in a log."""
@@ -65,7 +66,8 @@ class LogBook:
         except (msgspec.DecodeError, RecursionError):
             found = None
         if not isinstance(found, dict) or "event" not in found:
-            self.tell(process, "info", "output", text=text)
+            # A command tells in such lines why it ends: nobody should have to look for them in the file.
+            self.tell(process, "error" if text.startswith(_WHY) else "info", "output", text=text)
             return None
         self._write(process, found)
         return str(found["event"])

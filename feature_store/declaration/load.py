@@ -8,10 +8,11 @@ import os
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from feature_store.declaration.pipeline import SECRET, Pipeline
 from feature_store.errors import ConfigError
+from feature_store.units import Duration, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,19 @@ def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pi
 def pipeline_schema() -> dict[str, Any]:
     """JSON Schema of the pipeline file, for editors."""
     schema = Pipeline.model_json_schema()
+    _write_durations(schema, TypeAdapter(Duration).json_schema()["pattern"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _write_durations(node: Any, pattern: str) -> None:
+    """Write defaults that are durations, known by their ``pattern``, as people do."""
+    if isinstance(node, list):
+        for each in node:
+            _write_durations(each, pattern)
+    if isinstance(node, dict):
+        if node.get("pattern") == pattern and isinstance(node.get("default"), int):
+            node["default"] = format_duration(node["default"])
+        _write_durations(list(node.values()), pattern)
 
 
 def _with_secrets(node: Any, environment: Mapping[str, str], missing: set[str]) -> Any:

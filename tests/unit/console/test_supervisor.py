@@ -151,3 +151,10 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_why_a_process_ends_is_shown(logbook: LogBook, shown: list[str]) -> None:
+    logbook.line("keeper", b"just a line\n")
+    logbook.line("keeper", b"sluicegate: the topic was made anew; use another state folder\n")
+    assert len(shown) == 1
+    assert "the topic was made anew; use another state folder" in shown[0]

@@ -174,3 +174,10 @@ def test_the_schema_allows_the_short_forms() -> None:
         "string",
         "array",
     }
+
+
+def test_the_schema_writes_durations_as_people_do() -> None:
+    kinds = pipeline_schema()["$defs"]
+    assert kinds["TrainingSpec"]["properties"]["judged"]["default"] == "24h"
+    assert kinds["WindowSpec"]["properties"]["delay"]["default"] == "0s"
+    assert kinds["TrainingSpec"]["properties"]["min_events"]["default"] == 1_000
