@@ -1,53 +1,78 @@
-"""Requests that hold many items are answered item by item; one bad item does not spoil the rest."""
+"""How requests are refused, as a whole or item by item: one bad item does not spoil the rest."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
+from enum import IntEnum
 from functools import partial
 from typing import Any
 
-from streams.broker.embedded.messages import RefusedError
 from streams.broker.embedded.wire import Message
 
-Handler = Callable[[Any, Message], Awaitable[Message]]
+
+class ErrorCode(IntEnum):
+    """Kafka's error codes, as far as this broker gives them."""
+
+    NONE = 0
+    OFFSET_OUT_OF_RANGE = 1
+    UNKNOWN_TOPIC_OR_PARTITION = 3
+    MSG_SIZE_TOO_LARGE = 10
+    INVALID_TOPIC = 17
+    ILLEGAL_GENERATION = 22
+    INCONSISTENT_GROUP_PROTOCOL = 23
+    UNKNOWN_MEMBER_ID = 25
+    REBALANCE_IN_PROGRESS = 27
+    UNSUPPORTED_VERSION = 35
+    TOPIC_ALREADY_EXISTS = 36
+    INVALID_PARTITIONS = 37
+    INVALID_REPLICATION_FACTOR = 38
+    INVALID_CONFIG = 40
+    INVALID_REQUEST = 42
+    OUT_OF_ORDER_SEQUENCE = 45
+    INVALID_PRODUCER_EPOCH = 47
+    INVALID_TXN_STATE = 48
+    INVALID_PRODUCER_ID_MAPPING = 49
+    INVALID_TRANSACTION_TIMEOUT = 50
+    INVALID_RECORD = 87
+    UNSTABLE_OFFSET_COMMIT = 88
+    PRODUCER_FENCED = 90
 
 
-def answer_each(items: Iterable[Any], key: str, answer: Callable[[Any], Message]) -> list[Message]:
-    """Answer each item; the answer repeats the item (a plain one as `key`) and says if it was refused."""
-    replies = []
-    for item in items:
-        asked = item if isinstance(item, dict) else {key: item}
-        try:
-            reply = answer(item)
-        except RefusedError as refused:
-            reply = {"error": refused.code, "text": refused.text}
-        replies.append({**asked, **reply})
-    return replies
+class RefusedError(Exception):
+    """A request, or one item of it, that is answered with an error code."""
+
+    def __init__(self, code: ErrorCode, text: str | None = None) -> None:
+        super().__init__(text or code.name)
+        self.code = code
+        self.text = text
 
 
-def answer_partitions(request: Message, answer: Callable[[str, Any], Message]) -> Message:
-    """Answer the partitions of the request's topics with `answer(topic name, partition)`."""
-    topics = []
-    for topic in request["topics"]:
-        of_topic = partial(answer, topic["name"])
-        topics.append({**topic, "partitions": answer_each(topic["partitions"], "index", of_topic)})
+def answer(item: Message, how: Callable[[Message], Message]) -> Message:
+    """Return the item with its answer, or with why it is refused."""
+    try:
+        return item | how(item)
+    except RefusedError as refused:
+        return item | {"error": refused.code, "text": refused.text}
+
+
+def answer_partitions(request: Message, how: Callable[[str, Message], Message]) -> Message:
+    """Answer each partition of the request's topics."""
+    topics = [
+        topic | {"partitions": [answer(one, partial(how, topic["name"])) for one in topic["partitions"]]}
+        for topic in request["topics"]
+    ]
     return {"topics": topics}
 
 
-def each(items: str, key: str = "name") -> Callable[[Callable[[Any, Message, Any], Message]], Handler]:
+def each(items: str) -> Callable[[Callable[[Any, Message, Message], Message]], Any]:
     """Make a handler of a method that answers (request, item) for the request's list of `items`."""
 
-    def handler_of(method: Callable[[Any, Message, Any], Message]) -> Handler:
-        async def handler(self: object, request: Message) -> Message:
-            return {items: answer_each(request[items], key, lambda item: method(self, request, item))}
-
-        return handler
+    def handler_of(method: Callable[[Any, Message, Message], Message]) -> Callable[[Any, Message], Message]:
+        return lambda owner, request: {
+            items: [answer(item, partial(method, owner, request)) for item in request[items]]
+        }
 
     return handler_of
 
 
-def each_partition(method: Callable[[Any, Message, str, Any], Message]) -> Handler:
+def each_partition(method: Callable[[Any, Message, str, Message], Message]) -> Callable[[Any, Message], Any]:
     """Make a handler of a method that answers (request, topic name, partition)."""
-
-    async def handler(self: object, request: Message) -> Message:
-        return answer_partitions(request, lambda name, item: method(self, request, name, item))
-
-    return handler
+    return lambda owner, request: answer_partitions(request, partial(method, owner, request))

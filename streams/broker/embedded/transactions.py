@@ -3,12 +3,11 @@
 import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import count
 
-from streams.broker.embedded.answering import each_partition
-from streams.broker.embedded.batches import TRANSACTIONAL, Header
-from streams.broker.embedded.coordinator import Groups
-from streams.broker.embedded.log import PartitionLog
-from streams.broker.embedded.messages import ErrorCode, RefusedError
+from streams.broker.embedded.answering import ErrorCode, RefusedError, each_partition
+from streams.broker.embedded.groups import Groups
+from streams.broker.embedded.log import TRANSACTIONAL, PartitionLog, read_header
 from streams.broker.embedded.topics import Topics
 from streams.broker.embedded.wire import Message
 
@@ -47,39 +46,27 @@ class Transactions:
     """All transactional ids. A newer producer of an id, or a time-out, fences the older ones."""
 
     def __init__(self, topics: Topics, groups: Groups) -> None:
-        self._topics = topics
-        self._groups = groups
+        self._topics, self._groups = topics, groups.by_id
         self._by_id: dict[str, Transaction] = {}
-        self._by_producer: dict[int, Transaction] = {}
-        self._last_producer_id = 0
+        self._producer_ids = count(1)
 
-    async def init_producer_id(self, request: Message) -> Message:
+    def init_producer_id(self, request: Message) -> Message:
         """Give a producer its id and epoch; abort what its predecessor left open."""
-        name = request["transactional_id"]
+        name, claimed = request["transactional_id"], (request["producer_id"], request["epoch"])
         if name is None:
-            return {"producer_id": self._new_id(), "epoch": 0}
+            return {"producer_id": next(self._producer_ids), "epoch": 0}
         if not 0 < request["timeout"] <= MAX_TIMEOUT_MS:
             raise RefusedError(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
-        found = self._by_id.get(name) or self._register(name)
-        claimed = (request["producer_id"], request["epoch"])
+        found = self._by_id.get(name) or Transaction(next(self._producer_ids))
         if claimed[0] >= 0 and claimed != (found.producer_id, found.epoch):
             raise RefusedError(ErrorCode.PRODUCER_FENCED)
+        self._by_id[name] = found
         found.epoch += 1
         self._finish(found, commit=False)
         if found.epoch >= _LAST_EPOCH:
-            found = self._register(name)
-            found.epoch = 0
+            found.producer_id, found.epoch = next(self._producer_ids), 0
         found.state, found.timeout_s = State.EMPTY, request["timeout"] / 1000
         return {"producer_id": found.producer_id, "epoch": found.epoch}
-
-    def _new_id(self) -> int:
-        self._last_producer_id += 1
-        return self._last_producer_id
-
-    def _register(self, name: str) -> Transaction:
-        self._by_id[name] = transaction = Transaction(self._new_id())
-        self._by_producer[transaction.producer_id] = transaction
-        return transaction
 
     def _current(self, request: Message) -> Transaction:
         found = self._by_id.get(request["transactional_id"])
@@ -89,26 +76,28 @@ class Transactions:
             raise RefusedError(ErrorCode.INVALID_PRODUCER_EPOCH)
         return found
 
-    def check_produce(self, header: Header, log: PartitionLog) -> None:
-        """Refuse a batch of a fenced producer, or one outside its transaction."""
+    @each_partition
+    def produce(self, request: Message, topic: str, wanted: Message) -> Message:
+        """Append one batch, unless it is of a fenced producer or outside its transaction."""
+        log, records = self._topics.partition(topic, wanted["index"]), wanted["records"] or memoryview(b"")
+        header = read_header(records)
         if header.attributes & TRANSACTIONAL:
-            found = self._by_producer.get(header.producer_id)
-            if found is None:
-                raise RefusedError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
-            if header.epoch != found.epoch:
-                raise RefusedError(ErrorCode.INVALID_PRODUCER_EPOCH)
-            if log not in found.partitions:
+            writer = {"producer_id": header.producer_id, "epoch": header.epoch}
+            if log not in self._current(request | writer).partitions:
                 raise RefusedError(ErrorCode.INVALID_TXN_STATE)
+        offset = log.append(records, int(self._topics.get(topic).settings["max.message.bytes"]))
+        self._topics.wake()
+        return {"base_offset": offset, "log_start": log.start}
 
     @each_partition
-    def add_partitions_to_txn(self, request: Message, name: str, index: int) -> Message:
+    def add_partitions_to_txn(self, request: Message, topic: str, wanted: Message) -> Message:
         """Announce a partition that the transaction will write to."""
-        found, log = self._current(request), self._topics.partition(name, index)
+        found, log = self._current(request), self._topics.partition(topic, wanted["index"])
         found.begin()
         found.partitions.add(log)
         return {}
 
-    async def add_offsets_to_txn(self, request: Message) -> Message:
+    def add_offsets_to_txn(self, request: Message) -> Message:
         """Announce a group whose offsets the transaction will commit."""
         found = self._current(request)
         found.begin()
@@ -116,17 +105,17 @@ class Transactions:
         return {}
 
     @each_partition
-    def txn_offset_commit(self, request: Message, name: str, wanted: Message) -> Message:
+    def txn_offset_commit(self, request: Message, topic: str, wanted: Message) -> Message:
         """Hold an offset until the transaction is decided; a stale group member is refused."""
-        found, group = self._current(request), self._groups.get(request["group_id"])
-        if group.id not in found.groups:
+        found, group = self._current(request), self._groups[request["group_id"]]
+        if request["group_id"] not in found.groups:
             raise RefusedError(ErrorCode.INVALID_TXN_STATE)
         group.check_commit(request, transactional=True)
         held = group.pending.setdefault(found.producer_id, {})
-        held[name, wanted["index"]] = wanted["offset"], wanted["metadata"] or ""
+        held[topic, wanted["index"]] = wanted["offset"], wanted["metadata"] or ""
         return {}
 
-    async def end_txn(self, request: Message) -> Message:
+    def end_txn(self, request: Message) -> Message:
         """Commit or abort; repeating the last decision is harmless."""
         found = self._current(request)
         decision = State.COMMITTED if request["commit"] else State.ABORTED
@@ -141,7 +130,8 @@ class Transactions:
         for log in transaction.partitions:
             log.decide(transaction.producer_id, transaction.epoch, commit)
         for group in transaction.groups:
-            self._groups.get(group).decide(transaction.producer_id, commit)
+            self._groups[group].decide(transaction.producer_id, commit)
+        self._topics.wake()
         transaction.partitions.clear()
         transaction.groups.clear()
         transaction.state = State.COMMITTED if commit else State.ABORTED

@@ -1,26 +1,24 @@
 """Kafka's binary messages, read and written from one-line descriptions of their fields.
 
-A description is a list of `name:type`, `name:type*` (array of plain values) and `name[…]` (array
-of structures). `@3` means "from version 3", `@2-4` "in versions 2 to 4" and `=-1` is the value of
-a field that the version lacks or the sender left out. All strings, bytes and arrays may be null.
+A description is a list of `name:type` and `name[…]` (array of structures). `@3` means "from
+version 3 on" and `=-1` is the value of a field that the version lacks or the sender left out.
+Strings, bytes and arrays may be null. Flexible messages have compact lengths and tagged fields.
 """
 
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 Message = dict[str, Any]
 _LOW = 0x7F  # a byte of a variable-width number carries seven bits; the top bit says "more"
-
-NUMBERS = {
+_NUMBERS = {
     kind: struct.Struct(layout)
     for kind, layout in {"bool": ">?", "i8": ">b", "i16": ">h", "i32": ">i", "i64": ">q"}.items()
 }
+_DEFAULTS = {"": (), "ints": (), "str": None, "bytes": None}
 _TOKEN = re.compile(
-    r"(?P<name>\w+)(?::(?P<kind>\w+)(?P<many>\*)?)?"
-    r"(?:@(?P<since>\d+)(?:-(?P<until>\d+))?)?(?:=(?P<default>-?\d+|''))?(?P<open>\[)?"
+    r"(?P<name>\w+)(?::(?P<kind>\w+))?(?:@(?P<since>\d+))?(?:=(?P<default>-?\d+|''))?(?P<open>\[)?"
     r"|(?P<close>\])"
 )
 
@@ -29,76 +27,14 @@ class MalformedError(ValueError):
     """Bytes that are not the message that they claim to be."""
 
 
-class Reader:
-    """A cursor over one frame; reading past its end raises MalformedError."""
-
-    __slots__ = ("at", "data")
-
-    def __init__(self, data: bytes | memoryview) -> None:
-        self.data = memoryview(data)
-        self.at = 0
-
-    def take(self, size: int) -> memoryview:
-        """Return the next `size` bytes."""
-        end = self.at + size
-        if size < 0 or end > len(self.data):
-            raise MalformedError(f"{size} bytes wanted at {self.at} of {len(self.data)}")
-        chunk = self.data[self.at : end]
-        self.at = end
-        return chunk
-
-    def number(self, kind: str) -> Any:
-        """Return the next fixed-width number (or truth value)."""
-        layout = NUMBERS[kind]
-        return layout.unpack(self.take(layout.size))[0]
-
-    def uvarint(self) -> int:
-        """Return the next unsigned number of variable width, at most ten bytes of it."""
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self.take(1)[0]
-            value |= (byte & _LOW) << shift
-            if byte <= _LOW:
-                return value
-        raise MalformedError(f"a number longer than ten bytes at {self.at}")
-
-    def varint(self) -> int:
-        """Return the next zigzag-coded signed number of variable width."""
-        value = self.uvarint()
-        return (value >> 1) ^ -(value & 1)
-
-    def length(self, kind: str, flexible: bool) -> int:
-        """Return the length in front of a string, bytes or array; -1 is null."""
-        return self.uvarint() - 1 if flexible else int(self.number(kind))
-
-    def skip_tags(self) -> None:
-        """Pass over the tagged fields at the end of a flexible structure."""
-        for _ in range(self.uvarint()):
-            self.uvarint()
-            self.take(self.uvarint())
-
-
-def uvarint(value: int) -> bytes:
-    """Return an unsigned number in its variable-width form."""
-    out = bytearray()
-    while value > _LOW:
-        out.append(value & _LOW | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of a message; `fields` is set for an array of structures, `kind` otherwise."""
+class Field(NamedTuple):
+    """One field of a message; one without `kind` is an array of structures of `fields`."""
 
     name: str
     kind: str
-    many: bool
     since: int
-    until: int
     default: Any
-    fields: tuple["Field", ...] = ()
+    fields: tuple["Field", ...]
 
 
 def parse(description: str) -> tuple[Field, ...]:
@@ -110,81 +46,122 @@ def _fields(tokens: Iterator[re.Match[str]]) -> Iterator[Field]:
     for token in tokens:
         if token["close"]:
             return
-        kind, many = token["kind"] or "", bool(token["many"])
+        kind = token["kind"] or ""
+        default: Any = _DEFAULTS.get(kind, 0)
+        if token["default"]:
+            default = "" if token["default"] == "''" else int(token["default"])
         nested = tuple(_fields(tokens)) if token["open"] else ()
-        since, until = int(token["since"] or 0), int(token["until"] or 99)
-        yield Field(token["name"], kind, many, since, until, _default(token), nested)
+        yield Field(token["name"], kind, int(token["since"] or 0), default, nested)
 
 
-def _default(token: re.Match[str]) -> Any:
-    if token["default"]:
-        return "" if token["default"] == "''" else int(token["default"])
-    if token["open"] or token["many"]:
-        return ()
-    return 0 if token["kind"] in NUMBERS else None
+class Reader:
+    """A cursor over one frame; reading past its end raises MalformedError."""
 
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
+        self.at = 0
+        self.flexible = False
 
-class Codec:
-    """Reads and writes one version of one message."""
+    def take(self, size: int) -> memoryview:
+        """Return the next `size` bytes."""
+        end = self.at + size
+        if size < 0 or end > len(self._data):
+            raise MalformedError(f"{size} bytes wanted at {self.at} of {len(self._data)}")
+        chunk, self.at = self._data[self.at : end], end
+        return chunk
 
-    def __init__(self, fields: Sequence[Field], version: int, flexible: bool) -> None:
-        self._flexible = flexible
-        self._absent = {f.name: f.default for f in fields if not f.since <= version <= f.until}
-        self._present = [
-            (field, Codec(field.fields, version, flexible) if field.fields else None)
-            for field in fields
-            if field.name not in self._absent
-        ]
-
-    def read(self, reader: Reader) -> Message:
-        """Return the message; raises MalformedError."""
-        message = dict(self._absent)
-        for field, nested in self._present:
-            if field.many or nested:
-                count = reader.length("i32", self._flexible)
-                message[field.name] = None if count < 0 else [
-                    nested.read(reader) if nested else self._read(reader, field.kind)
-                    for _ in range(count)
-                ]  # fmt: skip
+    def message(self, fields: Sequence[Field], version: int) -> Message:
+        """Return the next structure of such fields."""
+        message = {}
+        for field in fields:
+            if version < field.since:
+                message[field.name] = field.default
+            elif field.kind:
+                message[field.name] = self.value(field.kind)
             else:
-                message[field.name] = self._read(reader, field.kind)
-        if self._flexible:
-            reader.skip_tags()
+                count = self._length("i32")
+                message[field.name] = (
+                    None if count < 0 else [self.message(field.fields, version) for _ in range(count)]
+                )
+        if self.flexible:
+            self.skip_tags()
         return message
 
-    def _read(self, reader: Reader, kind: str) -> Any:
-        if kind in NUMBERS:
-            return reader.number(kind)
-        size = reader.length("i16" if kind == "str" else "i32", self._flexible)
+    def value(self, kind: str) -> Any:
+        """Return the next plain value."""
+        if kind in _NUMBERS:
+            return _NUMBERS[kind].unpack(self.take(_NUMBERS[kind].size))[0]
+        size = self._length("i16" if kind == "str" else "i32")
         if size < 0:
             return None
-        chunk = reader.take(size)
-        return chunk if kind == "bytes" else str(chunk, "utf-8")
+        if kind == "ints":
+            return [self.value("i32") for _ in range(size)]
+        chunk = self.take(size)
+        return str(chunk, "utf-8") if kind == "str" else chunk
 
-    def write(self, out: bytearray, message: Mapping[str, Any]) -> None:
-        """Append the message; fields that it lacks take their default."""
-        for field, nested in self._present:
+    def _length(self, kind: str) -> int:
+        return self.uvarint() - 1 if self.flexible else int(self.value(kind))
+
+    def uvarint(self) -> int:
+        """Return the next unsigned number of variable width, at most ten bytes of it."""
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self.take(1)[0]
+            value |= (byte & _LOW) << shift
+            if byte <= _LOW:
+                return value
+        raise MalformedError(f"a number longer than ten bytes at {self.at}")
+
+    def skip_tags(self) -> None:
+        """Pass over the tagged fields at the end of a flexible structure."""
+        for _ in range(self.uvarint()):
+            self.uvarint()
+            self.take(self.uvarint())
+
+
+class Writer:
+    """Collects the bytes of one message in `out`."""
+
+    def __init__(self, out: bytearray, *, flexible: bool) -> None:
+        self.out = out
+        self._flexible = flexible
+
+    def message(self, fields: Sequence[Field], version: int, message: Message) -> None:
+        """Append a structure; fields that the message lacks take their default."""
+        for field in fields:
             value = message.get(field.name, field.default)
-            if not (field.many or nested):
-                self._write(out, field.kind, value)
+            if version < field.since:
                 continue
-            self._write_length(out, "i32", value)
+            if field.kind:
+                self._value(field.kind, value)
+                continue
+            self._length("i32", value)
             for item in value or ():
-                if nested:
-                    nested.write(out, item)
-                else:
-                    self._write(out, field.kind, item)
+                self.message(field.fields, version, item)
         if self._flexible:
-            out.append(0)
+            self.out.append(0)
 
-    def _write(self, out: bytearray, kind: str, value: Any) -> None:
-        if kind in NUMBERS:
-            out += NUMBERS[kind].pack(value)
-            return
-        raw = value.encode() if isinstance(value, str) else value
-        self._write_length(out, "i16" if kind == "str" else "i32", raw)
-        out += raw or b""
+    def _value(self, kind: str, value: Any) -> None:
+        if kind in _NUMBERS:
+            self.out += _NUMBERS[kind].pack(value)
+        elif kind == "ints":
+            self._length("i32", value)
+            self.out += b"".join(map(_NUMBERS["i32"].pack, value or ()))
+        else:
+            raw = value.encode() if isinstance(value, str) else value
+            self._length("i16" if kind == "str" else "i32", raw)
+            self.out += raw or b""
 
-    def _write_length(self, out: bytearray, kind: str, value: Any) -> None:
+    def _length(self, kind: str, value: Any) -> None:
         size = -1 if value is None else len(value)
-        out += uvarint(size + 1) if self._flexible else NUMBERS[kind].pack(size)
+        self.out += uvarint(size + 1) if self._flexible else _NUMBERS[kind].pack(size)
+
+
+def uvarint(value: int) -> bytes:
+    """Return an unsigned number in its variable-width form."""
+    out = bytearray()
+    while value > _LOW:
+        out.append(value & _LOW | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.contract.broker.toolkit import Kafka
 
+NO_SETTINGS = "settings are given once, with the topic"
+
 
 def settings(kafka: Kafka, topic: str) -> dict[str, str]:
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
@@ -69,7 +71,8 @@ class TestTopics:
         with refused(KafkaError.UNKNOWN_TOPIC_OR_PART):
             wait_for(kafka.admin.delete_topics([name])[name])
 
-    def test_partitions_only_grow(self, kafka: Kafka) -> None:
+    def test_partitions_only_grow(self, kafka: Kafka, gap: Callable[[str], None]) -> None:
+        gap("partitions cannot be added")
         topic = kafka.topic(partitions=2)
         wait_for(kafka.admin.create_partitions([NewPartitions(topic, 5)])[topic])
         eventually(lambda: len(kafka.admin.list_topics(topic).topics[topic].partitions) == 5)
@@ -78,7 +81,8 @@ class TestTopics:
 
 
 class TestSettings:
-    def test_defaults_and_what_was_given(self, kafka: Kafka) -> None:
+    def test_defaults_and_what_was_given(self, kafka: Kafka, gap: Callable[[str], None]) -> None:
+        gap(NO_SETTINGS)
         found = settings(kafka, kafka.topic(cleanup_policy="compact"))
         assert found["cleanup.policy"] == "compact"
         assert found["retention.ms"] == "604800000"
@@ -86,7 +90,10 @@ class TestSettings:
         assert found["max.message.bytes"] == "1048588"
         assert found["min.insync.replicas"] == "1"
 
-    def test_settings_are_changed_one_by_one_and_reset(self, kafka: Kafka) -> None:
+    def test_settings_are_changed_one_by_one_and_reset(
+        self, kafka: Kafka, gap: Callable[[str], None]
+    ) -> None:
+        gap(NO_SETTINGS)
         topic = kafka.topic(retention_bytes="123456789")
 
         def alter(name: str, value: str | None, how: AlterConfigOpType) -> None:
@@ -100,7 +107,8 @@ class TestSettings:
         eventually(lambda: settings(kafka, topic)["retention.bytes"] == "-1")
         assert settings(kafka, topic)["retention.ms"] == "3600000"
 
-    def test_an_unknown_topic_has_no_settings(self, kafka: Kafka) -> None:
+    def test_an_unknown_topic_has_no_settings(self, kafka: Kafka, gap: Callable[[str], None]) -> None:
+        gap(NO_SETTINGS)
         resource = ConfigResource(ConfigResource.Type.TOPIC, kafka.name())
         with refused(KafkaError.UNKNOWN_TOPIC_OR_PART):
             wait_for(kafka.admin.describe_configs([resource])[resource])

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.broker.toolkit import PATIENCE, Kafka
+from tests.contract.broker.toolkit import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.contract.broker.toolkit import Kafka
 
 COMMAND = (sys.executable, "-m", "streams.broker.embedded", "--host", "127.0.0.1", "--port", "0")
 
 
 @contextmanager
-def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a broker of our own; gives the process and the address that it printed."""
-    with subprocess.Popen(
-        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             word, address = process.stdout.readline().split()
@@ -51,13 +51,6 @@ class TestProcess:
             assert len(notice) == 1
             for words in ("in memory", "one node", "not for production", "compacted"):
                 assert words in notice[0]
-
-    def test_topics_appear_when_asked_for_only_if_told_so(self, unique: str) -> None:
-        with running("--auto-create") as (_, address):
-            kafka = Kafka(address, unique)
-            kafka.send("made-up", [b"a"])
-            assert kafka.values("made-up") == [b"a"]
-            kafka.close()
 
     def test_a_taken_port_is_named(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -17,7 +17,11 @@ from confluent_kafka import (
 from tests.contract.broker.toolkit import PATIENCE, eventually, polled, refused, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.contract.broker.toolkit import Kafka
+
+NO_STATIC_MEMBERS = "members are told apart by their session only"
 
 
 def shares(*consumers: Consumer) -> list[int]:
@@ -48,13 +52,17 @@ class TestMembership:
         second.close()
         eventually(lambda: shares(first) == [4])
 
-    def test_a_static_member_comes_back_to_its_partitions(self, kafka: Kafka, group: str) -> None:
+    def test_a_static_member_comes_back_to_its_partitions(
+        self, kafka: Kafka, group: str, gap: Callable[[str], None]
+    ) -> None:
+        gap(NO_STATIC_MEMBERS)
         topic = kafka.topic(partitions=4)
         names = ("a", "b")
         members = [kafka.consumer(group, group_instance_id=name) for name in names]
         for member in members:
             member.subscribe([topic])
         eventually(lambda: shares(*members) == [2, 2])
+        assert (members[1].memberid() or "").startswith("b-")
         before = {tp.partition for tp in members[1].assignment()}
         members[1].close()
         again = kafka.consumer(group, group_instance_id="b")
@@ -63,18 +71,23 @@ class TestMembership:
         assert {tp.partition for tp in again.assignment()} == before
         assert shares(members[0]) == [2]
 
-    def test_a_second_holder_of_an_instance_fences_the_first(self, kafka: Kafka, group: str) -> None:
+    def test_a_second_holder_of_an_instance_fences_the_first(
+        self, kafka: Kafka, group: str, gap: Callable[[str], None]
+    ) -> None:
+        gap(NO_STATIC_MEMBERS)
         topic = kafka.topic()
         first, second = (kafka.consumer(group, group_instance_id="same") for _ in range(2))
         first.subscribe([topic])
         eventually(lambda: shares(first) == [1])
+        assert (first.memberid() or "").startswith("same-")
         second.subscribe([topic])
         eventually(lambda: shares(second) == [1])
         error = next(message.error() for message in polled(first) if message.error())
         assert error is not None
         assert error.code() in {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
 
-    def test_what_the_admin_sees(self, kafka: Kafka, group: str) -> None:
+    def test_what_the_admin_sees(self, kafka: Kafka, group: str, gap: Callable[[str], None]) -> None:
+        gap("groups are neither described nor listed nor deleted")
         topic = kafka.topic(partitions=2)
         consumer = kafka.consumer(group, client_id="who")
         consumer.subscribe([topic])

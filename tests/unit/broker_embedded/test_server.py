@@ -10,7 +10,7 @@ import pytest
 
 from streams.broker.embedded.messages import APIS, Api
 from streams.broker.embedded.server import MAX_FRAME, Broker
-from streams.broker.embedded.wire import Codec, parse
+from streams.broker.embedded.wire import Writer
 
 _ASK_VERSIONS = struct.pack(">ihhih", 10, APIS["ApiVersions"].key, 0, 7, -1)
 _SECONDS = 10
@@ -24,7 +24,7 @@ def frame(api: Api, version: int, body: bytes) -> bytes:
 def empty_request(api: Api, version: int) -> bytes:
     """Return a request whose every field has its default: null strings, empty lists, zeros."""
     out = bytearray()
-    Codec(parse(api.request), version, version >= api.flexible).write(out, {})
+    Writer(out, flexible=version >= api.flexible).message(api.request, version, {})
     return frame(api, version, bytes(out))
 
 
