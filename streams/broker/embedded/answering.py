@@ -62,15 +62,11 @@ def answer_partitions(request: Message, how: Callable[[str, Message], Message]) 
     return {"topics": topics}
 
 
-def each(items: str) -> Callable[[Callable[[Any, Message, Message], Message]], Any]:
-    """Make a handler of a method that answers (request, item) for the request's list of `items`."""
-
-    def handler_of(method: Callable[[Any, Message, Message], Message]) -> Callable[[Any, Message], Message]:
-        return lambda owner, request: {
-            items: [answer(item, partial(method, owner, request)) for item in request[items]]
-        }
-
-    return handler_of
+def each_topic(method: Callable[[Any, Message, Message], Message]) -> Callable[[Any, Message], Any]:
+    """Make a handler of a method that answers (request, topic)."""
+    return lambda owner, request: {
+        "topics": [answer(topic, partial(method, owner, request)) for topic in request["topics"]]
+    }
 
 
 def each_partition(method: Callable[[Any, Message, str, Message], Message]) -> Callable[[Any, Message], Any]:

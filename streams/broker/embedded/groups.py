@@ -85,7 +85,7 @@ class Group:
         known = self._member(request) if request["member_id"] else None
         member = known or Member(f"{request['client_id']}-{uuid.uuid4()}")
         changed, member.protocols = protocols != member.protocols, protocols
-        self._rebalance_s = request["rebalance_timeout"] / 1000
+        self._rebalance_s = max(self._rebalance_s, request["rebalance_timeout"] / 1000)
         member.session_s = request["session_timeout"] / 1000
         self.members[member.id] = member
         if self.state is State.STABLE and not changed and member.id != self._leader:

@@ -9,8 +9,8 @@ from streams.broker.embedded.answering import (
     RefusedError,
     answer,
     answer_partitions,
-    each,
     each_partition,
+    each_topic,
 )
 from streams.broker.embedded.log import PartitionLog
 from streams.broker.embedded.wire import Message
@@ -82,7 +82,7 @@ class Topics:
         topics = [answer(topic, describe) for topic in asked]
         return {"brokers": [{"host": host, "port": port}], "cluster": "embedded", "topics": topics}
 
-    @each("topics")
+    @each_topic
     def create_topics(self, request: Message, wanted: Message) -> Message:
         """Create a topic of one replica, or only check that it could be."""
         name, count = wanted["name"], 1 if wanted["count"] == -1 else wanted["count"]
@@ -99,7 +99,7 @@ class Topics:
             self._by_name[name] = topic
         return {}
 
-    @each("topics")
+    @each_topic
     def delete_topics(self, _request: Message, wanted: Message) -> Message:
         """Delete a topic and what is in it."""
         self.get(wanted["name"])
