@@ -33,6 +33,21 @@ def shown(model: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def lived(summary: dict[str, Any]) -> str:
+    """Average precision over matured labels, one champion a line, then all together."""
+    if not summary["models"]:
+        return "no champion has decided an event whose label has matured"
+    lines = [_result(one["version"], one) for one in summary["models"]]
+    return "\n".join([*lines, _result("all champions together", summary)])
+
+
+def _result(name: str, found: dict[str, Any]) -> str:
+    return (
+        f"{name}  {found['events']} matured events, {found['frauds']} frauds  "
+        f"average precision {_figure(found['average_precision'])}"
+    )
+
+
 def released(release: dict[str, Any]) -> str:
     """A new release."""
     return f"release epoch {release['epoch']}: {release['champion'] or 'no champion'} acts ({release['why']})"

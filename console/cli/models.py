@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Model versions; the keeper must run.", no_args_is_help=True)
     group.command("list", epilog="Example: sluicegate models list --json")(list_versions)
     group.command(epilog="Example: sluicegate models show VERSION")(show)
+    group.command(epilog="Example: sluicegate models live")(live)
     group.command(epilog="Example: sluicegate models promote VERSION")(promote)
     group.command(epilog="Example: sluicegate models rollback")(rollback)
     app.add_typer(group, name="models")
@@ -38,6 +39,16 @@ def show(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = Fa
     with KeeperClient(state_dir) as keeper:
         found = keeper.model(version)
     typer.echo(json.dumps(found, indent=2) if as_json else shown(found))
+
+
+def live(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """Show how well every champion did on what it decided, as far as labels have matured."""
+    from console.model_words import lived
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.summary()
+    typer.echo(json.dumps(found, indent=2) if as_json else lived(found))
 
 
 def promote(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
