@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 NOTE = "<!-- Written by scripts/reference.py; edit the code, then run it again. -->"
 INTRODUCTION = """\
-One YAML file declares a pipeline. Unknown keys are refused. `${NAME}` in a value is taken from the environment; a
-`${..._KEY}` that is not set there is drawn once and kept in the state folder.
+One YAML file declares a pipeline. Unknown keys are refused. `${NAME}` in a value is taken from the
+environment; a `${..._KEY}` that is not set there is drawn once and kept in the state folder.
 `sluicegate check FILE` checks a file, `sluicegate schema` prints its JSON Schema for editors.
 Durations are written `500ms`, `30s`, `15m`, `24h`, `7d`, `2w` or `1h30m`."""
 WIDTH = 100
