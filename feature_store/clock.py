@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import Literal, Protocol
 
+from feature_store.units import LAST_INSTANT
+
 ARRIVED_AT = "arrived_at"
 """Header that ``simulate`` and ``replay`` write: decimal ASCII milliseconds since 1970 UTC."""
 
@@ -45,9 +47,9 @@ class WallClock:
         """Wall time needs no telling."""
 
     def arrival(self, headers: Headers, record_time_ms: int) -> int:
-        """Kafka's record time."""
+        """Kafka's record time, which is a producer's word: never later than now, never before 1970."""
         del headers
-        return record_time_ms * 1_000
+        return min(max(record_time_ms, 0) * 1_000, self.now())
 
 
 class StreamClock:
@@ -69,7 +71,7 @@ class StreamClock:
         for name, value in headers or ():
             if name == ARRIVED_AT and value is not None and value.isdigit() and len(value) <= _LONGEST:
                 return int(value) * 1_000
-        return record_time_ms * 1_000
+        return min(max(record_time_ms, 0) * 1_000, LAST_INSTANT)
 
 
 def clock_named(name: ClockName) -> Clock:

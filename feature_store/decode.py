@@ -7,14 +7,14 @@ units; instants as microseconds. A decoded event is a tuple in the order of the 
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from feature_store.declaration.event import EventSpec, FieldSpec, Kind
 from feature_store.errors import BadEventError
-from feature_store.units import to_micros
+from feature_store.units import FIRST_INSTANT, LAST_INSTANT, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ _WIRE: dict[Kind, Any] = {
     Kind.BOOLEAN: bool,
     Kind.TIMESTAMP: datetime | int,
 }
+_EXACT = Context(prec=40, traps=[Inexact])  # no digit is rounded away unseen
 _LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
 
@@ -101,14 +102,20 @@ def _instant(value: datetime | int) -> int:
         return value * 1_000
     if value.tzinfo is None:
         raise ValueError("the time has no UTC offset; write 2026-01-31T12:00:00Z")
-    return to_micros(value)
+    micros = to_micros(value)
+    if not FIRST_INSTANT <= micros <= LAST_INSTANT:
+        raise ValueError("the time is not in the years 1 to 9999 UTC")
+    return micros
 
 
 def _minor_units(value: Decimal, precision: int, scale: int) -> int:
     # The exponent is checked before any arithmetic: 1e999999999 must not be expanded.
     if not value.is_finite() or value.adjusted() >= precision - scale:
         raise ValueError(f"out of range for decimal({precision},{scale})")
-    minor = value.scaleb(scale) if value.adjusted() >= -scale or not value else value
+    try:
+        minor = value.scaleb(scale, _EXACT) if value.adjusted() >= -scale or not value else value
+    except Inexact:
+        raise ValueError(f"more than {scale} digits behind the point") from None
     whole = int(minor)
     if minor != whole:
         raise ValueError(f"more than {scale} digits behind the point")

@@ -18,6 +18,10 @@ _UNITS = {
 }
 _DURATION = re.compile(r"(\d+)\s*(ms|[smhdw])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_INSTANT = -62_135_596_800_000_000
+"""0001-01-01T00:00:00Z: what has a year of four digits can be written in a message."""
+LAST_INSTANT = 253_402_300_799_999_999
+"""9999-12-31T23:59:59.999999Z."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -75,7 +79,7 @@ def to_datetime(microseconds: int) -> datetime:
 
 def to_text(microseconds: int) -> str:
     """RFC 3339 in UTC with microseconds, as in messages: ``2026-01-31T12:00:00.000000Z``."""
-    return to_datetime(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{to_datetime(microseconds).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def from_text(value: Any) -> int:

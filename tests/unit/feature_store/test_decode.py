@@ -56,6 +56,7 @@ def test_money_is_exact(money: str, minor: int) -> None:
         (None, "empty"),
         (b"", "empty"),
         (b"x" * 100_001, "too_large"),
+        (b'{"id":"a","at":0,"who":1,"money":1.%s1}' % (b"0" * 60), "invalid_field"),
         (b"{", "not_json"),
         (b"\xff\xfe", "not_json"),
         (b'{"id":"\xff"}', "not_json"),

@@ -55,5 +55,20 @@ def test_the_stream_clock_reads_the_header_and_never_goes_back() -> None:
     assert clock.now() == 5
 
 
+def test_the_wall_clock_believes_no_arrival_later_than_now_and_none_before_1970() -> None:
+    clock = WallClock()
+    before = clock.now()
+    for future in (before // 1_000 + 3_600_000, 2**63 - 1):
+        assert before <= clock.arrival(None, future) <= clock.now()
+    assert clock.arrival(None, -1) == 0
+
+
+def test_the_stream_clock_stays_within_what_can_be_written() -> None:
+    clock = StreamClock()
+    for record_time in (-1, 2**63 - 1):
+        clock.observe(clock.arrival(None, record_time))
+        assert from_text(to_text(clock.now())) == clock.now()
+
+
 def test_the_wall_clock_reads_kafkas_time_and_not_the_header() -> None:
     assert WallClock().arrival([(ARRIVED_AT, b"1500")], 9_000) == 9_000_000
