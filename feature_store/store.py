@@ -126,7 +126,7 @@ class FeatureStore:
 
     def _move(self, times: list[int], partitions: Sequence[int]) -> None:
         for partition, time in zip(partitions, times, strict=True):
-            if time > self._moved.get(partition, -1):
+            if time > self._moved.get(partition, time - 1):
                 self._moved[partition] = time
 
 

@@ -52,8 +52,8 @@ class _Series:
     def trim(self, limit: int) -> None:
         """Forget what happened at or before ``limit``."""
         drop = bisect_right(self.times, limit)
-        if drop == 0:
-            return
+        if drop * 2 < len(self.times) or drop == 0:
+            return  # moving what stays costs as much as it counts: once in a while, not every time
         del self.times[:drop]
         for column, values in enumerate(self.values):
             del values[:drop]
@@ -190,10 +190,17 @@ def _aggregate(series: _Series, step: _Step, low: int, high: int) -> float:
     if step.exact:
         total: Number = sums[high] - sums[low]
     else:
-        total = math.fsum(v for v in series.values[step.column][low:high] if v is not None)
+        total = _float_sum([v for v in series.values[step.column][low:high] if v is not None])
     if step.aggregate is Aggregate.SUM:
         return total / step.scale
     return total / (count * step.scale) if count else math.nan
+
+
+def _float_sum(values: list[Number]) -> float:
+    try:
+        return math.fsum(values)
+    except OverflowError:  # on the way or at the end: infinite only where the sum itself is too large
+        return math.fsum(value * 2.0**-64 for value in values) * 2.0**64
 
 
 _EMPTY = _Series(0)
