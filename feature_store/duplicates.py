@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from feature_store.declaration.decision import Duplicates
@@ -23,14 +24,21 @@ def digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
+class _Entry(NamedTuple):
+    key: bytes
+    body: bytes
+    arrived_at: int
+
+
 class DuplicateFilter:
     """The ids of one partition. Changes are pending until ``commit``; ``rollback`` forgets them."""
 
     def __init__(self, declared: Duplicates) -> None:
         self._window = declared.window
         self._max_ids = declared.max_ids
-        self._seen: dict[bytes, tuple[int, bytes]] = {}
-        self._pending: dict[bytes, tuple[int, bytes]] = {}
+        self._seen: dict[bytes, _Entry] = {}
+        self._order: deque[_Entry] = deque()
+        self._pending: dict[bytes, _Entry] = {}
         self._newest = 0
         self.shortened = 0
         """How many ids were forgotten before their time because of ``max_ids``."""
@@ -42,19 +50,19 @@ class DuplicateFilter:
         """Whether the event is new; a new one is remembered. ``body`` is the digest of the raw message."""
         key = digest(event_id.encode())
         known = self._pending.get(key) or self._seen.get(key)
-        if known is not None and arrived_at - known[0] <= self._window:
-            return Seen.DUPLICATE if known[1] == body else Seen.REUSED
-        self._pending[key] = (arrived_at, body)
+        if known is not None and arrived_at - known.arrived_at <= self._window:
+            return Seen.DUPLICATE if known.body == body else Seen.REUSED
+        self._pending[key] = _Entry(key, body, arrived_at)
         return Seen.NEW
 
     def remember(self, event_id: str, body: bytes, arrived_at: int) -> None:
         """Take over an event that is known to be committed."""
-        self._keep(digest(event_id.encode()), (arrived_at, body))
+        self._keep(_Entry(digest(event_id.encode()), body, arrived_at))
 
     def commit(self) -> None:
         """The pending ids are committed; those past the window are dropped."""
-        for key, entry in self._pending.items():
-            self._keep(key, entry)
+        for entry in self._pending.values():
+            self._keep(entry)
         self._pending.clear()
         self._trim()
 
@@ -62,19 +70,19 @@ class DuplicateFilter:
         """The pending ids never were."""
         self._pending.clear()
 
-    def _keep(self, key: bytes, entry: tuple[int, bytes]) -> None:
-        self._seen.pop(key, None)  # the order of the dict is the order of arrival
-        self._seen[key] = entry
-        self._newest = max(self._newest, entry[0])
+    def _keep(self, entry: _Entry) -> None:
+        self._seen[entry.key] = entry
+        self._order.append(entry)
+        self._newest = max(self._newest, entry.arrived_at)
 
     def _trim(self) -> None:
         limit = self._newest - self._window
-        old: list[bytes] = []
-        for key, (arrived_at, _) in self._seen.items():
-            too_many = len(self._seen) - len(old) > self._max_ids
-            if arrived_at >= limit and not too_many:
-                break
-            self.shortened += arrived_at >= limit
-            old.append(key)
-        for key in old:
-            del self._seen[key]
+        while self._order:
+            entry = self._order[0]
+            current = self._seen.get(entry.key) is entry  # else the id came again, after its window
+            if current and entry.arrived_at >= limit and len(self._seen) <= self._max_ids:
+                return
+            self._order.popleft()
+            if current:
+                self.shortened += entry.arrived_at >= limit
+                del self._seen[entry.key]

@@ -48,6 +48,20 @@ def test_what_is_past_the_window_is_forgotten() -> None:
     assert seen.shortened == 0
 
 
+def test_an_id_that_comes_again_after_its_window_is_remembered_anew() -> None:
+    seen = remembering()
+    assert seen.check("a", BODY, 0) is Seen.NEW
+    seen.commit()
+    assert seen.check("a", OTHER, HOUR + 1) is Seen.NEW
+    seen.check("b", BODY, HOUR + 2)
+    seen.commit()
+    assert seen.check("a", OTHER, 2 * HOUR) is Seen.DUPLICATE
+    seen.check("c", BODY, 3 * HOUR)
+    seen.commit()
+    assert len(seen) == 1
+    assert seen.shortened == 0
+
+
 def test_too_many_ids_are_counted_not_silent() -> None:
     seen = remembering(max_ids=3)
     for second in range(5):
