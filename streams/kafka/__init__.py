@@ -16,6 +16,7 @@ from streams.kafka.clients import (
     reader,
     transactional_producer,
 )
+from streams.kafka.headers import headers_of
 from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "end_offsets",
     "ensure_topics",
     "group_consumer",
+    "headers_of",
     "pipeline_topics",
     "plain_producer",
     "read_range",

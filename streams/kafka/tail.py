@@ -15,7 +15,24 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 30.0
 _IDLE_S = 30.0
-_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001
+PASSING = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001  (the client's own names)
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._WAIT_COORD,  # noqa: SLF001
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""What passes when a broker is back. A consumer's errors do not say it themselves: none is ``retriable``."""
 
 
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:
@@ -95,6 +112,6 @@ def at_end(message: Message) -> bool:
         return False
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
         return True
-    if error.retriable() or error.code() in _PASSING:
+    if error.retriable() or error.code() in PASSING:
         return False
     raise KafkaException(error)

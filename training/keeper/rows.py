@@ -10,12 +10,13 @@ import pyarrow as pa
 from feature_store.errors import ContractError
 from feature_store.log import decode_log
 from feature_store.units import from_text
+from streams.kafka import headers_of
 from streams.messages import Outcome, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from feature_store.clock import Clock, Headers
+    from feature_store.clock import Clock
     from streams.kafka import Message
 
 _INSTANT = pa.timestamp("us")
@@ -137,10 +138,10 @@ def outcome_tables(messages: Sequence[Message], clock: Clock) -> tuple[pa.Table,
         try:
             outcome = _outcome.decode(value)
             observed = from_text(outcome.observed_at)
-        except (msgspec.MsgspecError, ValueError, OverflowError) as error:
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
             refused.append((*where, str(error), value))
             continue
-        arrived = clock.arrival(_headers(message), message.timestamp()[1])
+        arrived = clock.arrival(headers_of(message), message.timestamp()[1])
         outcomes.append((*where, outcome.event_id, outcome.label.value, outcome.source, observed, arrived))
     return _table(_OUTCOMES, outcomes), _table(_REFUSED, refused)
 
@@ -159,12 +160,6 @@ def offset_table(offsets: dict[tuple[str, int], int]) -> pa.Table:
 def position(message: Message) -> str:
     """Where a record stands, for people."""
     return f"{message.topic()}[{message.partition()}]@{message.offset()}"
-
-
-def _headers(message: Message) -> Headers:
-    found = message.headers() or []
-    pairs = found.items() if isinstance(found, dict) else found
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
 
 
 def _table(schema: pa.Schema, records: Sequence[tuple[object, ...]]) -> pa.Table:

@@ -22,6 +22,7 @@ import structlog
 from feature_store.duck import DuckError
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
+from streams.kafka.tail import PASSING
 from training.keeper.queries import sql
 from training.keeper.rows import decision_table, log_tables, offset_table, outcome_tables
 from training.keeper.start import starting_offsets
@@ -162,9 +163,6 @@ def _reached_end(message: Message, error: KafkaError) -> bool:
         raise StorageError(
             f"{message.topic()}[{message.partition()}]: records that were not sunk are gone: {error.str()}"
         )
-    if error.fatal() or not (error.retriable() or error.code() in _PASSING):
+    if error.fatal() or not (error.retriable() or error.code() in PASSING):
         raise BrokerError(f"Kafka: {error.str()}") from KafkaException(error)
     return False
-
-
-_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}  # noqa: SLF001
