@@ -85,7 +85,10 @@ class ModelWatcher:
 
     def _feed(self, message: Message) -> bool:
         if message.error() is not None:
-            return False  # the end of the partition, or a broker that is away: the client goes on by itself
+            at_end(
+                message
+            )  # raises what will not pass by itself: a watcher that hears nothing must not go on
+            return False
         try:
             return self._state.feed(_bytes(message.key()), _bytes(message.value()))
         except ContractError as error:
@@ -100,6 +103,9 @@ class ModelWatcher:
             champion = self._champion(release.champion)
         except ContractError as error:
             self._reject(release, str(error))
+            return
+        except Exception as error:  # noqa: BLE001  (a library may raise anything on a model it cannot run)
+            self._reject(release, f"model {release.champion} cannot be run: {error!r}")
             return
         self.acting = Acting(release.epoch, champion)
         _log.info("release_taken", epoch=release.epoch, model=release.champion)

@@ -1,0 +1,89 @@
+"""A release that cannot act leaves the present one acting, whatever goes wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.messages import Release
+from streams.messages.model import artifact_key, manifest_key, release_key
+from streams.models.watcher import ModelWatcher
+from tests.support.models import small_model
+from tests.support.payments import private_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.alerts import AlertSender
+
+
+class Alerts:
+    """Keeps what is raised."""
+
+    def __init__(self) -> None:
+        self.raised: list[str] = []
+
+    def send(self, kind: str, text: str, details: object = None) -> None:
+        del text, details
+        self.raised.append(kind)
+
+
+class Arrived:
+    """A record of the models topic, or the client's error."""
+
+    def __init__(self, key: bytes, value: bytes, error: KafkaError | None = None) -> None:
+        self._key = key
+        self._value = value
+        self._error = error
+
+    def key(self) -> bytes:
+        return self._key
+
+    def value(self) -> bytes:
+        return self._value
+
+    def error(self) -> KafkaError | None:
+        return self._error
+
+
+def test_a_model_that_its_library_cannot_run_is_rejected_and_the_scorer_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pipeline = private_pipeline(tmp_path, "unit")
+    alerts = Alerts()
+    watcher = ModelWatcher("nowhere", pipeline, cast("AlertSender", alerts))
+
+    def feed(key: bytes, value: bytes) -> None:
+        watcher._feed(cast("Any", Arrived(key, value)))
+
+    def publish(version: str, epoch: int) -> None:
+        manifest, artifact = small_model(pipeline, version)
+        feed(artifact_key(version, 0), artifact)
+        feed(manifest_key(pipeline.name, version), msgspec.json.encode(manifest))
+        feed(release_key(pipeline.name), msgspec.json.encode(Release(epoch, version, "", "")))
+        watcher._take_release()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the library says no")
+
+    publish("m1", 1)
+    monkeypatch.setattr("streams.models.watcher.load_champion", broken)
+    publish("m2", 2)
+    assert watcher.acting.epoch == 1
+    assert alerts.raised == ["model_rejected"]
+    monkeypatch.undo()
+    publish("m3", 3)
+    assert watcher.acting.epoch == 3
+
+
+def test_a_watcher_that_hears_nothing_any_more_says_so(tmp_path: Path) -> None:
+    _, pipeline = private_pipeline(tmp_path, "unit")
+    watcher = ModelWatcher("nowhere", pipeline, cast("AlertSender", Alerts()))
+    gone = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+    with pytest.raises(KafkaException):
+        watcher._feed(cast("Any", Arrived(b"", b"", gone)))
+    away = KafkaError(KafkaError._ALL_BROKERS_DOWN)
+    assert not watcher._feed(cast("Any", Arrived(b"", b"", away)))
