@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from streams.models.watcher import Acting
 
 COLD_START = "cold_start"
+NO_SCORE = "no_score"
+"""The champion gave no finite number for this event: the cold-start rules decided."""
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class ScorerCore:
@@ -90,6 +94,7 @@ class ScorerCore:
         """Apply committed events of the feature log; later events get larger sequence numbers."""
         self.store.apply(columns, partitions)
         self.store.commit()
+        self.intake.commit()  # ids past the window are dropped on the way: a log is longer than the window
         self._seq = self._committed_seq = max(self._committed_seq, last_seq)
 
     def restored(self, partition: int, position: int) -> None:
@@ -113,6 +118,7 @@ class ScorerCore:
         margins, scores = _score(acting, matrix)
         evidence = self._decide(acting, accepted, columns, event_columns, matrix, scores)
         evidence = msgspec.structs.replace(evidence, margins=margins, decided_at=decided_at)
+        unscored = evidence.fallbacks.count(NO_SCORE)
         first_seq = self._seq + 1
         self._seq += len(accepted.records)
         self._pending = {record.partition: record.offset + 1 for record in records}
@@ -123,6 +129,7 @@ class ScorerCore:
             log=self._log.write(acting.epoch, stretches, found, event_columns, matrix, evidence, first_seq),
             positions=dict(self._pending),
             duplicates=len(found.duplicates),
+            unscored=unscored,
         )
 
     def commit(self) -> None:
@@ -143,7 +150,9 @@ class ScorerCore:
     def _features(self, accepted: Accepted, columns: Columns, event_columns: list[pa.Array[Any]]) -> Matrix:
         batch = pa.record_batch(event_columns, schema=self._event_schema)
         partitions = [record.partition for record in accepted.records]
-        return np.hstack([self._rows.numbers(batch), self.store.observe(columns, partitions)])
+        matrix = np.hstack([self._rows.numbers(batch), self.store.observe(columns, partitions)])
+        matrix[np.abs(matrix) > _LARGEST] = np.nan  # what a float32 cannot hold, the engines take differently
+        return matrix
 
     def _decide(
         self,
@@ -152,20 +161,25 @@ class ScorerCore:
         columns: Columns,
         event_columns: list[pa.Array[Any]],
         matrix: Matrix,
-        scores: Vector | None,
+        scores: Vector,
     ) -> Evidence:
+        scored = np.isfinite(scores)
         rules, query = self._rules, self._rule_query
-        if scores is None:
+        if not scored.all():
             rules, query = self._cold_rules, self._cold_query
+        missing = np.isnan(matrix)
         batch = pa.record_batch(
-            [*event_columns, *(pa.array(matrix[:, i]) for i in range(len(self._names)))],
+            [
+                *event_columns,
+                *(pa.array(matrix[:, i], mask=missing[:, i]) for i in range(len(self._names))),
+            ],
             names=[*self._event_schema.names, *self._names],
         )
         flags = query.flags(batch)
-        strengths = ruled_actions(flags, rules)
-        if scores is not None:
-            costs = self._pipeline.decision.costs
-            strengths = np.maximum(strengths, cheapest_actions(scores, self._amounts(columns), costs))
+        flags[scored, len(self._rules) :] = False  # the cold-start rules are for what has no score
+        costs = self._pipeline.decision.costs
+        cheapest = cheapest_actions(scores, self._amounts(columns), costs)
+        strengths = np.maximum(ruled_actions(flags, rules), np.where(scored, cheapest, 0))
         control = self._pipeline.outcomes.control_group
         verdicts: list[Verdict] = [
             verdict(event_id, int(strength), control)
@@ -178,10 +192,10 @@ class ScorerCore:
             verdicts=verdicts,
             rules=matched,
             scores=scores,
-            margins=None,
-            model=champion.version if champion else None,
-            engine=champion.engine.name if champion else None,
-            fallback=None if champion else COLD_START,
+            margins=scores,
+            models=[champion.version if champion and known else None for known in scored],
+            engines=[champion.engine.name if champion and known else None for known in scored],
+            fallbacks=[None if known else (NO_SCORE if champion else COLD_START) for known in scored],
             decided_at=0,
         )
 
@@ -194,13 +208,15 @@ class ScorerCore:
         return amounts / 10**kind.scale if kind.kind is Kind.DECIMAL else amounts
 
 
-def _score(acting: Acting, matrix: Matrix) -> tuple[Vector | None, Vector | None]:
-    if acting.champion is None:
-        return None, None
-    if len(matrix) == 0:
-        return np.empty(0), np.empty(0)
+def _score(acting: Acting, matrix: Matrix) -> tuple[Vector, Vector]:
+    """Margins and scores; both NaN where there is no champion, or where it gives no finite number."""
+    if acting.champion is None or len(matrix) == 0:
+        nothing = np.full(len(matrix), np.nan)
+        return nothing, nothing
     margins = acting.champion.margins(matrix)
-    return margins, acting.champion.scores(margins)
+    scores = acting.champion.scores(margins)
+    sound = np.isfinite(margins) & np.isfinite(scores)
+    return np.where(sound, margins, np.nan), np.where(sound, scores, np.nan)
 
 
 def _rule_query(schema: pa.Schema, rules: tuple[Rule, ...]) -> RowQuery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,15 +23,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Columns beside the accepted events; ``scores`` and ``margins`` are None while there is no champion."""
+    """Columns beside the accepted events; ``scores`` and ``margins`` are NaN where no model scored."""
 
     verdicts: list[Verdict]
     rules: list[list[str]]
-    scores: Vector | None
-    margins: Vector | None
-    model: str | None
-    engine: str | None
-    fallback: str | None
+    scores: Vector
+    margins: Vector
+    models: list[str | None]
+    engines: list[str | None]
+    fallbacks: list[str | None]
     decided_at: int
 
 
@@ -41,7 +42,7 @@ def decisions(
     topic = pipeline.topics.events
     passed = [(name, pipeline.event.fields[name].type, columns[name]) for name in pipeline.event.passthrough]
     times = columns[pipeline.event.time]
-    scores = evidence.scores.tolist() if evidence.scores is not None else [None] * len(accepted.ids)
+    scores = [None if math.isnan(score) else score for score in evidence.scores.tolist()]
     decided_at = to_text(evidence.decided_at)
     found = []
     for i, (record, event_id, ruling) in enumerate(
@@ -56,15 +57,15 @@ def decisions(
             policy_action=ruling.policy_action.value,
             propensity=ruling.propensity,
             score=scores[i],
-            model=evidence.model,
+            model=evidence.models[i],
             reasons=[],
             rules=evidence.rules[i],
-            fallback=evidence.fallback,
+            fallback=evidence.fallbacks[i],
             shadow={},
             release=epoch,
             source=Source(topic, record.partition, record.offset),
         )
-        found.append(Decided(record, event_id, evidence.model, _encode(message)))
+        found.append(Decided(record, event_id, evidence.models[i], _encode(message)))
     return found
 
 

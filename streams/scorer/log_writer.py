@@ -91,15 +91,15 @@ class LogWriter:
         missing = np.isnan(matrix)
         columns += [pa.array(matrix[:, i], mask=missing[:, i]) for i in range(matrix.shape[1])]
         columns += [
-            evidence.margins if evidence.margins is not None else [None] * n,
-            evidence.scores if evidence.scores is not None else [None] * n,
-            [evidence.engine] * n,
-            [evidence.model] * n,
+            pa.array(evidence.margins, mask=np.isnan(evidence.margins)),
+            pa.array(evidence.scores, mask=np.isnan(evidence.scores)),
+            evidence.engines,
+            evidence.models,
             [ruling.policy_action.value for ruling in evidence.verdicts],
             [ruling.action.value for ruling in evidence.verdicts],
             [ruling.propensity for ruling in evidence.verdicts],
             evidence.rules,
-            [evidence.fallback] * n,
+            evidence.fallbacks,
             [evidence.decided_at] * n,
         ]
         arrays = [

@@ -50,3 +50,5 @@ class StepResult:
     log: list[LogMessage] = field(default_factory=list)
     positions: dict[int, int] = field(default_factory=dict)
     duplicates: int = 0
+    unscored: int = 0
+    """Events for which the champion gave no finite number."""
