@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end
+from feature_store.errors import StateError
+from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
 from streams.scorer.core import ScorerCore
 from streams.scorer.partitions import Partitions
 from streams.scorer.pulse import Pulse
@@ -17,14 +18,16 @@ from streams.scorer.transaction import Aborted, Transactions
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterable
 
     from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
     from streams.alerts import AlertSender
-    from streams.models.watcher import ModelWatcher
+    from streams.models.watcher import Acting, ModelWatcher
 
 _log = structlog.get_logger()
 _POLL_S = 0.1
+_COLLECT_EVERY = 200  # steps
 
 
 class ScorerLoop:
@@ -43,13 +46,15 @@ class ScorerLoop:
         self._clock = clock
         self._alerts = alerts
         self._alerted: set[int] = set()
+        self._alerted_epochs: set[int] = set()
+        self._steps = 0
         self._core = ScorerCore(pipeline, self._clock)
         self._topic = pipeline.topics.events
         self._max_events = pipeline.serving.batch.max_events
         self._consumer = consumer
         self._transactions = transactions
         self._watcher = watcher
-        self._partitions = Partitions(consumer, self._core, pipeline, bootstrap)
+        self._partitions = Partitions(consumer, self._core, pipeline, bootstrap, transactions.joined)
         self._pulse = Pulse()
 
     def run(self, stop: threading.Event) -> None:
@@ -68,7 +73,7 @@ class ScorerLoop:
             gc.enable()
             gc.unfreeze()
             self._watcher.stop()
-            self._consumer.close()
+            self._partitions.close()
 
     def _turn(self) -> None:
         message = self._consumer.poll(_POLL_S)
@@ -90,10 +95,12 @@ class ScorerLoop:
             self._transactions.commit(result)
         except Aborted:
             self._core.rollback()
-            self._seek_back()
+            self._seek_back(result.positions)
             return
         self._core.commit()
         self._alert_of_short_memory()
+        self._alert_of_missing_scores(result.unscored, acting)
+        self._collect_garbage()
         self._pulse.count(len(records), len(result.refused), time.perf_counter() - started)
 
     def _alert_of_short_memory(self) -> None:
@@ -107,6 +114,22 @@ class ScorerLoop:
                     {"partition": partition},
                 )
 
+    def _alert_of_missing_scores(self, unscored: int, acting: Acting) -> None:
+        if unscored and acting.champion is not None and acting.epoch not in self._alerted_epochs:
+            self._alerted_epochs.add(acting.epoch)
+            self._alerts.send(
+                "score_not_finite",
+                f"model {acting.champion.version} gives no finite score for some events; "
+                "decision.cold_start decides those",
+                {"epoch": acting.epoch, "model": acting.champion.version, "events": unscored},
+            )
+
+    def _collect_garbage(self) -> None:
+        """While events come without a pause, what only the collector can free must not pile up."""
+        self._steps += 1
+        if self._steps % _COLLECT_EVERY == 0:
+            gc.collect(1)
+
     def _records(self, messages: list[Message]) -> list[SourceRecord]:
         positions = self._core.positions
         records = []
@@ -117,8 +140,9 @@ class ScorerLoop:
             partition, offset = message.partition(), message.offset()
             if partition is None or offset is None or offset < positions.get(partition, offset + 1):
                 continue  # a partition that was just handed over, or a record that was decided already
+            positions[partition] = offset + 1  # a partition lost and regained in this turn comes again
             _, record_time = message.timestamp()
-            arrived_at = self._clock.arrival(_headers(message), record_time)
+            arrived_at = self._clock.arrival(headers_of(message), record_time)
             records.append(
                 SourceRecord(
                     partition, offset, _bytes(message.key()), _bytes(message.value()), record_time, arrived_at
@@ -126,26 +150,21 @@ class ScorerLoop:
             )
         return records
 
-    def _seek_back(self) -> None:
-        for partition, offset in self._core.positions.items():
+    def _seek_back(self, partitions: Iterable[int]) -> None:
+        positions = self._core.positions
+        for partition in partitions:
             try:
-                self._consumer.seek(TopicPartition(self._topic, partition, offset))
+                self._consumer.seek(TopicPartition(self._topic, partition, positions[partition]))
             except KafkaException as error:
-                # The partition is no longer ours; the rebalance under way will say so.
-                _log.info("seek_refused", partition=partition, why=str(error.args[0]))
+                raise StateError(
+                    f"{self._topic}/{partition}: after an aborted step the consumer cannot go back to offset "
+                    f"{positions[partition]} ({error.args[0]}); the process ends so that no event is skipped"
+                ) from error
 
     def _raise_failures(self) -> None:
         failure = self._partitions.failure or self._watcher.failure
         if failure is not None:
             raise failure
-
-
-def _headers(message: Message) -> list[tuple[str, bytes | None]] | None:
-    found = message.headers()
-    if not found:
-        return None
-    pairs = found.items() if isinstance(found, dict) else found
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import ConfigError, StateError
-from streams.kafka import Consumer, TopicPartition
+from streams.kafka import Consumer, KafkaException, TopicPartition
 from streams.kafka.tail import partitions_of, watermarks
 from streams.scorer.recovery import restore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.core import ScorerCore
 
@@ -22,14 +24,24 @@ _TIMEOUT_S = 60.0
 class Partitions:
     """Rebalance callbacks. They run inside ``poll``, so never in the middle of a step."""
 
-    def __init__(self, consumer: Consumer, core: ScorerCore, pipeline: Pipeline, bootstrap: str) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        core: ScorerCore,
+        pipeline: Pipeline,
+        bootstrap: str,
+        joined: Callable[[], None],
+    ) -> None:
+        """``joined`` is called in every assignment: the group has a new generation."""
         self._consumer = consumer
         self._core = core
         self._pipeline = pipeline
         self._bootstrap = bootstrap
+        self._joined = joined
         self._topic = pipeline.topics.events
         self.failure: BaseException | None = None
         """What went wrong in a callback; the loop raises it."""
+        self._leaving = False
 
     def subscribe(self) -> None:
         """Join the group."""
@@ -37,15 +49,24 @@ class Partitions:
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
+    def close(self) -> None:
+        """Leave the group. What is assigned while the client closes is not taken: asking for its offsets would
+        wait half a minute for a coordinator that the client no longer speaks to.
+        """
+        self._leaving = True
+        self._consumer.close()
+
     def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
+        if self._leaving:
+            return
         try:
-            committed = {tp.partition: tp.offset for tp in consumer.committed(gained, timeout=_TIMEOUT_S)}
+            self._joined()
+            committed = self._committed(gained)
             starts = {p: self._start(p, offset) for p, offset in committed.items()}
             for partition, offset in starts.items():
                 self._core.add_partition(partition, offset)
             self._refuse_half_a_state()
-            taken_over = {p: offset for p, offset in starts.items() if committed[p] >= 0}
-            replayed = restore(self._core, self._pipeline, self._bootstrap, consumer, taken_over)
+            replayed = restore(self._core, self._pipeline, self._bootstrap, consumer, committed)
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
             if starts:
                 _log.info("partitions_gained", partitions=sorted(starts), replayed=replayed)
@@ -61,9 +82,18 @@ class Partitions:
             consumer.incremental_unassign(lost)
             _log.info("partitions_lost", partitions=sorted(tp.partition for tp in lost))
 
-    def _start(self, partition: int, committed: int) -> int:
+    def _committed(self, gained: list[TopicPartition]) -> dict[int, int | None]:
+        """Partition -> the group's stable offset, None where it has none. Raises KafkaException."""
+        found: dict[int, int | None] = {}
+        for tp in self._consumer.committed(gained, timeout=_TIMEOUT_S):
+            if tp.error is not None:
+                raise KafkaException(tp.error)  # not known is not the same as none
+            found[tp.partition] = tp.offset if tp.offset >= 0 else None
+        return found
+
+    def _start(self, partition: int, committed: int | None) -> int:
         low, _ = watermarks(self._consumer, self._topic, partition)
-        if committed < 0:
+        if committed is None:
             return low
         if committed < low:
             raise StateError(

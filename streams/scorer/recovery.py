@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +20,27 @@ if TYPE_CHECKING:
     from streams.scorer.core import ScorerCore
 
 _REPLAY_ROWS = 20_000
+_LOG_PATIENCE_S = 30.0
+_PAUSE_S = 0.05
 
 
 @dataclass
 class _PartitionLog:
     """What the log of one partition holds up to its committed offset."""
 
-    committed: int
+    committed: int | None
     position: int | None = None
+    beyond: int | None = None
     batches: list[pa.RecordBatch] = field(default_factory=list)
 
+    @property
+    def ends_early(self) -> bool:
+        """Whether more of it should still come."""
+        return self.beyond is None and self.committed is not None and (self.position or 0) < self.committed
+
     def add(self, batch: pa.RecordBatch, meta: LogMeta) -> None:
-        if meta.next_offset > self.committed:
+        if self.committed is None or meta.next_offset > self.committed:
+            self.beyond = meta.next_offset
             return
         if self.position is not None and meta.first_offset != self.position:
             raise StateError(
@@ -42,21 +52,21 @@ class _PartitionLog:
 
 
 def restore(
-    core: ScorerCore, pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, int]
+    core: ScorerCore, pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, int | None]
 ) -> int:
     """Rebuild the state of partitions at their ``committed`` offsets; returns how many events were replayed.
 
-    Raises StateError where the log does not reach exactly to a committed offset.
+    None is a partition of which the group has committed nothing. Raises StateError where the log does not
+    reach exactly to a committed offset, or holds events of a partition without one.
     """
-    ranges = {p: watermarks(probe, pipeline.topics.features, p) for p in committed}
-    logs = {p: _PartitionLog(offset) for p, offset in committed.items()}
-    for message in read_range(bootstrap, pipeline.topics.features, ranges):
-        value, partition = message.value(), message.partition()
-        if partition is None or not isinstance(value, bytes):
-            continue
-        batch, meta = decode_log(value)
-        logs[partition].add(batch, meta)
+    logs = _read_logs(pipeline, bootstrap, probe, committed)
     for partition, log in logs.items():
+        if log.committed is None and log.beyond is not None:
+            raise StateError(
+                f"{pipeline.topics.events}/{partition}: the group has no committed offset, but the feature "
+                f"log says that events up to offset {log.beyond} were decided. Did the offsets expire "
+                f"or change their name? Set them to {log.beyond} to go on, or use other topics to start anew"
+            )
         if log.position != log.committed:
             raise StateError(
                 f"{pipeline.topics.events}/{partition}: the group has committed offset {log.committed}, but "
@@ -66,8 +76,34 @@ def restore(
     batches = [batch for log in logs.values() for batch in log.batches]
     replayed = _replay(core, pipeline, batches)
     for partition, offset in committed.items():
-        core.restored(partition, offset)
+        if offset is not None:
+            core.restored(partition, offset)
     return replayed
+
+
+def _read_logs(
+    pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, int | None]
+) -> dict[int, _PartitionLog]:
+    """The log of every partition, up to its committed offset.
+
+    A transaction's end reaches the topics one after another: the group's offsets may be there before the log.
+    """
+    topic = pipeline.topics.features
+    logs = {p: _PartitionLog(offset) for p, offset in committed.items()}
+    read = {p: watermarks(probe, topic, p)[0] for p in committed}
+    deadline = time.monotonic() + _LOG_PATIENCE_S
+    while True:
+        ends = {p: watermarks(probe, topic, p)[1] for p in committed}
+        for message in read_range(bootstrap, topic, {p: (read[p], ends[p]) for p in committed}):
+            value, partition = message.value(), message.partition()
+            if partition is None or not isinstance(value, bytes):
+                continue
+            batch, meta = decode_log(value)
+            logs[partition].add(batch, meta)
+        read = ends
+        if not any(log.ends_early for log in logs.values()) or time.monotonic() > deadline:
+            return logs
+        time.sleep(_PAUSE_S)
 
 
 def _replay(core: ScorerCore, pipeline: Pipeline, batches: list[pa.RecordBatch]) -> int:
@@ -88,7 +124,7 @@ def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch) -> None:
     partitions: list[Any] = batch.column("source_partition").to_pylist()
     arrivals: list[Any] = batch.column("arrived_at").cast(pa.int64()).to_pylist()
     digests: list[Any] = batch.column("body_digest").to_pylist()
-    ids: list[Any] = batch.column("event_id").to_pylist()
+    ids = [str(value) for value in batch.column("event_id").to_pylist()]
     last_seq: Any = batch.column("seq")[-1].as_py()
     for partition, event_id, body, arrival in zip(partitions, ids, digests, arrivals, strict=True):
         core.intake.filter_of(partition).remember(event_id, body, arrival)

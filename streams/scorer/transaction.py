@@ -1,7 +1,8 @@
 """The commit of a step: decisions, feature log, dead letters and offsets as one Kafka transaction.
 
 1. Begin, and send every message of the step.
-2. Add the source offsets, under the group's generation.
+2. Add the source offsets, under the generation in which the partitions were assigned: a member that the group
+   has given up meanwhile is refused, even where it no longer has an identity to be refused by.
 3. Commit. An unknown result is asked for again until it is known; it is never guessed.
 4. Where Kafka wants it, abort: the caller takes its state back and seeks back.
 
@@ -12,12 +13,13 @@ of it is.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
 from feature_store.errors import StateError
-from streams.kafka import Consumer, KafkaException, Producer, TopicPartition
+from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaException, Producer, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 _CALL_TIMEOUT_S = 10.0
 _PAUSE_S = 0.1
+
+LARGEST_DEAD_LETTER = LARGEST_MESSAGE // 2
+"""Bytes of an event that a dead letter keeps. Compressed, far larger ones pass a broker's own limit."""
+_LARGEST_KEY = 65_536
 
 
 class Aborted(Exception):  # noqa: N818  (not an error: the step will be done again)
@@ -42,10 +48,17 @@ class Transactions:
         self._consumer = consumer
         self._topics = pipeline.topics
         self._patience_s = pipeline.serving.commit_patience / 1e6
+        self._membership = consumer.consumer_group_metadata()
 
     def start(self) -> None:
         """Fence older processes of this slot and abort what they left open."""
+        with suppress(KafkaException):
+            self._producer.list_topics(timeout=_CALL_TIMEOUT_S)  # unconnected, the next call sleeps first
         self._insist("init_transactions", lambda: self._producer.init_transactions(_CALL_TIMEOUT_S * 3))
+
+    def joined(self) -> None:
+        """Remember the group's generation; to be called in every assignment."""
+        self._membership = self._consumer.consumer_group_metadata()
 
     def commit(self, result: StepResult) -> None:
         """Make the step visible, all of it or nothing.
@@ -60,10 +73,11 @@ class Transactions:
                 TopicPartition(self._topics.events, partition, offset)
                 for partition, offset in result.positions.items()
             ]
-            group = self._consumer.consumer_group_metadata()
             self._insist(
                 "send_offsets",
-                lambda: self._producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S),
+                lambda: self._producer.send_offsets_to_transaction(
+                    offsets, self._membership, _CALL_TIMEOUT_S
+                ),
             )
             self._insist("commit", lambda: self._producer.commit_transaction(_CALL_TIMEOUT_S))
         except KafkaException as error:
@@ -94,8 +108,8 @@ class Transactions:
     def _send(self, result: StepResult) -> None:
         for decided in result.decided:
             headers: list[tuple[str, str | bytes | None]] = [
-                ("event_id", decided.event_id),
-                ("model", decided.model or ""),
+                ("event_id", decided.event_id.encode()),  # as bytes: text would end at its first NUL
+                ("model", (decided.model or "").encode()),
             ]
             record = decided.record
             self._produce(self._topics.decisions, decided.message, record.key, headers, record.partition)
@@ -104,7 +118,11 @@ class Transactions:
         for refused in result.refused:
             record = refused.record
             headers = _dead_letter_headers(refused, self._topics.events)
-            self._produce(self._topics.dead_letters, record.value, record.key, headers, record.partition)
+            key, value = record.key, record.value
+            if len(key or b"") + len(value or b"") > LARGEST_DEAD_LETTER:
+                headers.append(("cut_from", str(len(value or b""))))
+                key, value = (key or b"")[:_LARGEST_KEY], (value or b"")[:LARGEST_DEAD_LETTER]
+            self._produce(self._topics.dead_letters, value, key, headers, record.partition)
 
     def _produce(
         self,
@@ -129,7 +147,7 @@ def _dead_letter_headers(refused: Refused, topic: str) -> list[tuple[str, str | 
     record = refused.record
     return [
         ("reason", refused.reason),
-        ("detail", refused.detail[:1_000]),
+        ("detail", refused.detail[:1_000].encode()),
         ("source_topic", topic),
         ("source_partition", str(record.partition)),
         ("source_offset", str(record.offset)),

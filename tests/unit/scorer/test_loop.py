@@ -1,0 +1,124 @@
+"""The loop between Kafka and the core: no record twice, none skipped, whatever the client does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from feature_store.clock import StreamClock
+from feature_store.errors import StateError
+from streams.models.watcher import Acting
+from streams.scorer.loop import ScorerLoop
+from streams.scorer.transaction import Aborted
+from tests.support.payments import encoded, private_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.scorer.records import StepResult
+
+
+class Arrived:
+    """A message of partition 0."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def error(self) -> None:
+        return None
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._number
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 1_767_571_200_000
+
+    def headers(self) -> Any:
+        raise SystemError("returned a result with an exception set")
+
+    def key(self) -> bytes:
+        return encoded(self._number)[0]
+
+    def value(self) -> bytes:
+        return encoded(self._number)[1]
+
+
+class Client:
+    """A consumer that gives what it is told, then seeks as it is told."""
+
+    def __init__(self, first: Arrived, rest: list[Arrived], *, seek_fails: bool = False) -> None:
+        self._first = first
+        self._rest = rest
+        self._seek_fails = seek_fails
+        self.sought: list[tuple[int, int]] = []
+
+    def poll(self, timeout: float) -> Arrived:
+        del timeout
+        return self._first
+
+    def consume(self, count: int, timeout: float) -> list[Arrived]:
+        del count, timeout
+        return self._rest
+
+    def seek(self, place: Any) -> None:
+        if self._seek_fails:
+            raise KafkaException(KafkaError(KafkaError._STATE))
+        self.sought.append((place.partition, place.offset))
+
+
+class Commits:
+    """Transactions that are all committed, or all aborted."""
+
+    def __init__(self, *, abort: bool = False) -> None:
+        self._abort = abort
+        self.committed: list[StepResult] = []
+
+    def joined(self) -> None: ...
+
+    def commit(self, result: StepResult) -> None:
+        if self._abort:
+            raise Aborted("as planned")
+        self.committed.append(result)
+
+
+class Watcher:
+    """No model."""
+
+    acting = Acting(0, None)
+    failure = None
+
+
+def loop_of(client: Client, commits: Commits, folder: Path) -> ScorerLoop:
+    _, pipeline = private_pipeline(folder, "unit")
+    parts: list[Any] = [client, commits, Watcher(), StreamClock(), None]
+    loop = ScorerLoop(pipeline, "nowhere", *parts)
+    for partition in (0, 1):
+        loop._core.add_partition(partition, 0)
+    return loop
+
+
+def test_a_partition_lost_and_regained_in_one_turn_is_not_read_twice(tmp_path: Path) -> None:
+    again = [Arrived(0), Arrived(1), Arrived(2)]
+    commits = Commits()
+    loop_of(Client(Arrived(0), again), commits, tmp_path)._turn()
+    (result,) = commits.committed
+    assert [each.record.offset for each in result.decided] == [0, 1, 2]
+    assert result.duplicates == 0
+
+
+def test_after_an_abort_only_what_was_read_is_sought(tmp_path: Path) -> None:
+    client = Client(Arrived(0), [])
+    loop_of(client, Commits(abort=True), tmp_path)._turn()
+    assert client.sought == [(0, 0)]
+
+
+def test_where_it_cannot_go_back_the_scorer_ends_rather_than_skip_events(tmp_path: Path) -> None:
+    loop = loop_of(Client(Arrived(0), [], seek_fails=True), Commits(abort=True), tmp_path)
+    with pytest.raises(StateError, match="cannot go back to offset 0"):
+        loop._turn()
+    assert cast("Any", loop)._core.positions == {0: 0, 1: 0}
