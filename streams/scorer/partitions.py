@@ -50,8 +50,8 @@ class Partitions:
         )
 
     def close(self) -> None:
-        """Leave the group. What is assigned while the client closes is not taken: asking for its offsets would
-        wait half a minute for a coordinator that the client no longer speaks to.
+        """Leave the group. What is assigned while the client closes is not taken: asking for its offsets
+        would wait half a minute for a coordinator that the client no longer speaks to.
         """
         self._leaving = True
         self._consumer.close()
