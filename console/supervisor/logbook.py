@@ -41,6 +41,7 @@ class LogBook:
         self._lock = threading.Lock()
         self._heard: dict[str, float] = {}
         self._last: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self._plain: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +67,18 @@ class LogBook:
         except (msgspec.DecodeError, RecursionError):
             found = None
         if not isinstance(found, dict) or "event" not in found:
+            with self._lock:
+                self._plain[process] = text
             # A command tells in such lines why it ends: nobody should have to look for them in the file.
             self.tell(process, "error" if text.startswith(_WHY) else "info", "output", text=text)
             return None
         self._write(process, found)
         return str(found["event"])
+
+    def last_words(self, process: str) -> str | None:
+        """The last unstructured line of ``process``, once: where it broke, the end of a traceback."""
+        with self._lock:
+            return self._plain.pop(process, None)
 
     def last_lines(self, process: str) -> str:
         """What ``process`` said last, for a person."""

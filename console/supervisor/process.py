@@ -63,7 +63,8 @@ class SupervisedProcess(threading.Thread):
                 self._become(State.FAILED)
                 return
             pause = self._policy.pause(failures)
-            self._tell("warning", "ended_unexpectedly", starting_again_in_s=pause)
+            said = self._logbook.last_words(self.spec.name)
+            self._tell("warning", "ended_unexpectedly", starting_again_in_s=pause, said=said)
             self._become(State.WAITING)
             self._stopping.wait(pause)
         self._become(State.STOPPED)
@@ -129,7 +130,7 @@ class SupervisedProcess(threading.Thread):
         self.state = state
         self._changed()
 
-    def _tell(self, level: str, event: str, **fields: float | None) -> None:
+    def _tell(self, level: str, event: str, **fields: float | str | None) -> None:
         self._logbook.tell(self.spec.name, level, event, status=self.status, **fields)
 
 

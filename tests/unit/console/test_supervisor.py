@@ -153,6 +153,18 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def test_what_broke_a_process_is_shown_when_it_is_started_again(
+    supervisor: Supervisor, shown: list[str]
+) -> None:
+    broken = ProcessSpec("broken", ("-c", "raise KeyError('basket')"), SaysReady("never"))
+    supervisor.start([broken])
+    with pytest.raises(ProcessFailedError):
+        supervisor.wait_ready(60)
+    again = [line for line in shown if "ended_unexpectedly" in line]
+    assert again
+    assert all("said=KeyError: 'basket'" in line for line in again)
+
+
 def test_why_a_process_ends_is_shown(logbook: LogBook, shown: list[str]) -> None:
     logbook.line("keeper", b"just a line\n")
     logbook.line("keeper", b"sluicegate: the topic was made anew; use another state folder\n")
