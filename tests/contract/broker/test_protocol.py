@@ -86,8 +86,17 @@ def connection(bootstrap: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def topic(kafka: Kafka) -> str:
-    return kafka.topic()
+def topic(kafka: Kafka, connection: Connection) -> str:
+    """Return a topic whose leader is at work: it is named as such before it is."""
+    name = kafka.topic()
+    end = [{"name": name, "partitions": [{"index": 0, "timestamp": -1}]}]
+
+    def led() -> bool:
+        reply = connection.ask("ListOffsets", replica=-1, topics=end)
+        return bool(reply["topics"][0]["partitions"][0]["error"] == ErrorCode.NONE)
+
+    eventually(led)
+    return name
 
 
 def new_producer(connection: Connection, name: str | None = None) -> tuple[int, int]:
