@@ -35,9 +35,11 @@ check: install  ## formatting, lint, types, import direction
 bench: install  ## benchmarks (ratios measured in one run)
 	$(BIN)/sluicegate bench
 
-lock: install  ## resolve the dependencies anew into requirements.lock
+lock: install  ## resolve the dependencies anew: requirements.lock, and requirements-run.lock for containers
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) .sluicegate .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
