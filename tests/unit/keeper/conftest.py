@@ -59,9 +59,12 @@ def pipeline(config: Path) -> Pipeline:
 
 
 @pytest.fixture
-def bootstrap(embedded_broker: Broker, pipeline: Pipeline) -> str:
-    ensure_topics(embedded_broker.bootstrap, pipeline_topics(pipeline))
-    return embedded_broker.bootstrap
+def bootstrap(request: pytest.FixtureRequest, pipeline: Pipeline) -> str:
+    """The embedded broker; Apache Kafka for a test that is marked so."""
+    real = request.node.get_closest_marker("kafka")
+    broker: Broker = request.getfixturevalue("apache_kafka" if real else "embedded_broker")
+    ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
+    return broker.bootstrap
 
 
 @pytest.fixture

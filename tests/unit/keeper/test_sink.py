@@ -154,6 +154,7 @@ def test_a_foreign_message_on_our_own_topic_is_an_error_that_says_where(
         catch_up(sink, parts)
 
 
+@pytest.mark.kafka  # records are removed by hand, which the embedded broker does not do
 def test_what_left_the_topic_before_it_was_sunk_is_said(
     new_sink: NewSink, pipeline: Pipeline, bootstrap: str
 ) -> None:
