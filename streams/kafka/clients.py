@@ -66,7 +66,9 @@ def group_consumer(
             "heartbeat.interval.ms": min(
                 1_000, session_timeout_ms // 5
             ),  # also how soon a handover is heard of
-            "max.poll.interval.ms": max(300_000, session_timeout_ms),
+            # State is rebuilt inside a rebalance, without polling; a member given up meanwhile would begin
+            # anew for ever. 65,000 events a second were replayed; heartbeats tell who is alive.
+            "max.poll.interval.ms": max(3_600_000, session_timeout_ms),
             "queued.max.messages.kbytes": 65_536,
             "queued.min.messages": 20_000,
         },
