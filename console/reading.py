@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.kafka import TopicPartition, end_offsets, read_range, reader, start_offsets
+from streams.kafka import headers_of as raw_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +46,5 @@ def following(bootstrap: str, topic: str) -> Iterator[Message]:
 
 def headers_of(message: Message) -> dict[str, str]:
     """The record's headers as text."""
-    found = message.headers() or []
-    pairs = found.items() if isinstance(found, dict) else found
-    return {name: _text(value) for name, value in pairs}
-
-
-def _text(value: str | bytes | None) -> str:
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value or ""
+    found = raw_headers(message) or []
+    return {name: (value or b"").decode("utf-8", errors="replace") for name, value in found}
