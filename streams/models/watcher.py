@@ -47,6 +47,8 @@ class ModelWatcher:
         self._consumer: Consumer | None = None
         self.acting = Acting(0, None)
         self.failure: BaseException | None = None
+        self._heard = threading.Condition()
+        self._newest = 0
 
     def start(self) -> None:
         """Take the present release, then follow in the background."""
@@ -66,6 +68,14 @@ class ModelWatcher:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
+
+    def wait_for(self, epoch: int, patience_s: float = 10.0) -> bool:
+        """Return when the release of ``epoch`` was taken or rejected; False after ``patience_s``.
+
+        Whoever decided a partition before may have heard of a release sooner; its epoch must not go back.
+        """
+        with self._heard:
+            return self._heard.wait_for(lambda: self._newest >= epoch, patience_s)
 
     def _follow(self) -> None:
         consumer = self._consumer
@@ -99,6 +109,12 @@ class ModelWatcher:
         release = self._state.release
         if release is None or release.epoch <= self.acting.epoch:
             return
+        self._act_under(release)
+        with self._heard:
+            self._newest = release.epoch
+            self._heard.notify_all()
+
+    def _act_under(self, release: Release) -> None:
         try:
             champion = self._champion(release.champion)
         except ContractError as error:

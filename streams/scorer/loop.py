@@ -54,7 +54,9 @@ class ScorerLoop:
         self._consumer = consumer
         self._transactions = transactions
         self._watcher = watcher
-        self._partitions = Partitions(consumer, self._core, pipeline, bootstrap, transactions.joined)
+        self._partitions = Partitions(
+            consumer, self._core, pipeline, bootstrap, transactions.joined, watcher.wait_for
+        )
         self._pulse = Pulse()
 
     def run(self, stop: threading.Event) -> None:

@@ -31,13 +31,19 @@ class Partitions:
         pipeline: Pipeline,
         bootstrap: str,
         joined: Callable[[], None],
+        wait_for_epoch: Callable[[int], bool],
     ) -> None:
-        """``joined`` is called in every assignment: the group has a new generation."""
+        """Tell what an assignment needs.
+
+        ``joined`` is called in every one: the group has a new generation. ``wait_for_epoch`` returns when a
+        release that a partition was decided under has been heard of here too.
+        """
         self._consumer = consumer
         self._core = core
         self._pipeline = pipeline
         self._bootstrap = bootstrap
         self._joined = joined
+        self._wait_for_epoch = wait_for_epoch
         self._topic = pipeline.topics.events
         self.failure: BaseException | None = None
         """What went wrong in a callback; the loop raises it."""
@@ -66,10 +72,12 @@ class Partitions:
             for partition, offset in starts.items():
                 self._core.add_partition(partition, offset)
             self._refuse_half_a_state()
-            replayed = restore(self._core, self._pipeline, self._bootstrap, consumer, committed)
+            restored = restore(self._core, self._pipeline, self._bootstrap, consumer, committed)
+            if not self._wait_for_epoch(restored.epoch):
+                _log.warning("release_not_heard_of", epoch=restored.epoch)
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
             if starts:
-                _log.info("partitions_gained", partitions=sorted(starts), replayed=replayed)
+                _log.info("partitions_gained", partitions=sorted(starts), replayed=restored.events)
         except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
             self.failure = error
 

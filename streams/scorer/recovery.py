@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,13 @@ _LOG_PATIENCE_S = 30.0
 _PAUSE_S = 0.05
 
 
+class Restored(NamedTuple):
+    """How many events were replayed, and the newest release epoch that any of the partitions was under."""
+
+    events: int
+    epoch: int
+
+
 @dataclass
 class _PartitionLog:
     """What the log of one partition holds up to its committed offset."""
@@ -31,6 +38,7 @@ class _PartitionLog:
     committed: int | None
     position: int | None = None
     beyond: int | None = None
+    epoch: int = 0
     batches: list[pa.RecordBatch] = field(default_factory=list)
 
     @property
@@ -48,13 +56,14 @@ class _PartitionLog:
                 f"to {meta.first_offset}; state cannot be rebuilt from it"
             )
         self.position = meta.next_offset
+        self.epoch = meta.release_epoch
         self.batches.append(batch)
 
 
 def restore(
     core: ScorerCore, pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, int | None]
-) -> int:
-    """Rebuild the state of partitions at their ``committed`` offsets; returns how many events were replayed.
+) -> Restored:
+    """Rebuild the state of partitions at their ``committed`` offsets.
 
     None is a partition of which the group has committed nothing. Raises StateError where the log does not
     reach exactly to a committed offset, or holds events of a partition without one.
@@ -78,7 +87,7 @@ def restore(
     for partition, offset in committed.items():
         if offset is not None:
             core.restored(partition, offset)
-    return replayed
+    return Restored(replayed, max((log.epoch for log in logs.values()), default=0))
 
 
 def _read_logs(

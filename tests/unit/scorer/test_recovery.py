@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from streams.kafka import Consumer
 
 
+EPOCH = 4
+
+
 class Entry(NamedTuple):
     """One message of the log."""
 
@@ -46,7 +49,7 @@ class Log:
             key, value = encoded(number, customer_id="c1")
             arrived_at = MONDAY + 3_600 * SECOND
             record = SourceRecord(0, number, key, value, arrived_at // 1_000, arrived_at)
-            self._messages.append(core.step([record], Acting(0, None)).log[0].message)
+            self._messages.append(core.step([record], Acting(EPOCH, None)).log[0].message)
             core.commit()
 
     def watermarks(self, *_: Any) -> tuple[int, int]:
@@ -65,7 +68,8 @@ def restored(
     monkeypatch.setattr(recovery, "read_range", log.read_range)
     core = ScorerCore(pipeline, StreamClock())
     core.add_partition(0, 0)
-    recovery.restore(core, pipeline, "nowhere", cast("Consumer", None), {0: committed})
+    found = recovery.restore(core, pipeline, "nowhere", cast("Consumer", None), {0: committed})
+    assert found == (committed or 0, EPOCH if committed else 0)
     return core
 
 

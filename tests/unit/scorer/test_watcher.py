@@ -74,9 +74,12 @@ def test_a_model_that_its_library_cannot_run_is_rejected_and_the_scorer_goes_on(
     publish("m2", 2)
     assert watcher.acting.epoch == 1
     assert alerts.raised == ["model_rejected"]
+    assert watcher.wait_for(2, patience_s=0)  # heard of, though it does not act
+    assert not watcher.wait_for(3, patience_s=0)
     monkeypatch.undo()
     publish("m3", 3)
     assert watcher.acting.epoch == 3
+    assert watcher.wait_for(3, patience_s=0)
 
 
 def test_a_watcher_that_hears_nothing_any_more_says_so(tmp_path: Path) -> None:
