@@ -119,14 +119,20 @@ def test_bad_input_becomes_dead_letters_with_reasons_and_the_stream_goes_on(
     ]
     feed.send([(key, value)])
     feed.send((k, v) for k, v, _ in bad)
+    giant = b"x" * 20_000_000
+    _giant_by_kcat(apache_kafka, pipeline.topics.events, key, giant, tmp_path)
     feed.send([(key, value), encoded(51)])
     with scorer(config, apache_kafka.bootstrap) as process:
-        dead = read_until(apache_kafka.bootstrap, [pipeline.topics.dead_letters], at_least(len(bad)))
+        dead = read_until(apache_kafka.bootstrap, [pipeline.topics.dead_letters], at_least(len(bad) + 1))
         decided = read_until(apache_kafka.bootstrap, [pipeline.topics.decisions], at_least(2))
         settled(apache_kafka, pipeline, feed.sent)
         assert process.poll() is None
     assert ids(decided) == Counter(["e1", "e51"])
     found = [(record.key, record.value or b"", dict(record.headers)) for record in dead]
+    (cut,) = (letter for letter in found if "cut_from" in letter[2])
+    found.remove(cut)
+    assert (cut[2]["reason"], cut[2]["cut_from"]) == (b"too_large", b"20000000")
+    assert giant.startswith(cut[1])
     assert Counter((k, v, headers["reason"].decode()) for k, v, headers in found) == Counter(bad)
     assert all(headers["detail"] and headers["source_offset"].isdigit() for _, _, headers in found)
 
@@ -184,12 +190,25 @@ def _feed_until_decided_by(
             return sent
 
 
-def _by_kcat(broker: Broker, topic: str) -> dict[str, int]:
-    """How often each id was decided, as kcat sees it."""
+def _kcat() -> str:
     kcat = shutil.which("kcat")
     if kcat is None:
         pytest.fail("kcat is not installed: apt-get install kcat, or brew install kcat")
-    command = [kcat, "-b", broker.bootstrap, "-C", "-t", topic, "-e", "-q", "-o", "beginning"]
+    return kcat
+
+
+def _giant_by_kcat(broker: Broker, topic: str, key: bytes, value: bytes, folder: Path) -> None:
+    """A message that passes the broker's limit compressed, with a header whose name is not UTF-8."""
+    file = folder / "giant"
+    file.write_bytes(value)
+    where: list[str | bytes] = [_kcat(), "-b", broker.bootstrap, "-P", "-t", topic, "-k", key, "-z", "gzip"]
+    settings = ["-X", "message.max.bytes=100000000", "-X", "partitioner=murmur2_random"]
+    subprocess.run([*where, *settings, "-H", b"\xff\xfe=1", str(file)], check=True, timeout=60)
+
+
+def _by_kcat(broker: Broker, topic: str) -> dict[str, int]:
+    """How often each id was decided, as kcat sees it."""
+    command = [_kcat(), "-b", broker.bootstrap, "-C", "-t", topic, "-e", "-q", "-o", "beginning"]
     read = subprocess.run(
         [*command, "-X", "isolation.level=read_committed"], capture_output=True, check=True, timeout=60
     )
