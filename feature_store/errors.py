@@ -4,6 +4,7 @@ SluicegateError
 ├── ConfigError          the pipeline file, or what it asks of this machine, is wrong
 ├── BadEventError             one record is refused and becomes a dead letter
 ├── ContractError        a stored or published thing does not fit what is declared
+│   └── MisfitError      a model needs features that are not declared as it knew them
 ├── BrokerError          no Kafka, or it does not answer
 ├── StateError           state and log do not fit together; processing must not go on
 └── StorageError         the keeper's store cannot be opened, read or written
@@ -38,6 +39,10 @@ class BadEventError(SluicegateError):
 
 class ContractError(SluicegateError):
     """A model, message or stored format does not fit what this pipeline declares."""
+
+
+class MisfitError(ContractError):
+    """A sound model that was fitted on features which are not declared any more, or are another thing now."""
 
 
 class BrokerError(SluicegateError):

@@ -120,7 +120,12 @@ class EventSpec(Declared):
     future_tolerance: Duration = Field(
         default=300_000_000, description="an event further ahead of its arrival is a dead letter"
     )
-    max_bytes: int = Field(default=65_536, gt=0, description="a larger message is a dead letter")
+    max_bytes: int = Field(
+        default=65_536,
+        gt=0,
+        le=2_097_152,  # so that the decision and the log row of one event, escaped, pass as one message each
+        description="a larger message is a dead letter",
+    )
     file: FileMapping = Field(default=FileMapping(), description="used by replay only")
 
     @model_validator(mode="after")

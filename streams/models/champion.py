@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_store.errors import ContractError
+from feature_store.errors import ContractError, MisfitError
 from streams.models.engine import Engine, Vector, load_engine
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Champion:
 
 
 def load_champion(manifest: Manifest, artifact: bytes, declared: tuple[Feature, ...]) -> Champion:
-    """Check, load and warm up. Raises ContractError saying what does not fit."""
+    """Check, load and warm up. Raises ContractError saying what does not fit, MisfitError for features."""
     if len(artifact) != manifest.artifact.length:
         raise ContractError(
             f"model {manifest.version}: {len(artifact)} bytes, expected {manifest.artifact.length}"
@@ -72,11 +72,11 @@ def _match(manifest: Manifest, declared: tuple[Feature, ...]) -> list[int]:
     for feature in manifest.features:
         position, digest = known.get(feature.name, (-1, ""))
         if position < 0:
-            raise ContractError(
+            raise MisfitError(
                 f"model {manifest.version} needs the feature {feature.name!r}, which is not declared"
             )
         if digest != feature.hash:
-            raise ContractError(
+            raise MisfitError(
                 f"model {manifest.version} was fitted on another definition of {feature.name!r} "
                 f"({feature.hash}, declared is {digest})"
             )

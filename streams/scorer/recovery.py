@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from feature_store.columns import columns_from_log
 from feature_store.errors import StateError
-from feature_store.log import LogMeta, decode_log
+from feature_store.log import LogMeta, decode_log, log_schema
 from streams.kafka import Consumer, read_range
 from streams.kafka.tail import watermarks
 
@@ -118,15 +118,46 @@ def _read_logs(
 def _replay(core: ScorerCore, pipeline: Pipeline, batches: list[pa.RecordBatch]) -> int:
     if not batches:
         return 0
-    wanted = [*pipeline.event.fields, "event_id", "seq", "source_partition", "arrived_at", "body_digest"]
-    names = list(dict.fromkeys(wanted))
-    table = pa.Table.from_batches([batch.select(names).replace_schema_metadata(None) for batch in batches])
+    schema = _replayed_schema(pipeline)
+    table = pa.concat_tables([_replayed(pipeline, batch, schema) for batch in batches])
     order = np.argsort(table.column("seq").to_numpy(), kind="stable")
     table = table.take(order).combine_chunks()
     for start in range(0, table.num_rows, _REPLAY_ROWS):
         for batch in table.slice(start, _REPLAY_ROWS).combine_chunks().to_batches():
             _apply(core, pipeline, batch)
     return table.num_rows
+
+
+def _replayed_schema(pipeline: Pipeline) -> pa.Schema:
+    full = log_schema(pipeline)
+    wanted = [*pipeline.event.fields, "event_id", "seq", "source_partition", "arrived_at", "body_digest"]
+    return pa.schema([full.field(name) for name in dict.fromkeys(wanted)])
+
+
+def _replayed(pipeline: Pipeline, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    """What recovery needs of a batch; a field that was declared later is null in it.
+
+    Raises StateError where such a field is required, or has another type now: state would be another one.
+    """
+    columns: list[Any] = []
+    for wanted in schema:
+        if wanted.name not in batch.schema.names:
+            spec = pipeline.event.fields.get(wanted.name)
+            if spec is None or spec.required:
+                raise StateError(
+                    f"event.fields: {wanted.name!r} is required, but events that were decided before do not "
+                    "have it; declare it with required: false, or use other topics to start anew"
+                )
+            columns.append(pa.nulls(batch.num_rows, wanted.type))
+            continue
+        column = batch.column(wanted.name)
+        if column.type != wanted.type:
+            raise StateError(
+                f"event.fields: {wanted.name!r} was {column.type} in events that were decided before and is "
+                f"{wanted.type} now; give the field another name, or use other topics to start anew"
+            )
+        columns.append(column)
+    return pa.table(columns, schema=schema)
 
 
 def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch) -> None:

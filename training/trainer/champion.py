@@ -42,7 +42,8 @@ def champion_side(
 ) -> ChampionSide:
     """Measure by what it said at the time where it decided every judged event, else by its artifact.
 
-    Raises ContractError when its files are damaged, or its features are not declared any more.
+    Raises ContractError when its files are damaged, MisfitError when its features are not declared any more:
+    no worker can run it then, and it has nothing to say about events that it did not decide.
     """
     if np.all((judged.model == champion.version) & ~np.isnan(judged.margin)):
         return ChampionSide(champion.version, np.ones(len(judged), bool), judged.margin, live=True)

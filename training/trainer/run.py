@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import numpy as np
 
-from feature_store.errors import ContractError
+from feature_store.errors import ContractError, MisfitError
 from feature_store.units import to_text
 from training.contract import (
     ARTIFACT,
@@ -78,9 +78,8 @@ def _verdict(
     events = read_labelled(folder / request.snapshot, pipeline, request.as_of)
     tell("labelled", events=len(events), frauds=events.frauds)
     split = split_in_time(events, spec, matured_until(pipeline, request.as_of))
-    champion = None
-    if request.champion is not None:
-        champion = champion_side(folder, request.champion, split.judged, pipeline.feature_vector)
+    champion, unfit = _champion(folder, request, split, pipeline)
+    if champion is not None:
         split = _fair(split, champion)
     draft = _draft(request, split)
     if missing := gate.too_little(split, spec):
@@ -91,7 +90,20 @@ def _verdict(
         split, request, pipeline, lambda at, loss: tell("fitting", round=at, log_loss=loss)
     )
     tell("fitted", rounds=challenger.rounds)
-    return _before_the_gate(draft, split, challenger, champion, pipeline)
+    result, artifact = _before_the_gate(draft, split, challenger, champion, pipeline)
+    return msgspec.structs.replace(result, reasons=[*result.reasons, *unfit]), artifact
+
+
+def _champion(
+    folder: Path, request: TrainingRequest, split: Split, pipeline: Pipeline
+) -> tuple[ChampionSide | None, list[str]]:
+    """The champion's side, or why there is none although one was released."""
+    if request.champion is None:
+        return None, []
+    try:
+        return champion_side(folder, request.champion, split.judged, pipeline.feature_vector), []
+    except MisfitError as error:
+        return None, [f"not compared with the champion, which no scorer can run any more: {error}"]
 
 
 def _before_the_gate(

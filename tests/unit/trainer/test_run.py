@@ -168,6 +168,19 @@ def test_a_champion_is_not_judged_on_what_it_was_fitted_on(make_run: MakeRun) ->
     assert "too_few_judged_frauds: 0 frauds among 0" in third.reasons[0]
 
 
+def test_a_champion_whose_features_changed_does_not_stop_the_nights(make_run: MakeRun) -> None:
+    snapshot = payments(declare())
+    first = make_run(snapshot, "v1")
+    run(first)
+    first_feature, *others = manifest_of(load_result(first)).features
+    changed = msgspec.structs.replace(first_feature, hash="0" * 16)
+    champion = as_champion(first, features=[changed, *others])
+    result = run(make_run(snapshot, "v2", champion=champion))
+    assert result.verdict == "passed"
+    assert "no scorer can run any more" in result.reasons[-1]
+    assert changed.name in result.reasons[-1]
+
+
 def test_a_damaged_champion_never_reaches_the_library(make_run: MakeRun) -> None:
     snapshot = payments(declare())
     first = make_run(snapshot, "v1")

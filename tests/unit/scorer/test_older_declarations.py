@@ -1,0 +1,76 @@
+"""Taking over from a log that was written under an older declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from feature_store.clock import StreamClock
+from feature_store.errors import StateError
+from feature_store.log import decode_log
+from streams.models.watcher import Acting
+from streams.scorer.core import ScorerCore
+from streams.scorer.records import SourceRecord
+from streams.scorer.recovery import _replay
+from tests.support.payments import MONDAY, SECOND, encoded, pipeline_of, shipped_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from feature_store.declaration.pipeline import Pipeline
+
+COLD = Acting(0, None)
+ARRIVED = MONDAY + 86_400 * SECOND
+
+
+def declared(folder: Path, **fields: Any) -> Pipeline:
+    tree = shipped_tree()
+    tree["event"]["fields"] |= fields
+    return pipeline_of(tree, folder)[1]
+
+
+def new_core(pipeline: Pipeline) -> ScorerCore:
+    core = ScorerCore(pipeline, StreamClock())
+    core.add_partition(0, 0)
+    return core
+
+
+def logged(core: ScorerCore, first: int, count: int) -> pa.RecordBatch:
+    records = [
+        SourceRecord(0, n, *encoded(n), ARRIVED // 1_000, ARRIVED) for n in range(first, first + count)
+    ]
+    batch = decode_log(core.step(records, COLD).log[0].message)[0]
+    core.commit()
+    return batch
+
+
+def test_an_optional_field_that_was_declared_later_is_null_before(tmp_path: Path) -> None:
+    before = declared(tmp_path)
+    uninterrupted = new_core(before)
+    history = logged(uninterrupted, 0, 100)
+    after = declared(tmp_path, basket={"type": "string", "required": False})
+    core = new_core(after)
+    assert _replay(core, after, [history]) == 100
+    core.restored(0, 100)
+    names = [feature.name for feature in before.feature_vector]
+    expected = logged(uninterrupted, 100, 50).select(names)
+    assert logged(core, 100, 50).select(names).to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ({"basket": "string"}, "'basket' is required"),
+        ({"card_id": "integer"}, "'card_id' was string in events that were decided before and is int64 now"),
+    ],
+)
+def test_what_would_make_another_state_is_refused_by_name(
+    tmp_path: Path, field: dict[str, Any], said: str
+) -> None:
+    history = logged(new_core(declared(tmp_path)), 0, 10)
+    after = declared(tmp_path, **field)
+    with pytest.raises(StateError, match=said):
+        _replay(new_core(after), after, [history])
