@@ -31,7 +31,7 @@ class Decision(msgspec.Struct, frozen=True):
     ``policy_action`` is what model and rules decided; ``action`` differs from it only where the control group
     lets an event through. ``propensity`` is the probability with which the event was let through: 1.0
     where the policy approved it, the control group's rate where it did not. ``score`` is a calibrated
-    probability, None where no model gave one: ``fallback`` then says why (``cold_start``: there is no champion;
+    probability, None where no model gave one: ``fallback`` then says why (``cold_start``: no champion;
     ``no_score``: it gave no finite number), and the cold-start rules decided.
     """
 

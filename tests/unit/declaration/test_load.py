@@ -37,6 +37,7 @@ def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
     ("change", "said"),
     [
         (lambda t: t["event"].update(id="nope"), "event: id: 'nope' is not one of the declared fields"),
+        (lambda t: t["event"].update(max_bytes=20_000_000), "event.max_bytes:"),
         (lambda t: t["event"]["fields"].update(amount="money"), "'money' is not a type; expected string"),
         (lambda t: t["event"]["fields"].update(amount="decimal(30,2)"), "1 to 18 digits"),
         (lambda t: t["event"].update(keey="x"), "event.keey: unknown key; did you mean 'key'?"),
