@@ -16,6 +16,7 @@ from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
 from feature_store.declaration.topics import TopicNames
 from feature_store.declaration.training import TrainingSpec
+from feature_store.units import format_duration
 
 LOG_COLUMNS = frozenset(
     {
@@ -73,6 +74,7 @@ class Pipeline(Declared):
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
         self._check_windows()
+        self._check_retention()
         self._check_names()
         amount = self.decision.costs.amount
         if amount is not None:
@@ -86,6 +88,17 @@ class Pipeline(Declared):
                     raise ValueError(f"features.windows: entity {part!r} is not a declared field")
             if feature.aggregate is not Aggregate.COUNT:
                 self._require_number(f"features.windows: {feature.aggregate}", feature.column or "")
+
+    def _check_retention(self) -> None:
+        """State is rebuilt from the feature log, so the log must reach back as far as any window does."""
+        reach = max((f.window + f.delay for f in self.features.window_features()), default=0)
+        needed = reach + self.features.lateness
+        if self.clock == "wall" and self.topics.retention < needed:
+            raise ValueError(
+                f"topics.retention: {format_duration(self.topics.retention)} is shorter than the longest window "
+                f"with its delay and features.lateness ({format_duration(needed)}); a restarted scorer could not "
+                "rebuild its state"
+            )
 
     def _require_number(self, where: str, field: str) -> None:
         if field not in self.event.fields:

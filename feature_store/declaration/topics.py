@@ -23,6 +23,6 @@ class TopicNames(Declared):
     partitions: int = Field(default=4, gt=0, le=10_000, description="of events and what follows them")
     replication: int = Field(default=1, gt=0, description="copies of each partition; 3 on a real cluster")
     retention: Duration = Field(
-        default=604_800_000_000,
+        default=1_209_600_000_000,
         description="of all but models; state must be rebuilt from within it",
     )
