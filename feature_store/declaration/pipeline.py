@@ -95,9 +95,9 @@ class Pipeline(Declared):
         needed = reach + self.features.lateness
         if self.clock == "wall" and self.topics.retention < needed:
             raise ValueError(
-                f"topics.retention: {format_duration(self.topics.retention)} is shorter than the longest window "
-                f"with its delay and features.lateness ({format_duration(needed)}); a restarted scorer could not "
-                "rebuild its state"
+                f"topics.retention: {format_duration(self.topics.retention)} is shorter than the longest "
+                f"window with its delay and features.lateness ({format_duration(needed)}); a restarted "
+                "scorer could not rebuild its state"
             )
 
     def _require_number(self, where: str, field: str) -> None:
