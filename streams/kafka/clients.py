@@ -28,7 +28,19 @@ __all__ = [
 LARGEST_MESSAGE = 10_485_760
 """Bytes: what our own topics take and our producers send; a dead letter is larger than the event in it."""
 
+_EXPECTED = ("TXNERR", "GETPID")
+"""Lines that librdkafka calls errors but our own code answers: an aborted transaction is done again and logged
+by the scorer, a coordinator that still loads is asked again."""
+
+
+def _calm(record: logging.LogRecord) -> bool:
+    if record.getMessage().startswith(_EXPECTED):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
+
+
 _log = logging.getLogger("librdkafka")
+_log.addFilter(_calm)
 _COMMON: dict[str, Any] = {"log.connection.close": False, "socket.keepalive.enable": True}
 _PRODUCER: dict[str, Any] = {
     **_COMMON,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import StateError
-from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaException, Producer, TopicPartition
+from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 _CALL_TIMEOUT_S = 10.0
 _PAUSE_S = 0.1
+_REBALANCE = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+}  # part of every handover
 
 LARGEST_DEAD_LETTER = LARGEST_MESSAGE // 2
 """Bytes of an event that a dead letter keeps. Compressed, far larger ones pass a broker's own limit."""
@@ -83,7 +88,8 @@ class Transactions:
         except KafkaException as error:
             if not error.args[0].txn_requires_abort():
                 raise
-            _log.warning("transaction_aborted", why=str(error.args[0]))
+            tell = _log.info if error.args[0].code() in _REBALANCE else _log.warning
+            tell("transaction_aborted", why=str(error.args[0]))
             self._insist("abort", lambda: self._producer.abort_transaction(_CALL_TIMEOUT_S))
             raise Aborted(str(error.args[0])) from error
 
