@@ -29,8 +29,8 @@ LARGEST_MESSAGE = 10_485_760
 """Bytes: what our own topics take and our producers send; a dead letter is larger than the event in it."""
 
 _EXPECTED = ("TXNERR", "GETPID")
-"""Lines that librdkafka calls errors but our own code answers: an aborted transaction is done again and logged
-by the scorer, a coordinator that still loads is asked again."""
+"""What librdkafka calls an error but our code answers: an aborted transaction is done again, a coordinator
+that still loads is asked again."""
 
 
 def _calm(record: logging.LogRecord) -> bool:
@@ -128,6 +128,9 @@ def transactional_producer(bootstrap: str, transactional_id: str, *, timeout_ms:
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
             "linger.ms": 0,
+            # A transaction that follows closely is asked to wait until the markers of the last are written;
+            # the default of 100 ms would be most of what a slow batch takes.
+            "retry.backoff.ms": 5,
         },
         logger=_log,
     )
