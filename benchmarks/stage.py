@@ -19,12 +19,13 @@ import yaml
 from feature_store.declaration.load import load_pipeline
 from streams.broker import Broker, running_broker
 from streams.kafka import ensure_topics, pipeline_topics
-from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
+from tests.support.models import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest
 
 SHIPPED = Path(__file__).resolve().parents[1] / "config" / "payments.yaml"
 TREES, LEAVES = 300, 63
@@ -93,18 +94,4 @@ def large_model(pipeline: Pipeline, version: str, seed: int) -> tuple[Manifest, 
     }
     booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, labels), num_boost_round=TREES)
     artifact = booster.model_to_string().encode()
-    manifest = Manifest(
-        version=version,
-        pipeline=pipeline.name,
-        family="lightgbm",
-        features=[FeatureRef(feature.name, feature.hash) for feature in pipeline.feature_vector],
-        artifact=ArtifactInfo.of(artifact),
-        calibration=Calibration(),
-        trained_at="2026-01-05T00:00:00Z",
-        fitted_from="2026-01-01T00:00:00Z",
-        fitted_until="2026-01-04T00:00:00Z",
-        metrics={},
-        rows=20_000,
-        frauds=int(labels.sum()),
-    )
-    return manifest, artifact
+    return manifest_of(pipeline, version, artifact), artifact
