@@ -23,8 +23,8 @@ demo: install  ## everything on this machine: about two minutes of stream, retra
 test: install  ## all tests, on a real Apache Kafka
 	$(BIN)/python -m pytest
 
-test-fast: install  ## the quick tier: no Apache Kafka
-	$(BIN)/python -m pytest -m "not kafka" --timeout 60
+test-fast: install  ## the quick tier: units and contracts, no Apache Kafka, no system of many processes
+	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka" --timeout 60
 
 check: install  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,10 @@ _STEP = 1.05
 
 EDGES: Floats = np.unique(
     np.concatenate(
-        [np.arange(0.0, 21.0), np.geomspace(20.0, _LONGEST_MS, 1 + round(np.log(30_000) / np.log(_STEP)))]
+        [np.arange(0.0, 21.0), np.geomspace(20.0, _LONGEST_MS, 1 + math.ceil(np.log(30_000) / np.log(_STEP)))]
     )
 )
-"""Upper edges of the buckets, in ms: every whole millisecond to 20, then about 5 % apart to ten minutes."""
+"""Upper edges of the buckets, in ms: every whole millisecond to 20, then at most 5 % apart to ten minutes."""
 
 _QUANTILES = {"p50": 0.50, "p99": 0.99, "p999": 0.999}
 
