@@ -10,13 +10,13 @@ import structlog
 
 from feature_store.errors import ContractError
 from streams.kafka import Consumer, Message, TopicPartition, at_end, end_offsets, reader, start_offsets
-from streams.messages import Release
 from streams.models.assembly import ModelsTopic
 from streams.models.champion import Champion, load_champion
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.alerts import AlertSender, Details
+    from streams.messages import Release
 
 _log = structlog.get_logger()
 
@@ -95,14 +95,12 @@ class ModelWatcher:
 
     def _feed(self, message: Message) -> bool:
         if message.error() is not None:
-            at_end(
-                message
-            )  # raises what will not pass by itself: a watcher that hears nothing must not go on
+            at_end(message)  # raises what will not pass: a watcher that hears nothing must not go on
             return False
         try:
-            return self._state.feed(_bytes(message.key()), _bytes(message.value()))
+            return self._state.feed(message.key(), message.value())
         except ContractError as error:
-            self._reject(Release(self.acting.epoch, None, "", ""), str(error))
+            self._reject(self.acting.epoch, None, str(error))
             return False
 
     def _take_release(self) -> None:
@@ -118,10 +116,12 @@ class ModelWatcher:
         try:
             champion = self._champion(release.champion)
         except ContractError as error:
-            self._reject(release, str(error))
+            self._reject(release.epoch, release.champion, str(error))
             return
         except Exception as error:  # noqa: BLE001  (a library may raise anything on a model it cannot run)
-            self._reject(release, f"model {release.champion} cannot be run: {error!r}")
+            self._reject(
+                release.epoch, release.champion, f"model {release.champion} cannot be run: {error!r}"
+            )
             return
         self.acting = Acting(release.epoch, champion)
         _log.info("release_taken", epoch=release.epoch, model=release.champion)
@@ -134,10 +134,6 @@ class ModelWatcher:
         artifact = self._state.artifact(version)
         return load_champion(self._state.manifests[version], artifact, self._declared)
 
-    def _reject(self, release: Release, why: str) -> None:
-        details: Details = {"epoch": release.epoch, "model": release.champion}
+    def _reject(self, epoch: int, version: str | None, why: str) -> None:
+        details: Details = {"epoch": epoch, "model": version}
         self._alerts.send("model_rejected", why, details)
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

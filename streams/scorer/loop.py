@@ -146,9 +146,7 @@ class ScorerLoop:
             _, record_time = message.timestamp()
             arrived_at = self._clock.arrival(headers_of(message), record_time)
             records.append(
-                SourceRecord(
-                    partition, offset, _bytes(message.key()), _bytes(message.value()), record_time, arrived_at
-                )
+                SourceRecord(partition, offset, message.key(), message.value(), record_time, arrived_at)
             )
         return records
 
@@ -167,7 +165,3 @@ class ScorerLoop:
         failure = self._partitions.failure or self._watcher.failure
         if failure is not None:
             raise failure
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
