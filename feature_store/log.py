@@ -8,25 +8,33 @@ Rows are the events that were scored, in applied order. Columns, in this order:
 * ``stage`` (0: unstaged) and ``seq``, the applied order: larger is later, over everything one state has seen;
 * ``source_partition``, ``source_offset``, ``record_time`` (Kafka's own), ``arrived_at`` (by the clock);
 * ``body_digest``, 128 bits of the raw message;
+* ``late``: beyond the declared lateness, so that its windows may have been cut short;
 * every feature of the vector as float64, null where undefined;
 * what was decided: ``margin, score, engine, model, policy_action, action, propensity, rules, fallback,
-  decided_at``.
+  decided_at``;
+* ``decided_seq``: from which applied order on the action was known to features of other events (those with a
+  larger ``seq``): the last seq of the step.
 
-The metadata says under what the batch was decided, and where every source offset of the stretch went.
+A second Arrow stream behind the first holds the outcome deltas that were applied before these rows
+(``delta_schema``). The metadata says under what the batch was decided, and where every source offset of the
+stretch went.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from feature_store.declaration.event import FieldType, Kind
+from feature_store.declaration.event import EventSpec, FieldType, Kind
 from feature_store.errors import ContractError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from feature_store.declaration.pipeline import Pipeline
 
 _META = b"sluicegate"
@@ -38,6 +46,8 @@ class LogMeta(msgspec.Struct, frozen=True):
 
     The stretch ``first_offset <= offset < next_offset`` of the source partition is accounted for: rows here,
     ``duplicates``, ``dead_letters``; what is in none of them was never a committed record.
+    ``outcomes_offset`` is the next offset of the partition of entity outcomes, ``route_seq`` the last one
+    that was applied: what was known.
     """
 
     pipeline: str
@@ -50,6 +60,8 @@ class LogMeta(msgspec.Struct, frozen=True):
     duplicates: list[int]
     dead_letters: list[int]
     hashes: dict[str, str]
+    outcomes_offset: int = 0
+    route_seq: int = 0
 
 
 def arrow_type(kind: FieldType) -> pa.DataType:
@@ -64,10 +76,35 @@ def arrow_type(kind: FieldType) -> pa.DataType:
     return plain.get(kind.kind) or pa.decimal128(kind.precision, kind.scale)
 
 
+def event_schema(event: EventSpec) -> pa.Schema:
+    """The declared fields of an event."""
+    return pa.schema([pa.field(name, arrow_type(spec.type)) for name, spec in event.fields.items()])
+
+
+def delta_schema(pipeline: Pipeline) -> pa.Schema:
+    """The columns of outcome deltas: what became known about events, as features count it.
+
+    ``seq`` is the applied order, shared with events; ``fraud`` is +1 or -1; ``let_through`` says whether the
+    event was; the declared fields say to whom it belongs.
+    """
+    fields = pipeline.event.fields
+    plain: list[tuple[str, pa.DataType]] = [
+        ("seq", pa.int64()),
+        ("route_seq", pa.int64()),
+        ("source_partition", pa.int32()),
+        ("event_id", pa.string()),
+        ("event_time", _INSTANT),
+        ("fraud", pa.int8()),
+        ("let_through", pa.bool_()),
+    ]
+    entity = [(f"entity_{name}", arrow_type(fields[name].type)) for name in pipeline.outcome_fields]
+    return pa.schema([pa.field(name, kind) for name, kind in plain + entity])
+
+
 def log_schema(pipeline: Pipeline) -> pa.Schema:
     """The columns of this pipeline's feature log."""
     event = pipeline.event
-    columns = [pa.field(name, arrow_type(spec.type)) for name, spec in event.fields.items()]
+    columns = list(event_schema(event))
     if event.id != "event_id":
         columns.append(pa.field("event_id", pa.string()))
     if event.time != "event_time":
@@ -80,6 +117,7 @@ def log_schema(pipeline: Pipeline) -> pa.Schema:
         pa.field("record_time", pa.timestamp("ms")),
         pa.field("arrived_at", _INSTANT),
         pa.field("body_digest", pa.binary(16)),
+        pa.field("late", pa.bool_()),
     ]
     columns += [pa.field(feature.name, pa.float64()) for feature in pipeline.feature_vector]
     columns += [
@@ -93,28 +131,46 @@ def log_schema(pipeline: Pipeline) -> pa.Schema:
         pa.field("rules", pa.list_(pa.string())),
         pa.field("fallback", pa.string()),
         pa.field("decided_at", _INSTANT),
+        pa.field("decided_seq", pa.int64()),
     ]
     return pa.schema(columns)
 
 
-def encode_log(batch: pa.RecordBatch, meta: LogMeta) -> bytes:
-    """One Kafka message: an Arrow IPC stream with the metadata in its schema."""
+def encode_log(batch: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch | None = None) -> bytes:
+    """One Kafka message: an Arrow IPC stream with the metadata in its schema, and one of deltas behind it."""
     batch = batch.replace_schema_metadata({_META: msgspec.json.encode(meta)})
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
+    for each in (batch, deltas):
+        if each is not None and (each is batch or each.num_rows):
+            with pa.ipc.new_stream(sink, each.schema) as writer:
+                writer.write_batch(each)
     return bytes(sink.getvalue())
 
 
 def decode_log(message: bytes) -> tuple[pa.RecordBatch, LogMeta]:
     """The rows and metadata of one message. Raises ContractError for anything else."""
+    batch, meta, _ = decode_whole_log(message)
+    return batch, meta
+
+
+def decode_whole_log(message: bytes) -> tuple[pa.RecordBatch, LogMeta, pa.RecordBatch | None]:
+    """Rows, metadata and the deltas that were applied before them. Raises ContractError for anything else."""
+    source = pa.BufferReader(message)
     try:
-        with pa.ipc.open_stream(message) as stream:
-            batch = stream.read_next_batch()
-            meta = (stream.schema.metadata or {})[_META]
-        return batch, msgspec.json.decode(meta, type=LogMeta)
+        batch, metadata = _stream(source)
+        meta = msgspec.json.decode((metadata or {})[_META], type=LogMeta)
+        deltas = _stream(source)[0] if source.tell() < len(message) else None
     except (pa.ArrowException, StopIteration, KeyError, msgspec.MsgspecError) as error:
         raise ContractError(f"not a feature log message: {error!r}") from error
+    return batch, meta, deltas
+
+
+def _stream(source: pa.BufferReader) -> tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]:
+    with pa.ipc.open_stream(source) as stream:
+        batch = stream.read_next_batch()
+        with suppress(StopIteration):  # reads the end of this stream, so that the next one can be opened
+            stream.read_next_batch()
+        return batch, stream.schema.metadata
 
 
 def feature_matrix(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feature_store.columns import Columns
-    from feature_store.declaration.features import WindowFeature
+    from feature_store.declaration.aggregates import WindowFeature
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
 

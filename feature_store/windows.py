@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feature_store.declaration.event import EventSpec, Kind
-from feature_store.declaration.features import Aggregate, WindowFeature
+from feature_store.declaration.aggregates import Aggregate, WindowFeature
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

@@ -1,4 +1,4 @@
-"""Features: row expressions and windowed aggregates, with names and hashes made from the definition."""
+"""The ``features`` section: row expressions, categories and windowed aggregates."""
 
 from __future__ import annotations
 
@@ -6,100 +6,36 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
 from feature_store.declaration.base import Declared, Identifier, Sql
-from feature_store.units import Duration, format_duration
+from feature_store.declaration.windows import WindowSpec
+from feature_store.units import Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
+    from feature_store.declaration.aggregates import Condition, WindowFeature
 
-class Aggregate(StrEnum):
-    """What a window computes."""
-
-    COUNT = "count"
-    SUM = "sum"
-    MEAN = "mean"
-
-
-@dataclass(frozen=True)
-class WindowFeature:
-    """One windowed feature: ``aggregate(column)`` over ``(t - delay - window, t - delay]``."""
-
-    entity: tuple[str, ...]
-    aggregate: Aggregate
-    column: str | None
-    window: int
-    delay: int
-    include_current: bool
-
-    @property
-    def name(self) -> str:
-        """The feature's name, made from the definition: ``customer_id_mean_amount_7d``."""
-        parts = [*self.entity, self.aggregate.value]
-        if self.column is not None:
-            parts.append(self.column)
-        parts.append(format_duration(self.window))
-        if self.delay:
-            parts.append(f"delay_{format_duration(self.delay)}")
-        if self.include_current:
-            parts.append("incl")
-        return "_".join(parts)
+LatePolicy = Literal["score", "dead_letter"]
+Dtype = Literal["float64", "category"]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of the feature vector: its name and the hash of everything that defines it."""
+    """A column of the feature vector: its name, the hash of everything that defines it, and its kind.
+
+    A ``category`` is a whole number from 0 that stands for a value; its order means nothing.
+    """
 
     name: str
     hash: str
+    dtype: Dtype = "float64"
 
 
-def _one_or_more(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[
-    tuple[Identifier, ...],
-    BeforeValidator(_one_or_more, json_schema_input_type=str | tuple[Identifier, ...]),
-]
-
-
-class WindowSpec(Declared):
-    """Aggregates of one entity over sliding windows."""
-
-    entity: Names = Field(description="the field, or fields, that are counted for")
-    windows: tuple[Duration, ...] = Field(min_length=1, description="lengths, each a feature per aggregate")
-    count: bool = Field(default=False, description="how many events")
-    sum: Names = Field(default=(), description="the number fields to add up; 0 where there is no event")
-    mean: Names = Field(default=(), description="the number fields to average; null where there is none")
-    delay: Duration = Field(default=0, description="the window ends this long before the event")
-    include_current: bool = Field(default=False, description="whether the event itself counts")
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not (self.count or self.sum or self.mean):
-            raise ValueError("declares no aggregate; add count: true, sum: [field] or mean: [field]")
-        if 0 in self.windows:
-            raise ValueError("windows: a window must be longer than zero")
-        if self.delay and self.include_current:
-            raise ValueError("a delayed window cannot include the current event")
-        return self
-
-    def features(self) -> Iterator[WindowFeature]:
-        """Every feature this declares, window by window."""
-        wanted: list[tuple[Aggregate, str | None]] = []
-        if self.count:
-            wanted.append((Aggregate.COUNT, None))
-        wanted += [(Aggregate.SUM, column) for column in self.sum]
-        wanted += [(Aggregate.MEAN, column) for column in self.mean]
-        for window in self.windows:
-            for aggregate, column in wanted:
-                yield WindowFeature(self.entity, aggregate, column, window, self.delay, self.include_current)
+Categories = Annotated[tuple[str, ...], Field(min_length=1, max_length=1_000)]
 
 
 class FeatureSpec(Declared):
@@ -108,17 +44,33 @@ class FeatureSpec(Declared):
     rows: dict[Identifier, Sql] = Field(
         default_factory=dict, description="name -> SQL expression over the event's own fields"
     )
+    categories: dict[Identifier, Categories] = Field(
+        default_factory=dict,
+        description="text field -> its values; the feature FIELD_code is the value's number from 0, "
+        "null for any other value. New values go to the end",
+    )
     windows: tuple[WindowSpec, ...] = Field(default=(), description="aggregates over sliding windows")
     lateness: Duration = Field(
-        default=3_600_000_000, description="state is kept for this long beyond the longest window"
+        default=3_600_000_000,
+        description="an event may be this far behind the newest of its partition; state is kept for the "
+        "longest window and this",
+    )
+    late: LatePolicy = Field(
+        default="score",
+        description="what becomes of an event that is later: score (and flag the decision: its windows may "
+        "be cut short) or dead_letter",
     )
 
     def window_features(self) -> tuple[WindowFeature, ...]:
         """Every windowed feature, in declared order."""
         return tuple(feature for spec in self.windows for feature in spec.features())
 
+    def conditions(self) -> tuple[Condition, ...]:
+        """Every condition of a windowed feature, once, in declared order."""
+        return tuple(dict.fromkeys(f.condition for f in self.window_features() if f.condition is not None))
+
     def ordered(self, field_types: dict[str, str]) -> tuple[Feature, ...]:
-        """The feature vector: row expressions first, then windows, as declared.
+        """The feature vector: row expressions, categories, windows, each as declared.
 
         A hash covers the definition and the types of the fields it uses, so a feature whose meaning changed
         is another feature.
@@ -127,29 +79,35 @@ class FeatureSpec(Declared):
             Feature(name, _digest({"sql": sql, "fields": _mentioned(sql, field_types)}))
             for name, sql in self.rows.items()
         ]
+        categories = [
+            Feature(code_name(field), _digest({"field": field, "values": values}), "category")
+            for field, values in self.categories.items()
+        ]
         windows = [
-            Feature(
-                feature.name,
-                _digest(
-                    {
-                        "entity": feature.entity,
-                        "aggregate": feature.aggregate.value,
-                        "column": feature.column,
-                        "type": field_types.get(feature.column or "", ""),
-                        "window": feature.window,
-                        "delay": feature.delay,
-                        "include_current": feature.include_current,
-                    }
-                ),
-            )
+            Feature(feature.name, _digest(_definition(feature, field_types)))
             for feature in self.window_features()
         ]
-        return (*rows, *windows)
+        return (*rows, *categories, *windows)
+
+
+def code_name(field: str) -> str:
+    """The name of the feature that holds a category's number."""
+    return f"{field}_code"
+
+
+def fields_in(sql: str, fields: Iterable[str]) -> list[str]:
+    """The fields that an expression mentions."""
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    return [name for name in fields if name.lower() in words]
+
+
+def _definition(feature: WindowFeature, field_types: dict[str, str]) -> dict[str, Any]:
+    condition = _mentioned(feature.condition.sql, field_types) if feature.condition else {}
+    return feature.definition(field_types.get(feature.column or "", ""), condition)
 
 
 def _mentioned(sql: str, field_types: dict[str, str]) -> dict[str, str]:
-    words = {word.lower() for word in re.findall(r"\w+", sql)}
-    return {name: kind for name, kind in field_types.items() if name.lower() in words}
+    return {name: field_types[name] for name in fields_in(sql, field_types)}
 
 
 def _digest(definition: dict[str, Any]) -> str:

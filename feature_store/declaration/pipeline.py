@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
@@ -11,23 +11,27 @@ from feature_store.clock import ClockName
 from feature_store.declaration.base import Declared
 from feature_store.declaration.decision import DecisionSpec
 from feature_store.declaration.event import EventSpec, Kind
-from feature_store.declaration.features import Aggregate, Feature, FeatureSpec, WindowFeature
+from feature_store.declaration.features import Feature, FeatureSpec, code_name
 from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
 from feature_store.declaration.topics import TopicNames
 from feature_store.declaration.training import TrainingSpec
 from feature_store.units import format_duration
 
+if TYPE_CHECKING:
+    from feature_store.declaration.aggregates import WindowFeature
+
 LOG_COLUMNS = frozenset(
     {
         "event_id", "event_time", "stage", "seq", "source_partition", "source_offset",
         "record_time", "arrived_at", "decided_at", "body_digest", "margin", "score", "engine",
-        "model", "policy_action", "action", "propensity", "rules", "fallback",
+        "model", "policy_action", "action", "propensity", "rules", "fallback", "late", "decided_seq",
     }
 )  # fmt: skip
 """Names the feature log keeps for itself; ``event_id`` and ``event_time`` may be the declared id and time."""
 
 _SUMMABLE = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT}
+_ROUTABLE = {Kind.STRING, Kind.INTEGER, Kind.BOOLEAN}
 
 
 class Pipeline(Declared):
@@ -71,9 +75,16 @@ class Pipeline(Declared):
         """Features whose entity the partition key does not determine: one scorer must hold all partitions."""
         return tuple(f for f in self.features.window_features() if not self.follows_key(f))
 
+    @property
+    def outcome_fields(self) -> tuple[str, ...]:
+        """The fields that say to whom an outcome belongs; none where no feature counts outcomes."""
+        features = [f for f in self.features.window_features() if f.aggregate.of_outcomes]
+        return tuple(dict.fromkeys(name for feature in features for name in feature.entity))
+
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
         self._check_windows()
+        self._check_categories()
         self._check_retention()
         self._check_names()
         amount = self.decision.costs.amount
@@ -86,12 +97,37 @@ class Pipeline(Declared):
             for part in feature.entity:
                 if part not in self.event.fields:
                     raise ValueError(f"features.windows: entity {part!r} is not a declared field")
-            if feature.aggregate is not Aggregate.COUNT:
-                self._require_number(f"features.windows: {feature.aggregate}", feature.column or "")
+            where = f"features.windows: {feature.aggregate}"
+            if feature.aggregate.of_numbers:
+                self._require_number(where, feature.column or "")
+            elif feature.column is not None and feature.column not in self.event.fields:
+                raise ValueError(f"{where}: {feature.column!r} is not a declared field")
+        for name in self.outcome_fields:
+            if self.event.fields[name].type.kind not in _ROUTABLE:
+                raise ValueError(
+                    f"features.windows: frauds of {name!r}: outcomes are counted for fields of type string, "
+                    "integer or boolean"
+                )
+        named: dict[str, str] = {}
+        for condition in self.features.conditions():
+            if named.setdefault(condition.name, condition.sql) != condition.sql:
+                raise ValueError(f"features.windows: where: {condition.name!r} stands for two conditions")
+
+    def _check_categories(self) -> None:
+        for field, values in self.features.categories.items():
+            where = f"features.categories: {field!r}"
+            if field not in self.event.fields:
+                raise ValueError(f"{where} is not a declared field")
+            if self.event.fields[field].type.kind is not Kind.STRING:
+                raise ValueError(f"{where} is not a string; a number is a feature by itself, under rows")
+            if len(set(values)) < len(values):
+                raise ValueError(f"{where} names a value twice")
+            if code_name(field) in self.event.fields:
+                raise ValueError(f"{where}: {code_name(field)!r} is already the name of an event field")
 
     def _check_retention(self) -> None:
         """State is rebuilt from the feature log, so the log must reach back as far as any window does."""
-        reach = max((f.window + f.delay for f in self.features.window_features()), default=0)
+        reach = max((f.reach for f in self.features.window_features()), default=0)
         needed = reach + self.features.lateness
         if self.clock == "wall" and self.topics.retention < needed:
             raise ValueError(

@@ -16,12 +16,23 @@ class BatchSpec(Declared):
     max_events: int = Field(default=1_000, gt=0, le=100_000, description="more wait for the next batch")
 
 
+class SnapshotSpec(Declared):
+    """Where state is kept beside the feature log, so that a restart need not read all of it."""
+
+    store: str = Field(
+        default="", description="a folder or s3://bucket/prefix; empty: `snapshots` in the state folder"
+    )
+    every: Duration = Field(default=300_000_000, gt=0, description="how often, in real time")
+    keep: int = Field(default=3, ge=1, description="how many of each state; older ones are removed")
+
+
 class ServingSpec(Declared):
     """Delivery and the size of a step."""
 
     delivery: Literal["exactly_once"] = Field(default="exactly_once", description="the only one so far")
     device: Literal["cpu"] = Field(default="cpu", description="the only one so far")
     batch: BatchSpec = BatchSpec()
+    snapshots: SnapshotSpec = SnapshotSpec()
     session_timeout: Duration = Field(
         default=10_000_000, description="a scorer silent for this long loses its partitions"
     )

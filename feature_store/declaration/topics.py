@@ -15,6 +15,9 @@ class TopicNames(Declared):
     decisions: str = Field(default="decisions", description="out: one per event")
     outcomes: str = Field(default="outcomes", description="in: the truth, later")
     features: str = Field(default="features", description="the feature log, in Arrow")
+    entity_outcomes: str = Field(
+        default="entity-outcomes", description="outcomes on their way into features; partitioned as events"
+    )
     models: str = Field(
         default="models", description="versions and the release record; compacted, one partition"
     )

@@ -37,6 +37,7 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
     return [
         TopicSpec(names.events, names.partitions, names.replication, kept),
         TopicSpec(names.outcomes, names.partitions, names.replication, kept),
+        TopicSpec(names.entity_outcomes, names.partitions, names.replication, kept),
         TopicSpec(names.decisions, names.partitions, names.replication, ours),
         TopicSpec(names.features, names.partitions, names.replication, ours),
         TopicSpec(names.dead_letters, names.partitions, names.replication, ours),

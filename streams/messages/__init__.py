@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.messages.alert import Alert
 from streams.messages.decision import Decision, Reason, Source
+from streams.messages.delta import OutcomeDelta
 from streams.messages.model import ArtifactInfo, Calibration, FeatureRef, Manifest, Release
 from streams.messages.outcome import Label, Outcome
 
@@ -16,6 +17,7 @@ __all__ = [
     "Label",
     "Manifest",
     "Outcome",
+    "OutcomeDelta",
     "Reason",
     "Release",
     "Source",
