@@ -8,19 +8,27 @@ there before.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_store.columns import columns_from_log
+from feature_store.expressions import Expression, RowQuery
+from feature_store.log import event_schema
 from feature_store.windows import EntityWindows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
     from feature_store.columns import Columns
     from feature_store.declaration.aggregates import WindowFeature
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
+
+NEVER = -(2**62)
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class _Group:
@@ -33,12 +41,17 @@ class _Group:
 
 
 class FeatureStore:
-    """Windowed features of one scorer."""
+    """Features of one scorer."""
 
     def __init__(self, pipeline: Pipeline) -> None:
+        """Compile the expressions. Raises ConfigError naming the key of an unsound one."""
         self._event = pipeline.event
         self._lateness = pipeline.features.lateness
         self._width = len(pipeline.features.window_features())
+        self._rows = RowQuery(
+            event_schema(pipeline.event),
+            [Expression(n, sql, f"features.rows.{n}") for n, sql in pipeline.features.rows.items()],
+        )
         self._groups = _groups(pipeline)
         self._global = {
             i: self._new(group) for i, group in enumerate(self._groups) if not group.per_partition
@@ -52,7 +65,7 @@ class FeatureStore:
         self._partitions[partition] = {
             i: self._new(group) for i, group in enumerate(self._groups) if group.per_partition
         }
-        self._watermarks[partition] = 0
+        self._watermarks[partition] = NEVER
 
     def drop_partition(self, partition: int) -> None:
         """Forget a partition; state over all partitions is no longer whole and is forgotten with it."""
@@ -60,8 +73,13 @@ class FeatureStore:
         self._watermarks.pop(partition, None)
         self._global = {i: self._new(self._groups[i]) for i in self._global}
 
-    def observe(self, columns: Columns, partitions: Sequence[int]) -> Matrix:
-        """The windowed features of every event (rows, features), each seeing what was applied before it."""
+    def newest(self, partition: int) -> int:
+        """The newest event time (us) on a partition, what is pending included."""
+        return max(self._watermarks[partition], self._moved.get(partition, NEVER))
+
+    def observe(self, events: pa.RecordBatch, partitions: Sequence[int]) -> Matrix:
+        """Every feature of every event (rows, features), each seeing what was applied before it."""
+        columns = columns_from_log(self._event, events)
         matrix: Matrix = np.empty((len(partitions), self._width))
         times = columns[self._event.time]
         for index, group in enumerate(self._groups):
@@ -75,10 +93,23 @@ class FeatureStore:
             if rows:
                 matrix[:, group.positions] = rows
         self._move(times, partitions)
+        matrix = np.hstack([self._rows.numbers(events), matrix])
+        matrix[np.abs(matrix) > _LARGEST] = np.nan  # what a float32 cannot hold, the engines take differently
         return matrix
 
-    def apply(self, columns: Columns, partitions: Sequence[int]) -> None:
+    def decided(self, let_through: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+        """Tell which of the events of the last ``observe`` were let through."""
+
+    def apply(
+        self,
+        events: pa.RecordBatch,
+        partitions: Sequence[int],
+        let_through: np.ndarray[Any, np.dtype[np.bool_]] | None = None,
+        only: set[str] | None = None,
+    ) -> None:
         """Add events that were scored before, in applied order: recovery from the feature log."""
+        del let_through, only
+        columns = columns_from_log(self._event, events)
         times = columns[self._event.time]
         for index in range(len(self._groups)):
             windows = [self._windows(index, partition) for partition in partitions]
@@ -86,6 +117,22 @@ class FeatureStore:
             for window, key, time, values in zip(windows, *inputs, strict=True):
                 window.apply(key, time, values)
         self._move(times, partitions)
+
+    def learn(self, deltas: pa.RecordBatch, only: set[str] | None = None) -> None:
+        """Apply outcome deltas."""
+
+    def layouts(self, partition: int | None) -> dict[str, str]:
+        """Group -> the hash of what its state looks like."""
+        del partition
+        return {}
+
+    def export(self, partition: int | None) -> dict[str, np.ndarray[Any, Any]]:
+        """Committed state."""
+        raise NotImplementedError
+
+    def load(self, partition: int | None, state: dict[str, np.ndarray[Any, Any]]) -> set[str]:
+        """The inverse of ``export``."""
+        raise NotImplementedError
 
     def commit(self) -> None:
         """The batch is committed on Kafka."""

@@ -13,8 +13,8 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from feature_store.declaration.event import EventSpec, Kind
 from feature_store.declaration.aggregates import Aggregate, WindowFeature
+from feature_store.declaration.event import EventSpec, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

@@ -20,7 +20,7 @@ import pyarrow as pa
 from feature_store.columns import Columns, columns_of, to_arrow
 from feature_store.declaration.event import Kind
 from feature_store.expressions import Expression, Matrix, RowQuery
-from feature_store.log import arrow_type
+from feature_store.log import event_schema
 from feature_store.store import FeatureStore
 from streams.policy import Verdict, cheapest_actions, ruled_actions, verdict
 from streams.scorer.evidence import Evidence, decisions
@@ -39,8 +39,6 @@ COLD_START = "cold_start"
 NO_SCORE = "no_score"
 """The champion gave no finite number for this event: the cold-start rules decided."""
 
-_LARGEST = float(np.finfo(np.float32).max)
-
 
 class ScorerCore:
     """State and step of one scorer."""
@@ -51,13 +49,7 @@ class ScorerCore:
         self._clock = clock
         self.intake = Intake(pipeline)
         self.store = FeatureStore(pipeline)
-        self._event_schema = pa.schema(
-            [(name, arrow_type(spec.type)) for name, spec in pipeline.event.fields.items()]
-        )
-        self._rows = RowQuery(
-            self._event_schema,
-            [Expression(n, sql, f"features.rows.{n}") for n, sql in pipeline.features.rows.items()],
-        )
+        self._event_schema = event_schema(pipeline.event)
         names = [feature.name for feature in pipeline.feature_vector]
         full = pa.schema([*self._event_schema, *((name, pa.float64()) for name in names)])
         self._names = names
@@ -90,9 +82,9 @@ class ScorerCore:
         """Partition -> next offset, as committed."""
         return dict(self._positions)
 
-    def restore(self, partitions: list[int], columns: Columns, last_seq: int) -> None:
+    def restore(self, partitions: list[int], events: pa.RecordBatch, last_seq: int) -> None:
         """Apply committed events of the feature log; later events get larger sequence numbers."""
-        self.store.apply(columns, partitions)
+        self.store.apply(events, partitions)
         self.store.commit()
         self.intake.commit()  # ids past the window are dropped on the way: a log is longer than the window
         self._seq = self._committed_seq = max(self._committed_seq, last_seq)
@@ -114,7 +106,8 @@ class ScorerCore:
         event_columns = [
             to_arrow(spec.type, columns[name]) for name, spec in self._pipeline.event.fields.items()
         ]
-        matrix = self._features(accepted, columns, event_columns)
+        events = pa.record_batch(event_columns, schema=self._event_schema)
+        matrix = self.store.observe(events, [record.partition for record in accepted.records])
         margins, scores = _score(acting, matrix)
         evidence = self._decide(acting, accepted, columns, event_columns, matrix, scores)
         evidence = msgspec.structs.replace(evidence, margins=margins, decided_at=decided_at)
@@ -146,13 +139,6 @@ class ScorerCore:
         self.store.rollback()
         self._pending = {}
         self._seq = self._committed_seq
-
-    def _features(self, accepted: Accepted, columns: Columns, event_columns: list[pa.Array[Any]]) -> Matrix:
-        batch = pa.record_batch(event_columns, schema=self._event_schema)
-        partitions = [record.partition for record in accepted.records]
-        matrix = np.hstack([self._rows.numbers(batch), self.store.observe(columns, partitions)])
-        matrix[np.abs(matrix) > _LARGEST] = np.nan  # what a float32 cannot hold, the engines take differently
-        return matrix
 
     def _decide(
         self,

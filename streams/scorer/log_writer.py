@@ -87,6 +87,7 @@ class LogWriter:
             [record.record_time_ms for record in accepted.records],
             [record.arrived_at for record in accepted.records],
             accepted.digests,
+            [False] * n,
         ]
         missing = np.isnan(matrix)
         columns += [pa.array(matrix[:, i], mask=missing[:, i]) for i in range(matrix.shape[1])]
@@ -101,6 +102,7 @@ class LogWriter:
             evidence.rules,
             evidence.fallbacks,
             [evidence.decided_at] * n,
+            [first_seq + n - 1] * n,
         ]
         arrays = [
             column if isinstance(column, pa.Array) else pa.array(column, field.type)

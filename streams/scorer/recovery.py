@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from feature_store.columns import columns_from_log
 from feature_store.errors import StateError
 from feature_store.log import LogMeta, decode_log, log_schema
 from streams.kafka import Consumer, read_range
@@ -168,4 +167,4 @@ def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch) -> None:
     last_seq: Any = batch.column("seq")[-1].as_py()
     for partition, event_id, body, arrival in zip(partitions, ids, digests, arrivals, strict=True):
         core.intake.filter_of(partition).remember(event_id, body, arrival)
-    core.restore(partitions, columns_from_log(pipeline.event, batch), last_seq)
+    core.restore(partitions, batch.select(list(pipeline.event.fields)), last_seq)

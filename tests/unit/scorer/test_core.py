@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from feature_store.clock import StreamClock
-from feature_store.columns import columns_from_log
 from feature_store.log import decode_log, log_schema
 from streams.models.champion import load_champion
 from streams.models.watcher import Acting
@@ -150,7 +149,7 @@ def test_state_restored_from_the_log_gives_the_features_of_an_uninterrupted_run(
     merged = pa.Table.from_batches([log.replace_schema_metadata(None) for log in logs]).sort_by("seq")
     batch = merged.combine_chunks().to_batches()[0]
     partitions: list[Any] = batch.column("source_partition").to_pylist()
-    fresh.restore(partitions, columns_from_log(pipeline.event, batch), 200)
+    fresh.restore(partitions, batch.select(list(pipeline.event.fields)), 200)
     for partition, end in ((0, 199), (1, 200)):
         fresh.restored(partition, end)
     found = fresh.step(rest, COLD)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from feature_store.clock import StreamClock
-from feature_store.columns import columns_from_log
 from feature_store.log import decode_log
 from streams.models.champion import load_champion
 from streams.models.watcher import Acting
@@ -151,5 +150,5 @@ def test_ids_past_the_window_do_not_pile_up_while_the_log_is_replayed(tmp_path: 
         core.commit()
         for event_id in range(10):
             restored.intake.filter_of(0).remember(f"e{10 * hour + event_id}", b"", later[0].arrived_at)
-        restored.restore([0] * 10, columns_from_log(pipeline.event, batch), 10 * hour + 10)
+        restored.restore([0] * 10, batch.select(list(pipeline.event.fields)), 10 * hour + 10)
     assert len(restored.intake.filter_of(0)) == 10
