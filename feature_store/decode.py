@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Values = tuple[Any, ...]
 
-_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+"""The least of all is not a value: it stands for null inside."""
 _WIRE: dict[Kind, Any] = {
     Kind.STRING: str,
     Kind.INTEGER: _INT64,

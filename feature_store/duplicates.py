@@ -48,12 +48,15 @@ class DuplicateFilter:
 
     def check(self, event_id: str, body: bytes, arrived_at: int) -> Seen:
         """Whether the event is new; a new one is remembered. ``body`` is the digest of the raw message."""
-        key = digest(event_id.encode())
-        known = self._pending.get(key) or self._seen.get(key)
-        if known is not None and arrived_at - known.arrived_at <= self._window:
-            return Seen.DUPLICATE if known.body == body else Seen.REUSED
-        self._pending[key] = _Entry(key, body, arrived_at)
-        return Seen.NEW
+        entry = _Entry(digest(event_id.encode()), body, arrived_at)
+        seen = self._look(entry)
+        if seen is Seen.NEW:
+            self._pending[entry.key] = entry
+        return seen
+
+    def look(self, event_id: str, body: bytes, arrived_at: int) -> Seen:
+        """What ``check`` would say; nothing is remembered."""
+        return self._look(_Entry(digest(event_id.encode()), body, arrived_at))
 
     def remember(self, event_id: str, body: bytes, arrived_at: int) -> None:
         """Take over an event that is known to be committed."""
@@ -69,6 +72,12 @@ class DuplicateFilter:
     def rollback(self) -> None:
         """The pending ids never were."""
         self._pending.clear()
+
+    def _look(self, entry: _Entry) -> Seen:
+        known = self._pending.get(entry.key) or self._seen.get(entry.key)
+        if known is None or entry.arrived_at - known.arrived_at > self._window:
+            return Seen.NEW
+        return Seen.DUPLICATE if known.body == entry.body else Seen.REUSED
 
     def _keep(self, entry: _Entry) -> None:
         self._seen[entry.key] = entry

@@ -69,6 +69,7 @@ def test_money_is_exact(money: str, minor: int) -> None:
         (b'{"id":"a","at":"2026-01-05T00:00:00","who":1,"money":1}', "invalid_field"),
         (b'{"id":"a","at":-1,"who":1,"money":1}', "invalid_field"),
         (b'{"id":"a","at":0,"who":9223372036854775808,"money":1}', "invalid_field"),
+        (b'{"id":"a","at":0,"who":-9223372036854775808,"money":1}', "invalid_field"),
         (b'{"id":"a","at":0,"who":1.5,"money":1}', "invalid_field"),
         (b'{"id":"a","at":0,"who":1,"money":0.001}', "invalid_field"),
         (b'{"id":"a","at":0,"who":1,"money":10000}', "invalid_field"),
