@@ -23,7 +23,9 @@ def summary(pipeline: Pipeline) -> dict[str, Any]:
         "fields": len(pipeline.event.fields),
         "features": len(pipeline.feature_vector),
         "row_features": len(pipeline.features.rows),
+        "category_features": len(pipeline.features.categories),
         "window_features": len(windows),
+        "conditions": [condition.name for condition in pipeline.features.conditions()],
         "entities": list(dict.fromkeys(" + ".join(feature.entity) for feature in windows)),
         "global_features": [feature.name for feature in pipeline.global_features],
         "schedule": f"{pipeline.training.schedule} {pipeline.training.time_zone}",
@@ -39,10 +41,7 @@ def describe(config: Path, told: dict[str, Any]) -> str:
             f"  {told['pipeline']}: {told['fields']} fields on {told['events']!r} "
             f"({told['partitions']} partitions, key {told['key']})"
         ),
-        (
-            f"  {told['features']} features: {told['row_features']} from the event itself, "
-            f"{told['window_features']} over windows of {', '.join(told['entities']) or 'no entity'}"
-        ),
+        f"  {_features(told)}",
         f"  retrained by cron {told['schedule']} with {told['algorithm']}; clock: {told['clock']}",
     ]
     if told["global_features"]:
@@ -51,3 +50,15 @@ def describe(config: Path, told: dict[str, Any]) -> str:
             f"{', '.join(told['global_features'])}"
         )
     return "\n".join(lines)
+
+
+def _features(told: dict[str, Any]) -> str:
+    parts = [f"{told['row_features']} from the event itself"]
+    if count := told["category_features"]:
+        parts.append(f"{count} {'category' if count == 1 else 'categories'}")
+    over = f"{told['window_features']} over windows of {', '.join(told['entities']) or 'no entity'}"
+    if told["conditions"]:
+        over += f" (where {', '.join(told['conditions'])})"
+    return (
+        f"{told['features']} features: {', '.join([*parts, over])}; `sluicegate features list` explains each"
+    )

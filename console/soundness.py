@@ -39,6 +39,10 @@ def _expressions(pipeline: Pipeline) -> Iterator[str]:
     fields = [(name, arrow_type(spec.type)) for name, spec in pipeline.event.fields.items()]
     features = [(feature.name, pa.float64()) for feature in pipeline.feature_vector]
     rows = [Expression(name, sql, f"features.rows.{name}") for name, sql in pipeline.features.rows.items()]
+    rows += [
+        Expression(each.name, each.sql, f"features.windows.where.{each.name}")
+        for each in pipeline.features.conditions()
+    ]
     rules = [
         Expression(rule.name, rule.when, f"decision.{section}.{rule.name}.when")
         for section in ("rules", "cold_start")

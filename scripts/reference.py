@@ -115,7 +115,7 @@ def _kind(found: Schema, kinds: Schema) -> str:
     if "const" in found or "enum" in found:
         return ", ".join(f"`{each}`" for each in found.get("enum", [found.get("const")]))
     if found.get("type") == "array":
-        return f"list of {_kind(found['items'], kinds)}"
+        return _list_kind(found, kinds)
     if found.get("type") == "object":
         inner = found.get("additionalProperties")
         return f"name: {_kind(inner, kinds)}" if isinstance(inner, dict) else "mapping"
@@ -124,6 +124,12 @@ def _kind(found: Schema, kinds: Schema) -> str:
     if str(found.get("pattern", "")).startswith("^(string|"):
         return "type"
     return str(found["type"]) + _limits(found)
+
+
+def _list_kind(found: Schema, kinds: Schema) -> str:
+    if "prefixItems" in found:
+        return f"[{', '.join(_kind(each, kinds) for each in found['prefixItems'])}]"
+    return f"list of {_kind(found['items'], kinds)}"
 
 
 def _limits(found: Schema) -> str:

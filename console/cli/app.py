@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from console.cli import bench, declaration, dlq, local, models, processes, sources, tail, topics, train
+from console.cli import (
+    bench,
+    declaration,
+    dlq,
+    features,
+    local,
+    models,
+    processes,
+    sources,
+    tail,
+    topics,
+    train,
+)
 
 app = typer.Typer(
     name="sluicegate",
@@ -33,5 +45,7 @@ def root(
     """Streaming decisions on Kafka that retrain themselves."""
 
 
-for group in (local, sources, tail, dlq, models, train, topics, declaration, processes, bench):
+for group in (
+    local, sources, features, tail, dlq, models, train, topics, declaration, processes, bench,
+):  # fmt: skip
     group.register(app)

@@ -67,6 +67,21 @@ def test_check_tells_what_the_shipped_pipeline_declares(tmp_path: Path) -> None:
     assert "sound" in run("check", str(SHIPPED), "--state-dir", str(tmp_path)).stdout
 
 
+def test_check_tells_categories_and_conditions(tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace(
+        "      count: true\n      sum: amount\n      mean: amount\n",
+        ("      count: true\n      where: {abroad_only: country <> home_country}\n"),
+    )
+    config = tmp_path / "more.yaml"
+    config.write_text(
+        text.replace("  windows:\n", "  categories: {channel: [online, shop]}\n  windows:\n", 1)
+    )
+    done = run("check", str(config), "--state-dir", str(tmp_path))
+    assert done.returncode == 0
+    assert "1 category, " in done.stdout
+    assert "(where abroad_only)" in done.stdout
+
+
 def test_check_names_features_that_need_one_scorer(tmp_path: Path) -> None:
     text = SHIPPED.read_text()
     config = tmp_path / "global.yaml"

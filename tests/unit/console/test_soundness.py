@@ -50,6 +50,14 @@ def test_the_shipped_pipeline_is_sound(tmp_path: Path) -> None:
         (row("amount >"), "features.rows.own: 'amount >': Parser Error"),
         (row("channel"), "features.rows.own: 'channel' gives text, not a number or a truth value; compare"),
         (row("random() < 0.5"), "features.rows.own: 'random() < 0.5' uses 'random'"),
+        (
+            lambda t: t["features"]["windows"][0].update(where={"online": "channl = 'online'"}),
+            "features.windows.where.online: \"channl = 'online'\": there is no 'channl' here; did you mean",
+        ),
+        (
+            lambda t: t["features"]["windows"][0].update(where={"here": "country"}),
+            "features.windows.where.here: 'country' gives text, not a number or a truth value; compare",
+        ),
         (row("customer_id_count_1h"), "features.rows.own: 'customer_id_count_1h': there is no "),
         (
             lambda t: t["decision"]["cold_start"][1].update(when="customer_id_card_id_count_2h > 6"),
