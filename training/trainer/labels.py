@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 WEIGHT_CAP = 50.0
 """The most events that one event of the control group may stand for: beyond it, one row rules the fit."""
 
-_LABELS = Path(__file__).with_name("labels.sql").read_text(encoding="utf-8")
+
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+TRUTHS = _read("truths.sql").rstrip()
+"""SQL: what is true about each event, by what is known; whoever needs a label takes it from here."""
+
+_LABELS = _read("labels.sql").replace("/* truths.sql */", TRUTHS)
 
 
 def matured_until(pipeline: Pipeline, as_of: int) -> int:

@@ -6,35 +6,16 @@
 --   label   'fraud' or 'legitimate'
 --   weight  how many events of its kind the row stands for: 1 / propensity in the control group, at most $weight_cap
 with
--- 1. A source's word about an event is its latest that had arrived.
-words as (
-    select cast(event_id as varchar) as event_id, source, label, arrived_at, "partition", "offset"
-    from outcomes
-    where arrived_at <= $as_of
-    qualify row_number() over (
-        partition by cast(event_id as varchar), source
-        order by arrived_at desc, "partition" desc, "offset" desc
-    ) = 1
-),
--- 2. Between sources the declared order decides; sources that are not declared come last, the latest of them first.
-truths as (
-    select event_id, label
-    from words
-    qualify row_number() over (
-        partition by event_id
-        order by
-            coalesce(nullif(list_position($precedence, source), 0), len($precedence) + 1),
-            arrived_at desc, "partition" desc, "offset" desc
-    ) = 1
-),
--- 3. An event counts once its silence would mean something, whether or not somebody spoke before:
---    taking the early frauds alone would make every young day look worse than it is.
+known as (select * from outcomes where arrived_at <= $as_of),
+/* truths.sql */,
+-- An event counts once its silence would mean something, whether or not somebody spoke before:
+-- taking the early frauds alone would make every young day look worse than it is.
 mature as (
     select *
     from scored
     where event_time <= $matured_until and arrived_at <= $as_of
 ),
--- 4. Silence means legitimate only where the event was let through; a stopped one stays unlabelled.
+-- Silence means legitimate only where the event was let through; a stopped one stays unlabelled.
 labelled as (
     select
         mature.*,
