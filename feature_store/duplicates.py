@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+import struct
 from enum import Enum
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from feature_store.errors import ContractError
 
 if TYPE_CHECKING:
     from feature_store.declaration.decision import Duplicates
+
+Records = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
+
+ANY_BODY = bytes(16)
+"""The body of what is known from history alone: the same id is a duplicate whatever its body."""
+
+_RECORD = struct.Struct("<16s16sq")
+_SIZE = _RECORD.size
+_KEY = 16
 
 
 class Seen(Enum):
@@ -24,21 +38,25 @@ def digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-class _Entry(NamedTuple):
-    key: bytes
+class _Known(NamedTuple):
     body: bytes
     arrived_at: int
 
 
 class DuplicateFilter:
-    """The ids of one partition. Changes are pending until ``commit``; ``rollback`` forgets them."""
+    """The ids of one partition. Changes are pending until ``commit``; ``rollback`` forgets them.
+
+    Committed ids stand in one piece of memory in the order of their commit, 40 bytes each (key, body,
+    arrival), which grows behind and is cut in front; so a copy of it is all that a snapshot needs.
+    """
 
     def __init__(self, declared: Duplicates) -> None:
         self._window = declared.window
         self._max_ids = declared.max_ids
-        self._seen: dict[bytes, _Entry] = {}
-        self._order: deque[_Entry] = deque()
-        self._pending: dict[bytes, _Entry] = {}
+        self._records = bytearray()
+        self._first = 0  # the number of the record that stands in front
+        self._seen: dict[bytes, int] = {}  # key -> the number of its newest record
+        self._pending: dict[bytes, _Known] = {}
         self._newest = 0
         self.shortened = 0
         """How many ids were forgotten before their time because of ``max_ids``."""
@@ -48,24 +66,24 @@ class DuplicateFilter:
 
     def check(self, event_id: str, body: bytes, arrived_at: int) -> Seen:
         """Whether the event is new; a new one is remembered. ``body`` is the digest of the raw message."""
-        entry = _Entry(digest(event_id.encode()), body, arrived_at)
-        seen = self._look(entry)
+        key = digest(event_id.encode())
+        seen = self._look(key, body, arrived_at)
         if seen is Seen.NEW:
-            self._pending[entry.key] = entry
+            self._pending[key] = _Known(body, arrived_at)
         return seen
 
     def look(self, event_id: str, body: bytes, arrived_at: int) -> Seen:
         """What ``check`` would say; nothing is remembered."""
-        return self._look(_Entry(digest(event_id.encode()), body, arrived_at))
+        return self._look(digest(event_id.encode()), body, arrived_at)
 
     def remember(self, event_id: str, body: bytes, arrived_at: int) -> None:
         """Take over an event that is known to be committed."""
-        self._keep(_Entry(digest(event_id.encode()), body, arrived_at))
+        self._keep(digest(event_id.encode()), body, arrived_at)
 
     def commit(self) -> None:
         """The pending ids are committed; those past the window are dropped."""
-        for entry in self._pending.values():
-            self._keep(entry)
+        for key, known in self._pending.items():
+            self._keep(key, known.body, known.arrived_at)
         self._pending.clear()
         self._trim()
 
@@ -73,25 +91,52 @@ class DuplicateFilter:
         """The pending ids never were."""
         self._pending.clear()
 
-    def _look(self, entry: _Entry) -> Seen:
-        known = self._pending.get(entry.key) or self._seen.get(entry.key)
-        if known is None or entry.arrived_at - known.arrived_at > self._window:
-            return Seen.NEW
-        return Seen.DUPLICATE if known.body == entry.body else Seen.REUSED
+    def export(self) -> Records:
+        """The committed ids: a copy, one row of 40 bytes each."""
+        return np.frombuffer(self._records, np.uint8).reshape(-1, _SIZE).copy()
 
-    def _keep(self, entry: _Entry) -> None:
-        self._seen[entry.key] = entry
-        self._order.append(entry)
-        self._newest = max(self._newest, entry.arrived_at)
+    def load(self, records: Records) -> None:
+        """Take over what ``export`` gave, in place of all that was known. Raises ContractError."""
+        if records.dtype != np.uint8 or records.ndim != 2 or records.shape[1] != _SIZE:  # noqa: PLR2004
+            raise ContractError(f"ids are rows of {_SIZE} bytes, not {records.dtype} {records.shape}")
+        self.rollback()
+        self._records = bytearray(records.tobytes())
+        self._first = 0
+        keys = np.ascontiguousarray(records[:, :_KEY]).view(f"V{_KEY}").ravel().tolist()
+        self._seen = dict(zip(keys, count(), strict=False))
+        arrivals = np.ascontiguousarray(records[:, 2 * _KEY :]).view("<i8")
+        self._newest = int(arrivals.max(initial=0))
+
+    def _look(self, key: bytes, body: bytes, arrived_at: int) -> Seen:
+        known = self._pending.get(key) or self._committed(key)
+        if known is None or arrived_at - known.arrived_at > self._window:
+            return Seen.NEW
+        return Seen.DUPLICATE if known.body in {body, ANY_BODY} else Seen.REUSED
+
+    def _committed(self, key: bytes) -> _Known | None:
+        number = self._seen.get(key)
+        if number is None:
+            return None
+        _, body, arrived_at = _RECORD.unpack_from(self._records, (number - self._first) * _SIZE)
+        return _Known(body, arrived_at)
+
+    def _keep(self, key: bytes, body: bytes, arrived_at: int) -> None:
+        self._seen[key] = self._first + len(self._records) // _SIZE
+        self._records += _RECORD.pack(key, body, arrived_at)
+        self._newest = max(self._newest, arrived_at)
 
     def _trim(self) -> None:
         limit = self._newest - self._window
-        while self._order:
-            entry = self._order[0]
-            current = self._seen.get(entry.key) is entry  # else the id came again, after its window
-            if current and entry.arrived_at >= limit and len(self._seen) <= self._max_ids:
-                return
-            self._order.popleft()
+        dropped, records = 0, len(self._records) // _SIZE
+        while dropped < records:
+            key, _, arrived_at = _RECORD.unpack_from(self._records, dropped * _SIZE)
+            current = self._seen.get(key) == self._first + dropped  # else the id came again, after its window
+            if current and arrived_at >= limit and len(self._seen) <= self._max_ids:
+                break
             if current:
-                self.shortened += entry.arrived_at >= limit
-                del self._seen[entry.key]
+                self.shortened += arrived_at >= limit
+                del self._seen[key]
+            dropped += 1
+        if dropped:
+            del self._records[: dropped * _SIZE]
+            self._first += dropped

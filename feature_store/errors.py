@@ -7,7 +7,8 @@ SluicegateError
 │   └── MisfitError      a model needs features that are not declared as it knew them
 ├── BrokerError          no Kafka, or it does not answer
 ├── StateError           state and log do not fit together; processing must not go on
-└── StorageError         the keeper's store cannot be opened, read or written
+└── StorageError         the keeper's store or the snapshots cannot be opened, read or written
+    └── CorruptSnapshotError  one snapshot is torn, altered or not one of ours
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class StateError(SluicegateError):
 
 
 class StorageError(SluicegateError):
-    """The keeper's store is held by another process, damaged, or behind the log's start."""
+    """A store is held by another process, damaged, out of reach, or behind the log's start."""
 
     exit_code = 5
+
+
+class CorruptSnapshotError(StorageError):
+    """One snapshot is torn, altered, or not one of ours; an older one or the feature log takes its place."""

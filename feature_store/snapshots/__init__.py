@@ -1,0 +1,10 @@
+"""Snapshots: committed state kept beside the feature log, so that a restart need not read all of it."""
+
+from __future__ import annotations
+
+from feature_store.snapshots.format import Position, Snapshot
+from feature_store.snapshots.shelf import Shelf
+from feature_store.snapshots.store import ObjectFolder, open_folder
+from feature_store.snapshots.writer import SnapshotWriter
+
+__all__ = ["ObjectFolder", "Position", "Shelf", "Snapshot", "SnapshotWriter", "open_folder"]
