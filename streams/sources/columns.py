@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _FLOATS = {"FLOAT", "DOUBLE"}
 _OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+_FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+_LEAST = -(2**63)  # stands for null inside
 _INSTANTS = ("TIMESTAMP", "DATE", "VARCHAR")
 
 
@@ -89,6 +91,41 @@ def text_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
             return f"CAST(CAST({name} AS BOOLEAN) AS VARCHAR)"
         case Kind.STRING:
             return f"CAST({name} AS VARCHAR)"
+
+
+def typed_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
+    """The value of ``column`` in the declared type; NULL where it is none (``fits_sql`` tells such a row)."""
+    name = quoted(column)
+    match kind.kind:
+        case Kind.TIMESTAMP:
+            instant = f"try({instant_sql(column, duck_type, file)})"
+            return f"CASE WHEN {instant} BETWEEN {_FIRST} AND {_LAST} THEN {instant} END"
+        case Kind.DECIMAL:
+            value = f"TRY_CAST({name} AS DECIMAL({kind.precision},{kind.scale}))"
+            return f"CASE WHEN isfinite({name}) THEN {value} END" if duck_type in _FLOATS else value
+        case Kind.INTEGER:
+            whole = f"TRY_CAST({name} AS BIGINT)"
+            number = f"TRY_CAST({name} AS DOUBLE)"
+            return f"CASE WHEN {number} = trunc({number}) AND {whole} > {_LEAST} THEN {whole} END"
+        case Kind.FLOAT:
+            number = f"TRY_CAST({name} AS DOUBLE)"
+            return f"CASE WHEN isfinite({number}) THEN {number} END"
+        case Kind.BOOLEAN:
+            return f"TRY_CAST({name} AS BOOLEAN)"
+        case Kind.STRING:
+            return f"CAST({name} AS VARCHAR)"
+
+
+def fits_sql(column: str, kind: FieldType, duck_type: str, file: str, *, required: bool) -> str:
+    """Whether a row's value of ``column`` is one of the declared type; what is absent must not be required.
+
+    A float that is no number (NaN, infinite) counts as absent.
+    """
+    value = typed_sql(column, kind, duck_type, file)
+    absent = f"{quoted(column)} IS NULL"
+    if duck_type in _FLOATS:
+        absent += f" OR NOT isfinite({quoted(column)})"
+    return f"{value} IS NOT NULL" if required else f"({value} IS NOT NULL OR {absent})"
 
 
 def json_sql(event: EventSpec, columns: dict[str, str], found: dict[str, str], file: str) -> str:

@@ -16,7 +16,8 @@ from feature_store import duck
 from feature_store.errors import ConfigError
 from feature_store.units import to_micros, to_text
 from streams.messages import Label, Outcome
-from streams.sources.columns import instant_sql, json_sql, literal, mapped_columns, quoted, text_sql
+from streams.sources.columns import instant_sql, json_sql, mapped_columns, quoted, text_sql
+from streams.sources.past_file import opened
 from streams.sources.timeline import Emission
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _BATCH = 8_192
-_PARQUET, _CSV = (".parquet", ".pq"), (".csv", ".csv.gz")
 _Row = tuple[int | None, str | None, str | None, str, bool]
 
 
@@ -61,14 +61,7 @@ def replay(pipeline: Pipeline, file: Path, stretch: Stretch | None = None) -> It
     cannot be read or does not fit ``event.file``; a value that does not fit is found while iterating.
     """
     event = pipeline.event
-    connection = duck.memory(threads=1)  # one thread: the order of the sort is the order of the result
-    connection.execute("SET enable_progress_bar = false")
-    table = _table(file)
-    try:
-        described = connection.sql(f"DESCRIBE FROM {table}").fetchall()
-    except duck.DuckError as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    found = {name: duck_type for name, duck_type, *_ in described}
+    connection, table, found = opened(file)
     query = _query(event, table, found, stretch or Stretch(), str(file))
     return _merged(event, file, _rows(connection, query, file))
 
@@ -104,17 +97,6 @@ def _rows(connection: duck.Connection, query: str, file: Path) -> Iterator[_Row]
         raise ConfigError(f"{file}: cannot be replayed: {error}") from error
     finally:
         connection.close()
-
-
-def _table(file: Path) -> str:
-    """What to select from. CSV is read as text, so that ids keep their zeros and money its digits."""
-    if not file.is_file():
-        raise ConfigError(f"{file}: there is no such file")
-    if file.name.lower().endswith(_PARQUET):
-        return f"read_parquet({literal(str(file))})"
-    if file.name.lower().endswith(_CSV):
-        return f"read_csv({literal(str(file))}, all_varchar = true)"
-    raise ConfigError(f"{file}: expected a file named .parquet, .csv or .csv.gz")
 
 
 def _query(event: EventSpec, table: str, found: dict[str, str], stretch: Stretch, file: str) -> str:
