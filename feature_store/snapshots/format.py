@@ -33,7 +33,7 @@ _LEVEL = 1
 Arrays = dict[str, np.ndarray]
 
 
-class Position(msgspec.Struct, frozen=True):
+class PartitionPosition(msgspec.Struct, frozen=True):
     """Where the state of one source partition stands.
 
     ``events`` and ``outcomes`` are the next offsets of the two inputs, ``route_seq`` the last delta that was
@@ -59,7 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     pipeline: str
     unit: str
-    positions: dict[int, Position]
+    positions: dict[int, PartitionPosition]
     layouts: dict[str, str]
     seq: int
     taken_at: int
@@ -77,7 +77,7 @@ class _Entry(msgspec.Struct, frozen=True):
 class _Header(msgspec.Struct, frozen=True):
     pipeline: str
     unit: str
-    positions: dict[str, Position]
+    positions: dict[str, PartitionPosition]
     layouts: dict[str, str]
     seq: int
     taken_at: int

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from feature_store.errors import CorruptSnapshotError
-from feature_store.snapshots import Position, Snapshot
+from feature_store.snapshots import PartitionPosition, Snapshot
 from feature_store.snapshots.format import decode_snapshot, encode_snapshot
 
 RANDOM = np.random.default_rng(5)
 SNAPSHOT = Snapshot(
     pipeline="payments",
     unit="partition-3",
-    positions={3: Position(1_000, 17, 40, 6, 2_000, "ab" * 16)},
+    positions={3: PartitionPosition(1_000, 17, 40, 6, 2_000, "ab" * 16)},
     layouts={"customer_id": "0a1b"},
     seq=998,
     taken_at=1_767_571_200_000_000,

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from feature_store.errors import ConfigError, StorageError
-from feature_store.snapshots import ObjectFolder, Position, Shelf, Snapshot, SnapshotWriter, open_folder
+from feature_store.snapshots import ObjectFolder, PartitionPosition, Shelf, Snapshot, SnapshotWriter, open_folder
 from feature_store.snapshots.store import in_memory
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def snapshot(number: int, unit: str = "partition-0", pipeline: str = "payments") -> Snapshot:
     arrays = {"a": np.arange(number)}
-    return Snapshot(pipeline, unit, {0: Position(number)}, {"g": "h"}, number, number, arrays)
+    return Snapshot(pipeline, unit, {0: PartitionPosition(number)}, {"g": "h"}, number, number, arrays)
 
 
 @pytest.fixture(params=["folder", "memory"])
