@@ -1,0 +1,172 @@
+"""The same stream through each way of computing its features: one matrix per step, None where not asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from feature_store.columns import to_arrow
+from feature_store.log import delta_schema, event_schema
+from feature_store.store import FeatureStore
+from tests.support.oracle import Delta, Event, Oracle
+from tests.support.streams import PARTITIONS
+from tests.support.streams_pipeline import MEANING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.expressions import Matrix
+    from tests.support.oracle_numbers import Expected
+    from tests.support.streams import Step
+
+    Play = Callable[[Pipeline, Sequence[Step]], list[Matrix | None]]
+
+Record = TypeVar("Record", Event, Delta)
+
+
+def expected(pipeline: Pipeline, steps: Sequence[Step]) -> list[list[list[Expected]]]:
+    """What the oracle says, per step and event."""
+    oracle = Oracle(pipeline, MEANING)
+    history: list[Event | Delta] = []
+    found = []
+    for step in steps:
+        seen = [*history, *step.deltas, *step.events]
+        found.append([oracle.vector(event, seen) for event in step.events])
+        if step.commits:
+            history = seen
+    return found
+
+
+def online(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
+    """One store that lives through all of it."""
+    store = new_store(pipeline)
+    return [run(pipeline, store, step) for step in steps]
+
+
+def replayed(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
+    """A new store after every hand-over, filled from what was applied."""
+    store = new_store(pipeline)
+    found: list[Matrix | None] = []
+    for n, step in enumerate(steps):
+        found.append(run(pipeline, store, step))
+        if step.hands_over:
+            store = new_store(pipeline)
+            for past in steps[: n + 1]:
+                if past.commits:
+                    replay(pipeline, store, past.deltas, past.events)
+    return found
+
+
+def replayed_at_once(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
+    """A new store after every hand-over, filled with all events and then all deltas in one go."""
+    store = new_store(pipeline)
+    found: list[Matrix | None] = []
+    for n, step in enumerate(steps):
+        found.append(run(pipeline, store, step))
+        if step.hands_over:
+            store = new_store(pipeline)
+            past = [each for each in steps[: n + 1] if each.commits]
+            deltas = [delta for each in past for delta in each.deltas]
+            replay(pipeline, store, deltas, [event for each in past for event in each.events])
+    return found
+
+
+def reloaded(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
+    """A new store after every hand-over, loaded with what the old one exported."""
+    store = new_store(pipeline)
+    found: list[Matrix | None] = []
+    for step in steps:
+        found.append(run(pipeline, store, step))
+        if step.hands_over:
+            store = reload(pipeline, store)
+    return found
+
+
+def new_store(pipeline: Pipeline) -> FeatureStore:
+    """An empty store that holds every partition."""
+    store = FeatureStore(pipeline)
+    for partition in range(PARTITIONS):
+        store.add_partition(partition)
+    return store
+
+
+def reload(pipeline: Pipeline, store: FeatureStore) -> FeatureStore:
+    """A new store with the committed state of this one."""
+    fresh = FeatureStore(pipeline)
+    for partition in range(PARTITIONS):
+        fresh.add_partition(partition)
+        fresh.load(partition, store.export(partition))
+    fresh.load(None, store.export(None))
+    return fresh
+
+
+def run(pipeline: Pipeline, store: FeatureStore, step: Step) -> Matrix:
+    """One transaction."""
+    if step.deltas:
+        store.learn(deltas_of(pipeline, step.deltas))
+    found = store.observe(events_of(pipeline, step.events), [event.partition for event in step.events])
+    store.decided(np.array([event.let_through for event in step.events], np.bool_))
+    if step.commits:
+        store.commit()
+    else:
+        store.rollback()
+    return found
+
+
+def replay(pipeline: Pipeline, store: FeatureStore, deltas: Sequence[Delta], events: Sequence[Event]) -> None:
+    """Apply what was applied before, as recovery does."""
+    if deltas:
+        store.learn(deltas_of(pipeline, deltas))
+    partitions = [event.partition for event in events]
+    let_through = np.array([event.let_through for event in events], np.bool_)
+    store.apply(events_of(pipeline, events), partitions, let_through)
+    store.commit()
+
+
+def events_of(pipeline: Pipeline, events: Sequence[Event]) -> pa.RecordBatch:
+    """The events as a scorer holds them."""
+    schema = event_schema(pipeline.event)
+    columns = [
+        to_arrow(spec.type, [event.values[name] for event in events])
+        for name, spec in pipeline.event.fields.items()
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def deltas_of(pipeline: Pipeline, deltas: Sequence[Delta]) -> pa.RecordBatch:
+    """The deltas as a scorer holds them."""
+    schema = delta_schema(pipeline)
+    plain: dict[str, list[Any]] = {
+        "seq": [delta.seq for delta in deltas],
+        "route_seq": [delta.seq + 1 for delta in deltas],
+        "source_partition": [delta.partition for delta in deltas],
+        "event_id": [delta.entity["id"] for delta in deltas],
+        "event_time": [delta.event_time for delta in deltas],
+        "fraud": [delta.fraud for delta in deltas],
+        "let_through": [delta.let_through for delta in deltas],
+    }
+    entity = {
+        f"entity_{name}": to_arrow(pipeline.event.fields[name].type, [delta.entity[name] for delta in deltas])
+        for name in pipeline.outcome_fields
+    }
+    columns = [
+        entity[field.name] if field.name in entity else pa.array(plain[field.name], field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def differences(pipeline: Pipeline, steps: Sequence[Step], found: Sequence[Matrix | None]) -> Iterator[str]:
+    """Every value that the oracle does not allow, in words; late events are not compared."""
+    names = [feature.name for feature in pipeline.feature_vector]
+    for n, (step, matrix, right) in enumerate(zip(steps, found, expected(pipeline, steps), strict=True)):
+        if matrix is None:
+            continue
+        assert matrix.shape == (len(step.events), len(names))
+        for row, (late, wanted) in enumerate(zip(step.late, right, strict=True)):
+            for name, value, allowed in zip(names, matrix[row].tolist(), wanted, strict=True):
+                if not late and not allowed.allows(value):
+                    yield f"step {n}, event {row}: {name} is {value!r}; the oracle says {allowed}"
