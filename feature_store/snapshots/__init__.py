@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from feature_store.snapshots.format import PartitionPosition, Snapshot
 from feature_store.snapshots.shelf import Shelf
+from feature_store.snapshots.state import capture, install, units_of
 from feature_store.snapshots.store import ObjectFolder, open_folder
 from feature_store.snapshots.writer import SnapshotWriter
 
-__all__ = ["ObjectFolder", "PartitionPosition", "Shelf", "Snapshot", "SnapshotWriter", "open_folder"]
+__all__ = [
+    "ObjectFolder",
+    "PartitionPosition",
+    "Shelf",
+    "Snapshot",
+    "SnapshotWriter",
+    "capture",
+    "install",
+    "open_folder",
+    "units_of",
+]

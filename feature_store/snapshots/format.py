@@ -84,15 +84,17 @@ class _Header(msgspec.Struct, frozen=True):
     arrays: list[_Entry]
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
+def encode_snapshot(snapshot: Snapshot) -> memoryview:
     """The object of a snapshot. Raises TypeError for an array that is not plain numbers."""
     codec = pa.Codec(_CODEC, compression_level=_LEVEL)
-    entries, blocks, offset = [], [], 0
+    entries: list[_Entry] = []
+    blocks: list[pa.Buffer] = []
+    offset = 0
     for name, array in snapshot.arrays.items():
         plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         if plain.dtype.kind not in _PLAIN:
             raise TypeError(f"{name}: a snapshot holds plain arrays, not {plain.dtype}")
-        block = codec.compress(plain.reshape(-1).view(np.uint8).data) if plain.nbytes else b""
+        block = codec.compress(plain.reshape(-1).view(np.uint8).data) if plain.nbytes else pa.py_buffer(b"")
         entries.append(_Entry(name, plain.dtype.str, list(array.shape), offset, len(block)))
         blocks.append(block)
         offset += len(block)
@@ -107,11 +109,19 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
             entries,
         )
     )
-    parts = [_START.pack(MAGIC, VERSION, len(header)), header, *blocks]
-    digest = hashlib.sha256()
+    return _joined([_START.pack(MAGIC, VERSION, len(header)), header, *blocks])
+
+
+def _joined(parts: list[bytes | pa.Buffer]) -> memoryview:
+    """The parts and their digest as one piece; joining bytes would hold the GIL for all of it."""
+    data = np.empty(sum(map(len, parts)) + _DIGEST, np.uint8)
+    digest, end = hashlib.sha256(), 0
     for part in parts:
         digest.update(part)
-    return b"".join([*parts, digest.digest()])
+        data[end : end + len(part)] = np.frombuffer(memoryview(part), np.uint8)
+        end += len(part)
+    data[end:] = np.frombuffer(digest.digest(), np.uint8)
+    return data.data
 
 
 def decode_snapshot(data: bytes) -> Snapshot:

@@ -39,7 +39,7 @@ class ObjectFolder:
     def __str__(self) -> str:
         return self._text
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         """Write an object; an older one of this name is replaced in one go."""
         with self._told(f"write {name}"):
             self._store.put(name, data)

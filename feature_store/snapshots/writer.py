@@ -20,8 +20,9 @@ _log = structlog.get_logger()
 
 
 class SnapshotWriter:
-    """Takes a snapshot when it has none at hand. ``failed`` is told why one could not be written, in the
-    writer's own thread.
+    """Writes what it is given in one go, and takes no more until that is written.
+
+    ``failed`` is told why a snapshot could not be written, in the writer's own thread.
     """
 
     def __init__(self, shelf: Shelf, failed: Callable[[str], None]) -> None:
@@ -31,21 +32,27 @@ class SnapshotWriter:
 
     @property
     def busy(self) -> bool:
-        """Whether one is being written: until it is, no other is taken."""
+        """Whether anything is being written."""
         return self._thread is not None and self._thread.is_alive()
 
-    def write(self, snapshot: Snapshot) -> bool:
-        """Begin to write; False where the last one is not yet written."""
+    def write(self, *snapshots: Snapshot) -> bool:
+        """Begin to write; False where the last ones are not yet written."""
         if self.busy:
             return False
-        self._thread = threading.Thread(target=self._write, args=(snapshot,), name="snapshot", daemon=True)
+        self._thread = threading.Thread(
+            target=self._write_all, args=(snapshots,), name="snapshots", daemon=True
+        )
         self._thread.start()
         return True
 
-    def wait(self) -> None:
-        """Return when nothing is being written."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when nothing is being written, after ``seconds`` at the latest."""
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(seconds)
+
+    def _write_all(self, snapshots: tuple[Snapshot, ...]) -> None:
+        for snapshot in snapshots:
+            self._write(snapshot)
 
     def _write(self, snapshot: Snapshot) -> None:
         started = time.monotonic()
@@ -56,8 +63,7 @@ class SnapshotWriter:
         except Exception as error:  # noqa: BLE001  (whatever it is, scoring goes on)
             self._tell(snapshot, f"{type(error).__name__}: {error}")
         else:
-            seconds = round(time.monotonic() - started, 3)
-            _log.info("snapshot_written", snapshot=name, seconds=seconds)
+            _log.info("snapshot_written", snapshot=name, seconds=round(time.monotonic() - started, 3))
 
     def _tell(self, snapshot: Snapshot, why: str) -> None:
         _log.error("snapshot_not_written", unit=snapshot.unit, why=why)

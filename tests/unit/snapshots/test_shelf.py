@@ -12,7 +12,14 @@ import pytest
 import structlog
 
 from feature_store.errors import ConfigError, StorageError
-from feature_store.snapshots import ObjectFolder, PartitionPosition, Shelf, Snapshot, SnapshotWriter, open_folder
+from feature_store.snapshots import (
+    ObjectFolder,
+    PartitionPosition,
+    Shelf,
+    Snapshot,
+    SnapshotWriter,
+    open_folder,
+)
 from feature_store.snapshots.store import in_memory
 
 if TYPE_CHECKING:
@@ -141,7 +148,7 @@ class SlowFolder(ObjectFolder):
         self.let = threading.Event()
         self.broken = False
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         self.reached.set()
         assert self.let.wait(30)
         if self.broken:
