@@ -32,7 +32,8 @@ class Decision(msgspec.Struct, frozen=True):
     lets an event through. ``propensity`` is the probability with which the event was let through: 1.0
     where the policy approved it, the control group's rate where it did not. ``score`` is a calibrated
     probability, None where no model gave one: ``fallback`` then says why (``cold_start``: no champion;
-    ``no_score``: it gave no finite number), and the cold-start rules decided.
+    ``no_score``: it gave no finite number), and the cold-start rules decided. ``late``: the event came later
+    than ``features.lateness``, so its windows may have been cut short.
     """
 
     event_id: str
@@ -50,3 +51,4 @@ class Decision(msgspec.Struct, frozen=True):
     shadow: dict[str, float]
     release: int
     source: Source
+    late: bool = False

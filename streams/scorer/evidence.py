@@ -64,6 +64,7 @@ def decisions(
             shadow={},
             release=epoch,
             source=Source(topic, record.partition, record.offset),
+            late=accepted.late[i],
         )
         found.append(Decided(record, event_id, evidence.models[i], _encode(message)))
     return found

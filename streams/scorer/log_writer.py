@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from feature_store.log import LogMeta, encode_log, log_schema
+from streams.scorer.deltas import OutcomePosition, deltas_of
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from streams.scorer.intake import Sorted
 
 MAX_MESSAGE_BYTES = 4_000_000
+
+
+class Stretch(NamedTuple):
+    """What a step covers of one partition: offsets of events, and where its outcomes stand after it."""
+
+    first: int
+    end: int
+    outcomes: OutcomePosition
 
 
 class LogWriter:
@@ -35,50 +44,56 @@ class LogWriter:
     def write(
         self,
         epoch: int,
-        stretches: dict[int, tuple[int, int]],
+        stretches: dict[int, Stretch],
+        deltas: pa.RecordBatch,
         found: Sorted,
-        event_columns: list[pa.Array[Any]],
+        events: pa.RecordBatch,
         matrix: Matrix,
         evidence: Evidence,
         first_seq: int,
     ) -> list[LogMessage]:
-        """One or more messages for every partition in ``stretches`` (partition -> first and next offset)."""
-        rows = self._rows(found, event_columns, matrix, evidence, first_seq)
+        """One or more messages for every partition in ``stretches``; the first event has ``first_seq``."""
+        rows = self._rows(found, events, matrix, evidence, first_seq)
         partitions = np.array([record.partition for record in found.accepted.records], np.int64)
         messages = []
-        for partition, (first, end) in stretches.items():
+        for partition, stretch in stretches.items():
             meta = LogMeta(
                 pipeline=self._pipeline.name,
                 topic=self._pipeline.topics.events,
                 partition=partition,
-                first_offset=first,
-                next_offset=end,
+                first_offset=stretch.first,
+                next_offset=stretch.end,
                 release_epoch=epoch,
                 policy_offset=-1,
                 duplicates=[r.offset for r in found.duplicates if r.partition == partition],
                 dead_letters=[r.record.offset for r in found.refused if r.record.partition == partition],
                 hashes=self._hashes,
+                outcomes_offset=stretch.outcomes.offset,
+                route_seq=stretch.outcomes.route_seq,
             )
-            mine = rows
+            mine, learned = rows, deltas
             if len(stretches) > 1:
-                mine = rows.take(np.flatnonzero(partitions == partition))
-            messages += [LogMessage(partition, m) for m in self._split(mine, meta)]
+                mine, learned = (
+                    rows.take(np.flatnonzero(partitions == partition)),
+                    deltas_of(partition, deltas),
+                )
+            messages += [LogMessage(partition, m) for m in self._split(mine, meta, learned)]
         return messages
 
     def _rows(
         self,
         found: Sorted,
-        event_columns: list[pa.Array[Any]],
+        events: pa.RecordBatch,
         matrix: Matrix,
         evidence: Evidence,
         first_seq: int,
     ) -> pa.RecordBatch:
         accepted, n = found.accepted, len(found.accepted.records)
-        columns: list[Any] = list(event_columns)
+        columns: list[Any] = list(events.columns)
         if self._own_id:
             columns.append(accepted.ids)
         if self._own_time:
-            columns.append(event_columns[self._time_position])
+            columns.append(events.column(self._time_position))
         columns += [
             np.zeros(n, np.int8),
             np.arange(first_seq, first_seq + n),
@@ -87,7 +102,7 @@ class LogWriter:
             [record.record_time_ms for record in accepted.records],
             [record.arrived_at for record in accepted.records],
             accepted.digests,
-            [False] * n,
+            accepted.late,
         ]
         missing = np.isnan(matrix)
         columns += [pa.array(matrix[:, i], mask=missing[:, i]) for i in range(matrix.shape[1])]
@@ -110,14 +125,22 @@ class LogWriter:
         ]
         return pa.record_batch(arrays, schema=self._schema)
 
-    def _split(self, rows: pa.RecordBatch, meta: LogMeta) -> list[bytes]:
-        message = encode_log(rows, meta)
-        if len(message) <= self._max_bytes or rows.num_rows <= 1:
+    def _split(self, rows: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch) -> list[bytes]:
+        message = encode_log(rows, meta, deltas)
+        if len(message) <= self._max_bytes or rows.num_rows + deltas.num_rows <= 1:
             return [message]
+        if rows.num_rows and deltas.num_rows:  # deltas were applied first
+            left, right = _cut(meta, meta.first_offset)
+            return self._split(rows.slice(0, 0), left, deltas) + self._split(rows, right, deltas.slice(0, 0))
+        if deltas.num_rows:
+            half = deltas.num_rows // 2
+            left, right = _cut(meta, meta.first_offset)
+            return self._split(rows, left, deltas.slice(0, half)) + self._split(
+                rows, right, deltas.slice(half)
+            )
         half = rows.num_rows // 2
-        border = rows.column("source_offset")[half].as_py()
-        left, right = _cut(meta, border)
-        return self._split(rows.slice(0, half), left) + self._split(rows.slice(half), right)
+        left, right = _cut(meta, rows.column("source_offset")[half].as_py())
+        return self._split(rows.slice(0, half), left, deltas) + self._split(rows.slice(half), right, deltas)
 
 
 def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:

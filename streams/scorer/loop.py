@@ -11,9 +11,10 @@ import structlog
 from feature_store.errors import StateError
 from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
 from streams.scorer.core import ScorerCore
+from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
 from streams.scorer.pulse import Pulse
-from streams.scorer.records import SourceRecord
+from streams.scorer.records import SourceDelta, SourceRecord
 from streams.scorer.transaction import Aborted, Transactions
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ class ScorerLoop:
         self._consumer = consumer
         self._transactions = transactions
         self._watcher = watcher
+        self._outcomes = OutcomeFeed(pipeline, bootstrap, alerts.send)
         self._partitions = Partitions(
-            consumer, self._core, pipeline, bootstrap, transactions.joined, watcher.wait_for
+            consumer, self._core, pipeline, bootstrap, self._outcomes, transactions.joined, watcher.wait_for
         )
         self._pulse = Pulse()
 
@@ -76,29 +78,33 @@ class ScorerLoop:
             gc.unfreeze()
             self._watcher.stop()
             self._partitions.close()
+            self._outcomes.close()
 
     def _turn(self) -> None:
         message = self._consumer.poll(_POLL_S)
         self._raise_failures()
         self._pulse.beat(self._watcher.acting.epoch)
-        if message is None:
+        records = []
+        if message is not None:
+            records = self._records([message, *self._consumer.consume(self._max_events - 1, 0)])
+            self._raise_failures()
+        deltas = self._outcomes.poll()
+        if records or deltas:
+            self._step(records, deltas)
+        elif message is None:
             gc.collect(0)
-            return
-        records = self._records([message, *self._consumer.consume(self._max_events - 1, 0)])
-        self._raise_failures()
-        if records:
-            self._step(records)
 
-    def _step(self, records: list[SourceRecord]) -> None:
+    def _step(self, records: list[SourceRecord], deltas: list[SourceDelta]) -> None:
         started = time.perf_counter()
         acting = self._watcher.acting
-        result = self._core.step(records, acting)
+        result = self._core.step(records, acting, deltas)
         try:
             self._transactions.commit(result)
         except Aborted:
             self._core.rollback()
-            self._seek_back(result.positions)
+            self._seek_back({record.partition for record in records})
             return
+        self._outcomes.applied(len(deltas))
         self._core.commit()
         self._alert_of_short_memory()
         self._alert_of_missing_scores(result.unscored, acting)

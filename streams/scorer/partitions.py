@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import ConfigError, StateError
-from streams.kafka import Consumer, KafkaException, TopicPartition
+from streams.kafka import Consumer, TopicPartition
 from streams.kafka.tail import partitions_of, watermarks
+from streams.scorer.committed import committed_positions
 from streams.scorer.recovery import restore
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.core import ScorerCore
+    from streams.scorer.outcomes import OutcomeFeed
+    from streams.scorer.records import Position
 
 _log = structlog.get_logger()
-_TIMEOUT_S = 60.0
 
 
 class Partitions:
@@ -30,6 +32,7 @@ class Partitions:
         core: ScorerCore,
         pipeline: Pipeline,
         bootstrap: str,
+        outcomes: OutcomeFeed,
         joined: Callable[[], None],
         wait_for_epoch: Callable[[int], bool],
     ) -> None:
@@ -42,6 +45,7 @@ class Partitions:
         self._core = core
         self._pipeline = pipeline
         self._bootstrap = bootstrap
+        self._outcomes = outcomes
         self._joined = joined
         self._wait_for_epoch = wait_for_epoch
         self._topic = pipeline.topics.events
@@ -67,14 +71,16 @@ class Partitions:
             return
         try:
             self._joined()
-            committed = self._committed(gained)
-            starts = {p: self._start(p, offset) for p, offset in committed.items()}
+            committed = committed_positions(self._consumer, gained)
+            starts = {p: self._start(p, position) for p, position in committed.items()}
             for partition, offset in starts.items():
                 self._core.add_partition(partition, offset)
             self._refuse_half_a_state()
             restored = restore(self._core, self._pipeline, self._bootstrap, consumer, committed)
             if not self._wait_for_epoch(restored.epoch):
                 _log.warning("release_not_heard_of", epoch=restored.epoch)
+            known = self._core.outcomes
+            self._outcomes.assign({partition: known[partition].offset for partition in starts})
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
             if starts:
                 _log.info("partitions_gained", partitions=sorted(starts), replayed=restored.events)
@@ -84,31 +90,23 @@ class Partitions:
     def _on_revoke(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
         for tp in lost:
             self._core.drop_partition(tp.partition)
+        self._outcomes.drop([tp.partition for tp in lost])
         if self._pipeline.global_features and lost and self._core.positions:
             self.failure = self._half_a_state()
         if lost:
             consumer.incremental_unassign(lost)
             _log.info("partitions_lost", partitions=sorted(tp.partition for tp in lost))
 
-    def _committed(self, gained: list[TopicPartition]) -> dict[int, int | None]:
-        """Partition -> the group's stable offset, None where it has none. Raises KafkaException."""
-        found: dict[int, int | None] = {}
-        for tp in self._consumer.committed(gained, timeout=_TIMEOUT_S):
-            if tp.error is not None:
-                raise KafkaException(tp.error)  # not known is not the same as none
-            found[tp.partition] = tp.offset if tp.offset >= 0 else None
-        return found
-
-    def _start(self, partition: int, committed: int | None) -> int:
+    def _start(self, partition: int, committed: Position | None) -> int:
         low, _ = watermarks(self._consumer, self._topic, partition)
         if committed is None:
             return low
-        if committed < low:
+        if committed.events < low:
             raise StateError(
-                f"{self._topic}/{partition}: events from offset {committed} to {low} were deleted before "
-                "they were decided. Keep events longer, or reset the group if their loss is acceptable"
+                f"{self._topic}/{partition}: events from offset {committed.events} to {low} were deleted "
+                "before they were decided. Keep events longer, or reset the group if their loss is acceptable"
             )
-        return committed
+        return committed.events
 
     def _refuse_half_a_state(self) -> None:
         whole = set(partitions_of(self._consumer, self._topic))

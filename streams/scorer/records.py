@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class SourceRecord(NamedTuple):
@@ -15,6 +15,14 @@ class SourceRecord(NamedTuple):
     value: bytes | None
     record_time_ms: int
     arrived_at: int
+
+
+class SourceDelta(NamedTuple):
+    """One record of the entity-outcomes topic: ``route_seq`` and what follows; None where it was refused."""
+
+    partition: int
+    offset: int
+    values: tuple[Any, ...] | None
 
 
 class Refused(NamedTuple):
@@ -41,6 +49,13 @@ class LogMessage(NamedTuple):
     message: bytes
 
 
+class Position(NamedTuple):
+    """Next offset of a partition's events, and of its entity outcomes."""
+
+    events: int
+    outcomes: int = 0
+
+
 @dataclass
 class StepResult:
     """Everything that one micro-batch adds to Kafka, and the positions after it."""
@@ -48,7 +63,7 @@ class StepResult:
     decided: list[Decided] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     log: list[LogMessage] = field(default_factory=list)
-    positions: dict[int, int] = field(default_factory=dict)
+    positions: dict[int, Position] = field(default_factory=dict)
     duplicates: int = 0
     unscored: int = 0
     """Events for which the champion gave no finite number."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple
 
 from feature_store.errors import StateError
-from feature_store.log import LogMeta, decode_log, log_schema
+from feature_store.log import LogMeta, decode_whole_log
 from streams.kafka import Consumer, read_range
 from streams.kafka.tail import watermarks
+from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition
+from streams.scorer.replay import replay
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.core import ScorerCore
+    from streams.scorer.records import Position
 
-_REPLAY_ROWS = 20_000
 _LOG_PATIENCE_S = 30.0
 _PAUSE_S = 0.05
 
@@ -34,19 +35,23 @@ class Restored(NamedTuple):
 class _PartitionLog:
     """What the log of one partition holds up to its committed offset."""
 
-    committed: int | None
+    committed: Position | None
     position: int | None = None
+    outcomes: OutcomePosition = NOTHING_KNOWN
     beyond: int | None = None
     epoch: int = 0
     batches: list[pa.RecordBatch] = field(default_factory=list)
+    deltas: list[pa.RecordBatch] = field(default_factory=list)
 
     @property
     def ends_early(self) -> bool:
         """Whether more of it should still come."""
-        return self.beyond is None and self.committed is not None and (self.position or 0) < self.committed
+        if self.beyond is not None or self.committed is None:
+            return False
+        return (self.position or 0) < self.committed.events or self.outcomes.offset < self.committed.outcomes
 
-    def add(self, batch: pa.RecordBatch, meta: LogMeta) -> None:
-        if self.committed is None or meta.next_offset > self.committed:
+    def add(self, batch: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch | None) -> None:
+        if self.committed is None or meta.next_offset > self.committed.events:
             self.beyond = meta.next_offset
             return
         if self.position is not None and meta.first_offset != self.position:
@@ -56,13 +61,20 @@ class _PartitionLog:
             )
         self.position = meta.next_offset
         self.epoch = meta.release_epoch
+        self.outcomes = OutcomePosition(meta.outcomes_offset, meta.route_seq)
         self.batches.append(batch)
+        if deltas is not None:
+            self.deltas.append(deltas)
 
 
 def restore(
-    core: ScorerCore, pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, int | None]
+    core: ScorerCore,
+    pipeline: Pipeline,
+    bootstrap: str,
+    probe: Consumer,
+    committed: dict[int, Position | None],
 ) -> Restored:
-    """Rebuild the state of partitions at their ``committed`` offsets.
+    """Rebuild the state of partitions at their ``committed`` positions.
 
     None is a partition of which the group has committed nothing. Raises StateError where the log does not
     reach exactly to a committed offset, or holds events of a partition without one.
@@ -75,29 +87,31 @@ def restore(
                 f"log says that events up to offset {log.beyond} were decided. Did the offsets expire "
                 f"or change their name? Set them to {log.beyond} to go on, or use other topics to start anew"
             )
-        if log.position != log.committed:
+        if log.committed is not None and (log.ends_early or log.position != log.committed.events):
             raise StateError(
-                f"{pipeline.topics.events}/{partition}: the group has committed offset {log.committed}, but "
-                f"the feature log ends at {log.position}. Were the group's offsets changed by hand, or is "
-                f"{pipeline.topics.features!r} kept for too short a time?"
+                f"{pipeline.topics.events}/{partition}: the group has committed offset "
+                f"{log.committed.events} (outcomes {log.committed.outcomes}), but the feature log ends at "
+                f"{log.position} (outcomes {log.outcomes.offset}). Were the group's offsets changed by hand, "
+                f"or is {pipeline.topics.features!r} kept for too short a time?"
             )
     batches = [batch for log in logs.values() for batch in log.batches]
-    replayed = _replay(core, pipeline, batches)
-    for partition, offset in committed.items():
-        if offset is not None:
-            core.restored(partition, offset)
+    deltas = [batch for log in logs.values() for batch in log.deltas]
+    replayed = replay(core, pipeline, batches, deltas)
+    for partition, position in committed.items():
+        if position is not None:
+            core.restored(partition, position.events, logs[partition].outcomes)
     return Restored(replayed, max((log.epoch for log in logs.values()), default=0))
 
 
 def _read_logs(
-    pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, int | None]
+    pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, Position | None]
 ) -> dict[int, _PartitionLog]:
-    """The log of every partition, up to its committed offset.
+    """The log of every partition, up to its committed position.
 
     A transaction's end reaches the topics one after another: the group's offsets may be there before the log.
     """
     topic = pipeline.topics.features
-    logs = {p: _PartitionLog(offset) for p, offset in committed.items()}
+    logs = {p: _PartitionLog(position) for p, position in committed.items()}
     read = {p: watermarks(probe, topic, p)[0] for p in committed}
     deadline = time.monotonic() + _LOG_PATIENCE_S
     while True:
@@ -106,65 +120,8 @@ def _read_logs(
             value, partition = message.value(), message.partition()
             if partition is None or not isinstance(value, bytes):
                 continue
-            batch, meta = decode_log(value)
-            logs[partition].add(batch, meta)
+            logs[partition].add(*decode_whole_log(value))
         read = ends
         if not any(log.ends_early for log in logs.values()) or time.monotonic() > deadline:
             return logs
         time.sleep(_PAUSE_S)
-
-
-def _replay(core: ScorerCore, pipeline: Pipeline, batches: list[pa.RecordBatch]) -> int:
-    if not batches:
-        return 0
-    schema = _replayed_schema(pipeline)
-    table = pa.concat_tables([_replayed(pipeline, batch, schema) for batch in batches])
-    order = np.argsort(table.column("seq").to_numpy(), kind="stable")
-    table = table.take(order).combine_chunks()
-    for start in range(0, table.num_rows, _REPLAY_ROWS):
-        for batch in table.slice(start, _REPLAY_ROWS).combine_chunks().to_batches():
-            _apply(core, pipeline, batch)
-    return table.num_rows
-
-
-def _replayed_schema(pipeline: Pipeline) -> pa.Schema:
-    full = log_schema(pipeline)
-    wanted = [*pipeline.event.fields, "event_id", "seq", "source_partition", "arrived_at", "body_digest"]
-    return pa.schema([full.field(name) for name in dict.fromkeys(wanted)])
-
-
-def _replayed(pipeline: Pipeline, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    """What recovery needs of a batch; a field that was declared later is null in it.
-
-    Raises StateError where such a field is required, or has another type now: state would be another one.
-    """
-    columns: list[Any] = []
-    for wanted in schema:
-        if wanted.name not in batch.schema.names:
-            spec = pipeline.event.fields.get(wanted.name)
-            if spec is None or spec.required:
-                raise StateError(
-                    f"event.fields: {wanted.name!r} is required, but events that were decided before do not "
-                    "have it; declare it with required: false, or use other topics to start anew"
-                )
-            columns.append(pa.nulls(batch.num_rows, wanted.type))
-            continue
-        column = batch.column(wanted.name)
-        if column.type != wanted.type:
-            raise StateError(
-                f"event.fields: {wanted.name!r} was {column.type} in events that were decided before and is "
-                f"{wanted.type} now; give the field another name, or use other topics to start anew"
-            )
-        columns.append(column)
-    return pa.table(columns, schema=schema)
-
-
-def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch) -> None:
-    partitions: list[Any] = batch.column("source_partition").to_pylist()
-    arrivals: list[Any] = batch.column("arrived_at").cast(pa.int64()).to_pylist()
-    digests: list[Any] = batch.column("body_digest").to_pylist()
-    ids = [str(value) for value in batch.column("event_id").to_pylist()]
-    last_seq: Any = batch.column("seq")[-1].as_py()
-    for partition, event_id, body, arrival in zip(partitions, ids, digests, arrivals, strict=True):
-        core.intake.filter_of(partition).remember(event_id, body, arrival)
-    core.restore(partitions, batch.select(list(pipeline.event.fields)), last_seq)

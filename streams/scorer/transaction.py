@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import StateError
-from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Producer
+from streams.scorer.committed import to_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +75,7 @@ class Transactions:
         try:
             self._insist("begin_transaction", self._producer.begin_transaction)
             self._send(result)
-            offsets = [
-                TopicPartition(self._topics.events, partition, offset)
-                for partition, offset in result.positions.items()
-            ]
+            offsets = [to_offset(self._topics.events, p, at) for p, at in result.positions.items()]
             self._insist(
                 "send_offsets",
                 lambda: self._producer.send_offsets_to_transaction(

@@ -6,7 +6,6 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 import pytest
 
 from feature_store.clock import StreamClock
@@ -15,7 +14,8 @@ from streams.models.champion import load_champion
 from streams.models.watcher import Acting
 from streams.scorer.core import ScorerCore
 from streams.scorer.log_writer import LogWriter
-from streams.scorer.records import SourceRecord, StepResult
+from streams.scorer.records import Position, SourceRecord, StepResult
+from streams.scorer.replay import replay
 from tests.support.models import small_model
 from tests.support.payments import MONDAY, SECOND, encoded, private_pipeline
 
@@ -104,7 +104,7 @@ def test_every_source_offset_is_accounted_for_by_the_log_alone(core: ScorerCore)
     assert meta.dead_letters == [1, 4, 6, 8]
     reasons = [refused.reason for refused in result.refused]
     assert reasons == ["not_json", "id_reused", "wrong_key", "future_event"]
-    assert result.positions == {0: 9}
+    assert result.positions == {0: Position(9)}
 
 
 def test_a_batch_of_nothing_but_garbage_still_moves_the_log_and_the_offsets(core: ScorerCore) -> None:
@@ -112,7 +112,7 @@ def test_a_batch_of_nothing_but_garbage_still_moves_the_log_and_the_offsets(core
     batch, meta = decode_log(result.log[0].message)
     assert batch.num_rows == 0
     assert (meta.dead_letters, meta.next_offset) == ([0, 1], 2)
-    assert result.positions == {0: 2}
+    assert result.positions == {0: Position(2)}
     assert result.decided == []
 
 
@@ -146,10 +146,7 @@ def test_state_restored_from_the_log_gives_the_features_of_an_uninterrupted_run(
     expected = whole.step(rest, COLD)
 
     fresh = new_core(pipeline)
-    merged = pa.Table.from_batches([log.replace_schema_metadata(None) for log in logs]).sort_by("seq")
-    batch = merged.combine_chunks().to_batches()[0]
-    partitions: list[Any] = batch.column("source_partition").to_pylist()
-    fresh.restore(partitions, batch.select(list(pipeline.event.fields)), 200)
+    assert replay(fresh, pipeline, logs) == 200
     for partition, end in ((0, 199), (1, 200)):
         fresh.restored(partition, end)
     found = fresh.step(rest, COLD)

@@ -15,7 +15,7 @@ from streams.models.champion import load_champion
 from streams.models.watcher import Acting
 from streams.scorer.core import ScorerCore
 from streams.scorer.records import SourceRecord, StepResult
-from streams.scorer.recovery import _replay
+from streams.scorer.replay import replay
 from tests.support.models import small_model
 from tests.support.payments import MONDAY, SECOND, encoded, private_pipeline, shipped_tree
 
@@ -125,7 +125,7 @@ def test_whole_numbers_as_ids_are_known_again_after_a_restart(tmp_path: Path) ->
     events = [payment(n, event_id=n) for n in range(3)]
     batch, _ = decode_log(core_of(pipeline).step(events, COLD).log[0].message)
     restored = core_of(pipeline)
-    assert _replay(restored, pipeline, [batch]) == 3
+    assert replay(restored, pipeline, [batch]) == 3
     assert restored.step(events, COLD).duplicates == 3
 
 
@@ -150,5 +150,6 @@ def test_ids_past_the_window_do_not_pile_up_while_the_log_is_replayed(tmp_path: 
         core.commit()
         for event_id in range(10):
             restored.intake.filter_of(0).remember(f"e{10 * hour + event_id}", b"", later[0].arrived_at)
-        restored.restore([0] * 10, batch.select(list(pipeline.event.fields)), 10 * hour + 10)
+        let_through = np.ones(10, np.bool_)
+        restored.restore([0] * 10, batch.select(list(pipeline.event.fields)), let_through, 10 * hour + 10)
     assert len(restored.intake.filter_of(0)) == 10

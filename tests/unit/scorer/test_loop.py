@@ -86,6 +86,16 @@ class Commits:
         self.committed.append(result)
 
 
+class Alerts:
+    """What was raised."""
+
+    def __init__(self) -> None:
+        self.raised: list[str] = []
+
+    def send(self, kind: str, *_: Any) -> None:
+        self.raised.append(kind)
+
+
 class Watcher:
     """No model."""
 
@@ -98,7 +108,7 @@ class Watcher:
 
 def loop_of(client: Client, commits: Commits, folder: Path) -> ScorerLoop:
     _, pipeline = private_pipeline(folder, "unit")
-    parts: list[Any] = [client, commits, Watcher(), StreamClock(), None]
+    parts: list[Any] = [client, commits, Watcher(), StreamClock(), Alerts()]
     loop = ScorerLoop(pipeline, "nowhere", *parts)
     for partition in (0, 1):
         loop._core.add_partition(partition, 0)

@@ -12,7 +12,7 @@ from feature_store.log import decode_log
 from streams.models.watcher import Acting
 from streams.scorer.core import ScorerCore
 from streams.scorer.records import SourceRecord
-from streams.scorer.recovery import _replay
+from streams.scorer.replay import replay
 from tests.support.payments import MONDAY, SECOND, encoded, pipeline_of, shipped_tree
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_an_optional_field_that_was_declared_later_is_null_before(tmp_path: Path
     history = logged(uninterrupted, 0, 100)
     after = declared(tmp_path, basket={"type": "string", "required": False})
     core = new_core(after)
-    assert _replay(core, after, [history]) == 100
+    assert replay(core, after, [history]) == 100
     core.restored(0, 100)
     names = [feature.name for feature in before.feature_vector]
     expected = logged(uninterrupted, 100, 50).select(names)
@@ -73,4 +73,4 @@ def test_what_would_make_another_state_is_refused_by_name(
     history = logged(new_core(declared(tmp_path)), 0, 10)
     after = declared(tmp_path, **field)
     with pytest.raises(StateError, match=said):
-        _replay(new_core(after), after, [history])
+        replay(new_core(after), after, [history])

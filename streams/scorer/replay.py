@@ -1,0 +1,111 @@
+"""Committed batches of the feature log, applied to a core in the order in which they were applied before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from feature_store.declaration.decision import Action
+from feature_store.errors import StateError
+from feature_store.log import delta_schema, log_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.scorer.core import ScorerCore
+
+_REPLAY_ROWS = 20_000
+
+
+def replay(
+    core: ScorerCore,
+    pipeline: Pipeline,
+    batches: Sequence[pa.RecordBatch],
+    deltas: Sequence[pa.RecordBatch] = (),
+) -> int:
+    """Apply rows and outcome deltas in applied order; the number of rows.
+
+    Raises StateError where they do not fit what is declared.
+    """
+    rows = _in_order([_replayed(pipeline, batch) for batch in batches], _replayed_schema(pipeline))
+    known = deltas if pipeline.outcome_fields else ()
+    learned = _in_order([_relearned(pipeline, batch) for batch in known], delta_schema(pipeline))
+    # How many rows were applied before each delta; deltas between the same two rows go together.
+    borders, starts = np.unique(np.searchsorted(_seqs(rows), _seqs(learned)), return_index=True)
+    ends = np.append(starts, learned.num_rows)[1:]
+    done = 0
+    for border, start, end in zip(borders, starts, ends, strict=True):
+        _apply_all(core, pipeline, rows.slice(done, border - done))
+        for batch in learned.slice(start, end - start).to_batches():
+            core.restore_deltas(batch)
+        done = border
+    _apply_all(core, pipeline, rows.slice(done))
+    return rows.num_rows
+
+
+def _in_order(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    table = pa.concat_tables(tables) if tables else schema.empty_table()
+    return table.take(np.argsort(_seqs(table), kind="stable")).combine_chunks()
+
+
+def _seqs(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return table.column("seq").to_numpy()
+
+
+def _apply_all(core: ScorerCore, pipeline: Pipeline, rows: pa.Table) -> None:
+    for batch in rows.to_batches(max_chunksize=_REPLAY_ROWS):
+        _apply(core, pipeline, batch)
+
+
+def _replayed_schema(pipeline: Pipeline) -> pa.Schema:
+    full = log_schema(pipeline)
+    own = ["event_id", "seq", "source_partition", "arrived_at", "body_digest", "action"]
+    wanted = [*pipeline.event.fields, *own]
+    return pa.schema([full.field(name) for name in dict.fromkeys(wanted)])
+
+
+def _replayed(pipeline: Pipeline, batch: pa.RecordBatch) -> pa.Table:
+    """What is needed of a batch of rows; a field that was declared later is null in it.
+
+    Raises StateError where such a field is required, or has another type now: state would be another one.
+    """
+    schema = _replayed_schema(pipeline)
+    for name, spec in pipeline.event.fields.items():
+        if spec.required and name not in batch.schema.names:
+            raise StateError(
+                f"event.fields: {name!r} is required, but events that were decided before do not have it; "
+                "declare it with required: false, or use other topics to start anew"
+            )
+    return pa.table([_column(batch, wanted) for wanted in schema], schema=schema)
+
+
+def _relearned(pipeline: Pipeline, batch: pa.RecordBatch) -> pa.Table:
+    schema = delta_schema(pipeline)
+    return pa.table([_column(batch, wanted) for wanted in schema], schema=schema)
+
+
+def _column(batch: pa.RecordBatch, wanted: pa.Field[Any]) -> Any:
+    if wanted.name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, wanted.type)
+    column = batch.column(wanted.name)
+    if column.type != wanted.type:
+        raise StateError(
+            f"event.fields: {wanted.name!r} was {column.type} in events that were decided before and is "
+            f"{wanted.type} now; give the field another name, or use other topics to start anew"
+        )
+    return column
+
+
+def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch) -> None:
+    partitions: list[Any] = batch.column("source_partition").to_pylist()
+    arrivals: list[Any] = batch.column("arrived_at").cast(pa.int64()).to_pylist()
+    digests: list[Any] = batch.column("body_digest").to_pylist()
+    ids = [str(value) for value in batch.column("event_id").to_pylist()]
+    last_seq: Any = batch.column("seq")[-1].as_py()
+    for partition, event_id, body, arrival in zip(partitions, ids, digests, arrivals, strict=True):
+        core.intake.filter_of(partition).remember(event_id, body, arrival)
+    let_through = np.array(batch.column("action").to_pylist()) == Action.APPROVE.value
+    core.restore(partitions, batch.select(list(pipeline.event.fields)), let_through, last_seq)
