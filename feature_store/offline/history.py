@@ -1,0 +1,109 @@
+"""The stored events as the twin works on them: only the columns that are needed, one number per row.
+
+Users' SQL never runs on the connection that holds the history: rows go through the same shut-off DuckDB as
+in the scorer, so that an expression means the same in both and can read nothing but its event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from feature_store.declaration.features import fields_in
+from feature_store.errors import ContractError
+from feature_store.expressions import Expression, RowQuery
+from feature_store.log import arrow_type
+from feature_store.offline.sql import field, listed, quoted, sql_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from feature_store.declaration.aggregates import Condition
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.duck import Connection
+    from feature_store.offline.scratch import Scratch
+
+_BATCH = 65_536
+_ORDER = ("source_partition", "seq", "decided_seq", "let_through")
+
+
+@dataclass(frozen=True)
+class History:
+    """``rows``: row, the applied order, t (us) and the fields. ``values``: row and what expressions gave."""
+
+    rows: str
+    values: str | None
+    flags: dict[str, str]
+    """Condition -> its boolean column of ``values``."""
+    numbers: dict[str, str]
+    """Row expression -> its float64 column of ``values``."""
+
+
+def take(
+    scratch: Scratch,
+    pipeline: Pipeline,
+    events: str,
+    fields: Iterable[str],
+    expressions: dict[str, str],
+    conditions: Iterable[Condition],
+) -> History:
+    """Number the events and evaluate row expressions and conditions.
+
+    Raises ContractError naming a column that the history lacks, ConfigError for an unsound expression.
+    """
+    wanted = [Expression(name, sql, f"features.rows.{name}") for name, sql in expressions.items()]
+    wanted += [Expression(each.name, each.sql, "features.windows.where") for each in conditions]
+    mentioned = [name for each in wanted for name in fields_in(each.sql, pipeline.event.fields)]
+    rows = _rows(scratch, pipeline, events, dict.fromkeys([*fields, *mentioned]))
+    columns = {each.name: f"x{position}" for position, each in enumerate(wanted)}
+    values = _evaluated(scratch, pipeline, rows, wanted, len(expressions)) if wanted else None
+    flags = {each.name: columns[each.name] for each in wanted[len(expressions) :]}
+    return History(rows, values, flags, {name: columns[name] for name in expressions})
+
+
+def _rows(scratch: Scratch, pipeline: Pipeline, events: str, fields: Iterable[str]) -> str:
+    event = pipeline.event
+    names = dict.fromkeys([event.id, event.time, *fields])
+    _require(scratch.connection, events, [*_ORDER, *names])
+    columns = [
+        f"cast({quoted(name)} as {sql_type(event.fields[name].type)}) as {field(name)}" for name in names
+    ]
+    return scratch.table(
+        f"select row_number() over () - 1 as row, {listed(_ORDER)}, "  # noqa: S608  (quoted names)
+        f"epoch_us(cast({quoted(event.time)} as TIMESTAMP)) as t, {listed(columns)} from {quoted(events)}"
+    )
+
+
+def _require(connection: Connection, relation: str, columns: list[str]) -> None:
+    found = connection.sql(f"select * from {quoted(relation)} limit 0").columns  # noqa: S608
+    if missing := [name for name in columns if name not in found]:
+        raise ContractError(f"{relation}: lacks the columns {', '.join(missing)}")
+
+
+def _evaluated(
+    scratch: Scratch, pipeline: Pipeline, rows: str, wanted: list[Expression], numbers: int
+) -> str:
+    types = pipeline.event.fields
+    names = [name for name in types if any(fields_in(each.sql, [name]) for each in wanted)]
+    schema = pa.schema([pa.field(name, arrow_type(types[name].type)) for name in names] or [_NO_FIELD])
+    selected = [f"{field(name)} as {quoted(name)}" for name in names] or ["0::BIGINT as row"]
+    query = RowQuery(schema, wanted)
+    stream = scratch.connection.sql(
+        f"select {listed(selected)} from {rows} order by row"  # noqa: S608  (quoted names)
+    ).to_arrow_reader(_BATCH)
+    found = [query.numbers(batch.cast(schema)) for batch in stream]
+    matrix = np.concatenate(found) if found else np.empty((0, len(wanted)))
+    columns: dict[str, pa.Array[pa.Scalar[pa.DataType]]] = {"row": pa.array(np.arange(len(matrix)))}
+    for position in range(len(wanted)):
+        column = matrix[:, position]
+        if position < numbers:
+            columns[f"x{position}"] = pa.array(column, from_pandas=True)
+        else:
+            columns[f"x{position}"] = pa.array(np.nan_to_num(column, nan=0.0) != 0.0)
+    return scratch.load(pa.table(columns))
+
+
+_NO_FIELD = pa.field("row", pa.int64())
