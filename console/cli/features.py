@@ -1,16 +1,22 @@
 """``features``: what is declared, in words; computed for a file; checked against what was logged."""
 
 import json
+import time
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from console.cli.options import STATE_DIR, AsJson, Config, StateDir
+
+Engine = Literal["online", "offline"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to ``app``."""
     group = typer.Typer(help="Features: list, compute for a file, check.", no_args_is_help=True)
     group.command("list", epilog="Example: sluicegate features list --config config/payments.yaml")(list_all)
+    group.command(epilog="Example: sluicegate features compute past.parquet --out features.parquet")(compute)
     app.add_typer(group, name="features")
 
 
@@ -28,3 +34,39 @@ def list_all(config: Config = None, state_dir: StateDir = STATE_DIR, as_json: As
         )
     else:
         print_features(found)
+
+
+def compute(
+    file: Annotated[Path, typer.Argument(help="Parquet or CSV, mapped by event.file of the pipeline file")],
+    out: Annotated[Path, typer.Option("--out", help="the Parquet file to write")],
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="the scorer's own, or the same definitions as SQL")
+    ] = "online",
+    config: Config = None,
+    state_dir: StateDir = STATE_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Write the id and every feature of every past event, as a scorer would have computed them.
+
+    Events come by event time, ties in file order; the outcome of a fraud is known event.file.label.delay
+    after it.
+    """
+    from console.pipeline_file import find_config, open_pipeline
+    from console.progress import progress_bar
+    from console.sending import told
+    from training.history.compute import compute_file
+
+    pipeline = open_pipeline(find_config(config), state_dir)
+    began = time.monotonic()
+    with progress_bar() as tell:
+        events = compute_file(pipeline, file, engine, out, tell)
+    seconds = time.monotonic() - began
+    figures = {
+        "file": str(out),
+        "engine": engine,
+        "events": events,
+        "features": len(pipeline.feature_vector),
+        "seconds": round(seconds, 1),
+        "events_per_s": round(events / max(seconds, 1e-3)),
+    }
+    typer.echo(told(figures, as_json=as_json))

@@ -27,7 +27,7 @@ _POSITION, _FRAUD, _MISFIT = "sluicegate row", "sluicegate fraud", "sluicegate m
 
 
 @dataclass(frozen=True)
-class History:
+class PastEvents:
     """Past events, by event time and, where that is equal, in file order.
 
     ``events`` has the types of ``event_schema``; ``fraud`` says of each what the label column says.
@@ -58,7 +58,7 @@ class History:
         return _text(self.events[self.event.key])
 
 
-def read_history(pipeline: Pipeline, file: Path) -> History:
+def read_past_events(pipeline: Pipeline, file: Path) -> PastEvents:
     """The events of ``file`` by the declared mapping, ``event.file``.
 
     Raises ConfigError where the file cannot be read, lacks a column, holds an id twice, or has a value that
@@ -75,9 +75,9 @@ def read_history(pipeline: Pipeline, file: Path) -> History:
     finally:
         connection.close()
     fraud = rows[_FRAUD].to_numpy()
-    history = History(rows.select(list(event.fields)).cast(event_schema(event)), fraud, event)
-    _refuse_twice(history, file)
-    return history
+    past = PastEvents(rows.select(list(event.fields)).cast(event_schema(event)), fraud, event)
+    _refuse_twice(past, file)
+    return past
 
 
 def _query(event: EventSpec, table: str, columns: dict[str, str], found: dict[str, str], file: str) -> str:
@@ -132,8 +132,8 @@ def _refuse_misfit(
     )
 
 
-def _refuse_twice(history: History, file: Path) -> None:
-    ids = history.ids
+def _refuse_twice(past: PastEvents, file: Path) -> None:
+    ids = past.ids
     if pc.count_distinct(ids).as_py() == len(ids):
         return
     counts: Any = pc.value_counts(ids)

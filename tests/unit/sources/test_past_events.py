@@ -17,7 +17,7 @@ from feature_store.decode import EventDecoder
 from feature_store.errors import ConfigError
 from feature_store.log import event_schema
 from feature_store.units import to_micros
-from streams.sources.history import read_history
+from streams.sources.past_events import read_past_events
 from streams.sources.replay import replay
 
 if TYPE_CHECKING:
@@ -75,20 +75,20 @@ def written(rows: pa.Table, folder: Path, name: str = "past.parquet") -> Path:
 @pytest.mark.parametrize("name", ["past.parquet", "past.csv"])
 def test_rows_take_their_declared_types_by_event_time(pipeline: Pipeline, tmp_path: Path, name: str) -> None:
     file = written(table([2.0, 0.5, 1.0], FRAUD=[1, 0, 0]), tmp_path, name)
-    history = read_history(pipeline, file)
-    assert history.events.schema.equals(event_schema(pipeline.event))
-    assert history.ids.to_pylist() == ["01", "02", "00"]
-    assert history.keys.to_pylist() == ["8", "9", "7"]
-    assert history.times.tolist() == [to_micros(START + timedelta(hours=h)) for h in (0.5, 1.0, 2.0)]
-    assert history.fraud.tolist() == [False, False, True]
-    assert history.events["money"].to_pylist() == [Decimal("1.10"), Decimal("2.10"), Decimal("0.10")]
-    assert history.events["absent"].to_pylist() == [None, None, None]
+    past = read_past_events(pipeline, file)
+    assert past.events.schema.equals(event_schema(pipeline.event))
+    assert past.ids.to_pylist() == ["01", "02", "00"]
+    assert past.keys.to_pylist() == ["8", "9", "7"]
+    assert past.times.tolist() == [to_micros(START + timedelta(hours=h)) for h in (0.5, 1.0, 2.0)]
+    assert past.fraud.tolist() == [False, False, True]
+    assert past.events["money"].to_pylist() == [Decimal("1.10"), Decimal("2.10"), Decimal("0.10")]
+    assert past.events["absent"].to_pylist() == [None, None, None]
 
 
 def test_equal_times_keep_the_order_of_the_file(pipeline: Pipeline, tmp_path: Path) -> None:
     count = 20_000
     file = written(table([float(n % 3) for n in range(count)]), tmp_path)
-    ids = [int(str(each)) for each in read_history(pipeline, file).ids.to_pylist()]
+    ids = [int(str(each)) for each in read_past_events(pipeline, file).ids.to_pylist()]
     assert ids == sorted(range(count), key=lambda n: (n % 3, n))
 
 
@@ -102,7 +102,7 @@ def test_the_values_are_those_that_a_replay_sends(pipeline: Pipeline, tmp_path: 
     )
     file = written(rows, tmp_path, name)
     columns = columns_from_log(
-        pipeline.event, read_history(pipeline, file).events.combine_chunks().to_batches()[0]
+        pipeline.event, read_past_events(pipeline, file).events.combine_chunks().to_batches()[0]
     )
     decoder = EventDecoder(pipeline.event)
     sent = [decoder.decode(each.value) for each in replay(pipeline, file) if each.role == "events"]
@@ -111,7 +111,7 @@ def test_the_values_are_those_that_a_replay_sends(pipeline: Pipeline, tmp_path: 
 
 def test_a_float_that_is_no_number_is_absent(pipeline: Pipeline, tmp_path: Path) -> None:
     file = written(table([0.0, 1.0], real=[float("nan"), float("inf")]), tmp_path)
-    assert read_history(pipeline, file).events["real"].to_pylist() == [None, None]
+    assert read_past_events(pipeline, file).events["real"].to_pylist() == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -138,20 +138,20 @@ def test_a_row_that_does_not_fit_is_named(
     pipeline: Pipeline, tmp_path: Path, columns: dict[str, list[Any]], said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        read_history(pipeline, written(table([0.0, 1.0], **columns), tmp_path))
+        read_past_events(pipeline, written(table([0.0, 1.0], **columns), tmp_path))
 
 
 def test_the_row_is_the_one_in_the_file(pipeline: Pipeline, tmp_path: Path) -> None:
     file = written(table([3.0, 2.0, 1.0], who=["7", "8", "nine"]), tmp_path, "past.csv")
     with pytest.raises(ConfigError, match="row 3: column 'who' holds 'nine'"):
-        read_history(pipeline, file)
+        read_past_events(pipeline, file)
 
 
 def test_a_missing_column_is_named_with_the_cure(pipeline: Pipeline, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no column 'AMOUNT'.*event\.file\.columns\.money"):
-        read_history(pipeline, written(table([0.0]).drop_columns(["AMOUNT"]), tmp_path))
+        read_past_events(pipeline, written(table([0.0]).drop_columns(["AMOUNT"]), tmp_path))
 
 
 def test_a_file_without_rows_is_an_empty_history(pipeline: Pipeline, tmp_path: Path) -> None:
-    history = read_history(pipeline, written(table([0.0]).slice(0, 0), tmp_path))
-    assert (history.rows, history.times.tolist(), history.keys.to_pylist()) == (0, [], [])
+    past = read_past_events(pipeline, written(table([0.0]).slice(0, 0), tmp_path))
+    assert (past.rows, past.times.tolist(), past.keys.to_pylist()) == (0, [], [])

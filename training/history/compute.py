@@ -1,0 +1,98 @@
+"""Every feature of every past event, by either engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from feature_store.errors import ConfigError
+from feature_store.log import event_schema
+from feature_store.store import FeatureStore
+from streams.sources.past_events import read_past_events
+from training.history.offline import offline_table
+from training.history.online import BATCH, online_matrices
+from training.history.order import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from training.history.order import Order
+
+Engine = Literal["online", "offline"]
+
+
+def compute_file(
+    pipeline: Pipeline, file: Path, engine: Engine, out: Path, on_progress: Callable[[str, int, int], None]
+) -> int:
+    """Write the id and every feature of every event of ``file`` to ``out``; returns how many there are.
+
+    ``out`` is there whole or not at all. Raises ConfigError where ``file`` does not fit the pipeline or
+    ``out`` cannot be written.
+    """
+    on_progress("reading", 0, 0)
+    order = in_order(pipeline, read_past_events(pipeline, file))
+    features = online_features if engine == "online" else offline_features
+    batches = features(pipeline, order)
+    scratch = out.with_name(f"{out.name}.unfinished")
+    try:
+        _write(batches, feature_schema(pipeline), scratch, order.past.rows, on_progress)
+        scratch.replace(out)
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written: {error.strerror or error}") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+    return order.past.rows
+
+
+def _write(
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    path: Path,
+    total: int,
+    on_progress: Callable[[str, int, int], None],
+) -> None:
+    done = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            done += batch.num_rows
+            on_progress("computing", done, total)
+
+
+def feature_schema(pipeline: Pipeline) -> pa.Schema:
+    """The event id as declared, and every feature of the vector as float64, null where undefined."""
+    names = [feature.name for feature in pipeline.feature_vector]
+    event_id = event_schema(pipeline.event).field(pipeline.event.id)
+    return pa.schema([event_id, *(pa.field(name, pa.float64()) for name in names)])
+
+
+def online_features(pipeline: Pipeline, order: Order) -> Iterator[pa.RecordBatch]:
+    """Batches of ``feature_schema``, in applied order, by the engine that a scorer runs."""
+    store = FeatureStore(pipeline)
+    for partition in np.unique(order.partitions).tolist():
+        store.add_partition(partition)
+    schema = feature_schema(pipeline)
+    ids = order.past.events[pipeline.event.id].combine_chunks()
+    waiting: list[Any] = []
+    began = 0
+    for _, end, matrix in online_matrices(order, store):
+        waiting.append(matrix)
+        if end - began >= BATCH or end == order.past.rows:
+            yield _batch(schema, ids.slice(began, end - began), np.vstack(waiting))
+            waiting, began = [], end
+
+
+def offline_features(pipeline: Pipeline, order: Order) -> Iterator[pa.RecordBatch]:
+    """The same by the offline twin."""
+    table = offline_table(pipeline, order).cast(feature_schema(pipeline))
+    yield from table.to_batches(max_chunksize=BATCH)
+
+
+def _batch(schema: pa.Schema, ids: pa.Array[Any], matrix: np.ndarray[Any, Any]) -> pa.RecordBatch:
+    columns = [pa.array(column, pa.float64(), from_pandas=True) for column in np.ascontiguousarray(matrix.T)]
+    return pa.RecordBatch.from_arrays([ids, *columns], schema=schema)
