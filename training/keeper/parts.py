@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,6 +45,8 @@ class Parts:
     publisher: Publisher
     alert: Alerts
     ends: Ends
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever writes to the tables that the sink fills: one at a time."""
 
     @property
     def config(self) -> Path:

@@ -1,4 +1,4 @@
-"""What is sunk: Kafka records as Arrow tables, one per table of the store."""
+"""What is sunk beside the feature log: Kafka records as Arrow tables, one per table of the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import msgspec
 import pyarrow as pa
 
 from feature_store.errors import ContractError
-from feature_store.log import decode_log
 from feature_store.units import from_text
 from streams.kafka import headers_of
 from streams.messages import Outcome, Source
@@ -23,23 +22,12 @@ _INSTANT = pa.timestamp("us")
 _POSITION: list[tuple[str, pa.DataType]] = [("partition", pa.int32()), ("offset", pa.int64())]
 
 
-def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+def schema_of(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+    """Names and types as a schema."""
     return pa.schema([pa.field(name, kind) for name, kind in columns])
 
 
-_BATCHES = _schema(
-    ("partition", pa.int32()),
-    ("log_offset", pa.int64()),
-    ("source_topic", pa.string()),
-    ("first_offset", pa.int64()),
-    ("next_offset", pa.int64()),
-    ("row_count", pa.int32()),
-    ("duplicates", pa.int32()),
-    ("dead_letters", pa.int32()),
-    ("release_epoch", pa.int64()),
-    ("policy_offset", pa.int64()),
-)
-_DECISIONS = _schema(
+_DECISIONS = schema_of(
     *_POSITION,
     ("event_id", pa.string()),
     ("source_topic", pa.string()),
@@ -49,7 +37,7 @@ _DECISIONS = _schema(
     ("release_epoch", pa.int64()),
     ("message", pa.string()),
 )
-_OUTCOMES = _schema(
+_OUTCOMES = schema_of(
     *_POSITION,
     ("event_id", pa.string()),
     ("label", pa.string()),
@@ -57,7 +45,7 @@ _OUTCOMES = _schema(
     ("observed_at", _INSTANT),
     ("arrived_at", _INSTANT),
 )
-_REFUSED = _schema(*_POSITION, ("reason", pa.string()), ("message", pa.binary()))
+_REFUSED = schema_of(*_POSITION, ("reason", pa.string()), ("message", pa.binary()))
 
 
 class _Decided(msgspec.Struct, frozen=True):
@@ -71,36 +59,6 @@ class _Decided(msgspec.Struct, frozen=True):
 
 _decided = msgspec.json.Decoder(_Decided)
 _outcome = msgspec.json.Decoder(Outcome)
-
-
-def log_tables(messages: Sequence[Message]) -> tuple[pa.Table, pa.Table]:
-    """The scored rows and the ``batches`` of feature-log messages. Raises ContractError."""
-    scored, batches = [], []
-    for message in messages:
-        try:
-            batch, meta = decode_log(message.value() or b"")
-        except ContractError as error:
-            raise ContractError(f"{position(message)}: {error}") from error
-        scored.append(pa.Table.from_batches([batch]).replace_schema_metadata(None))
-        batches.append(
-            (
-                message.partition(),
-                message.offset(),
-                meta.topic,
-                meta.first_offset,
-                meta.next_offset,
-                batch.num_rows,
-                len(meta.duplicates),
-                len(meta.dead_letters),
-                meta.release_epoch,
-                meta.policy_offset,
-            )
-        )
-    try:
-        together = pa.concat_tables(scored, promote_options="default")
-    except pa.ArrowException as error:
-        raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error
-    return together, _table(_BATCHES, batches)
 
 
 def decision_table(messages: Sequence[Message]) -> pa.Table:
@@ -126,7 +84,7 @@ def decision_table(messages: Sequence[Message]) -> pa.Table:
                 text,
             )
         )
-    return _table(_DECISIONS, decisions)
+    return table_of(_DECISIONS, decisions)
 
 
 def outcome_tables(messages: Sequence[Message], clock: Clock) -> tuple[pa.Table, pa.Table]:
@@ -143,7 +101,7 @@ def outcome_tables(messages: Sequence[Message], clock: Clock) -> tuple[pa.Table,
             continue
         arrived = clock.arrival(headers_of(message), message.timestamp()[1])
         outcomes.append((*where, outcome.event_id, outcome.label.value, outcome.source, observed, arrived))
-    return _table(_OUTCOMES, outcomes), _table(_REFUSED, refused)
+    return table_of(_OUTCOMES, outcomes), table_of(_REFUSED, refused)
 
 
 def offset_table(offsets: dict[tuple[str, int], int]) -> pa.Table:
@@ -162,7 +120,8 @@ def position(message: Message) -> str:
     return f"{message.topic()}[{message.partition()}]@{message.offset()}"
 
 
-def _table(schema: pa.Schema, records: Sequence[tuple[object, ...]]) -> pa.Table:
+def table_of(schema: pa.Schema, records: Sequence[tuple[object, ...]]) -> pa.Table:
+    """Records as a table; also of none."""
     columns = zip(*records, strict=True) if records else ((),) * len(schema)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -22,6 +22,7 @@ from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.progress import Progress
 from training.keeper.runs import Runs
 from training.keeper.schedule import Schedule
+from training.keeper.sender import DeltaSender
 from training.keeper.server import serving
 from training.keeper.sink import Sink
 from training.keeper.store import STORE, open_keeper_store
@@ -69,6 +70,8 @@ class _Keeper:
         stack.callback(parts.ends.close)
         self._sink = Sink(parts)
         stack.callback(self._sink.close)
+        self._sender = DeltaSender(parts)
+        stack.callback(self._sender.close)
         runs = Runs(store)
         self._trainings = trainings = Trainings(parts, runs)
         due = DueRuns(parts, runs, trainings)
@@ -82,9 +85,10 @@ class _Keeper:
         log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
 
     def sink_until(self, stop: threading.Event) -> None:
-        """Sink, and let the schedule see the time, until ``stop``."""
+        """Sink, send what the outcomes mean, and let the schedule see the time, until ``stop``."""
         while not stop.is_set():
             self._sink.step()
+            self._sender.step()
             self._schedule.tick(self._clock.now())
             self._trainings.check()
 

@@ -3,7 +3,7 @@
 A step is
 1. take what has come, in the order of each partition;
 2. turn it into Arrow tables; a malformed outcome is kept as refused, anything else malformed is an error;
-3. write rows and offsets in one DuckDB transaction;
+3. write rows, offsets and what the outcomes mean for features in one DuckDB transaction;
 4. tell clock and waiting threads.
 
 A kill at any point leaves rows and offsets agreeing, and a start seeks to the offsets.
@@ -12,21 +12,22 @@ A kill at any point leaves rows and offsets agreeing, and a start seeks to the o
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from feature_store.duck import DuckError
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
 from streams.kafka.tail import PASSING
+from training.keeper.log_rows import log_tables
 from training.keeper.queries import sql
-from training.keeper.rows import decision_table, log_tables, offset_table, outcome_tables
+from training.keeper.routing import Router
+from training.keeper.rows import decision_table, offset_table, outcome_tables
 from training.keeper.start import starting_offsets
-from training.keeper.store import rows
+from training.keeper.store import columns_of, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,10 +52,14 @@ class Sink:
         self._clock = parts.clock
         self._progress = parts.progress
         self._topics = parts.pipeline.topics
+        self._writing = parts.writing
+        self._known = {table: set(columns_of(self._store, table)) for table in ("scored", "deltas")}
+        self._router = Router(self._store, parts.pipeline)
+        with self._transaction():
+            self._router.begin()
         newest = rows(self._store, "newest_arrival")[0].popitem()[1]
         if isinstance(newest, int):
             self._clock.observe(newest)
-        self._known = set(dict(self._store.execute(sql("columns_of_scored")).fetchall()))
         self._consumer = reader(parts.settings.bootstrap, end_events=True)
         try:
             offsets = starting_offsets(self._consumer, parts)
@@ -104,25 +109,36 @@ class Sink:
         by_topic: dict[str, list[Message]] = {topics.features: [], topics.decisions: [], topics.outcomes: []}
         for message in messages:
             by_topic[message.topic() or ""].append(message)
-        newest = 0
+        scored = outcomes = None
         with self._transaction():
             if found := by_topic[topics.features]:
-                scored, batches = log_tables(found)
-                self._insert("scored", scored.select([c for c in scored.column_names if c in self._known]))
-                self._insert("batches", batches)
-                newest = _newest(scored)
+                scored = self._add_log(found)
             if found := by_topic[topics.decisions]:
                 self._insert("decisions", decision_table(found))
             if found := by_topic[topics.outcomes]:
-                outcomes, refused = outcome_tables(found, self._clock)
-                self._insert("outcomes", outcomes)
-                self._insert("outcomes_refused", refused)
-                if refused.num_rows:
-                    log.warning(
-                        "outcomes_refused", count=refused.num_rows, first=refused["reason"][0].as_py()
-                    )
+                outcomes = self._add_outcomes(found)
+            self._router.route(outcomes, scored)
             self._move(offsets)
-        self._clock.observe(newest)
+        if scored is not None:
+            self._clock.observe(_newest(scored))
+
+    def _add_log(self, messages: list[Message]) -> pa.Table:
+        tables = log_tables(messages)
+        self._insert("scored", tables.scored)
+        self._insert("deltas", tables.deltas)
+        self._insert("batches", tables.batches)
+        self._store.register("incoming", tables.definitions)
+        self._store.execute(sql("add_definitions"))
+        self._store.unregister("incoming")
+        return tables.scored
+
+    def _add_outcomes(self, messages: list[Message]) -> pa.Table:
+        outcomes, refused = outcome_tables(messages, self._clock)
+        self._insert("outcomes", outcomes)
+        self._insert("outcomes_refused", refused)
+        if refused.num_rows:
+            log.warning("outcomes_refused", count=refused.num_rows, first=refused["reason"][0].as_py())
+        return outcomes
 
     def _move(self, offsets: Offsets) -> None:
         self._store.register("incoming_offsets", offset_table(offsets))
@@ -131,23 +147,17 @@ class Sink:
 
     def _insert(self, name: str, table: pa.Table) -> None:
         if table.num_rows:
+            known = self._known.get(name)
+            if known is not None:  # a column that is declared no more, in an older message
+                table = table.select([column for column in table.column_names if column in known])
             self._store.register("incoming", table)
             self._store.execute(f"INSERT INTO {name} BY NAME FROM incoming")
             self._store.unregister("incoming")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._store.begin()
-        try:
+        with self._writing, transaction(self._store):
             yield
-            self._store.commit()
-        except DuckError as error:
-            with suppress(DuckError):  # a commit that failed has rolled back by itself
-                self._store.rollback()
-            raise StorageError(f"the keeper's store could not be written: {error}") from error
-        except BaseException:
-            self._store.rollback()
-            raise
 
 
 def _newest(scored: pa.Table) -> int:

@@ -6,15 +6,18 @@ The connection that ``open_keeper_store`` returns belongs to the sink's thread; 
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from feature_store.duck import Connection, open_store
+import pyarrow as pa
+
+from feature_store.duck import Connection, DuckError, open_store
 from feature_store.errors import StorageError
-from feature_store.log import log_schema
+from feature_store.log import delta_schema, log_schema
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
@@ -33,9 +36,24 @@ def open_keeper_store(path: Path, pipeline: Pipeline) -> Connection:
     store.execute(sql("create_tables"))
     _expect(store, path, "schema_version", SCHEMA_VERSION)
     _expect(store, path, "pipeline", pipeline.name)
-    _fit_scored(store, path, pipeline)
+    if "decided_seq" in _fit(store, path, "scored", log_schema(pipeline)):
+        store.execute(sql("fill_decided_seq"))
+    _fit(store, path, "deltas", delta_schema(pipeline))
+    _fit(store, path, "outbox", outbox_schema(pipeline))
+    store.execute(sql("create_views"))
     store.commit()
     return store
+
+
+def outbox_schema(pipeline: Pipeline) -> pa.Schema:
+    """The columns of the deltas that are routed; ``arrived_at`` is when the truth was known."""
+    delta = delta_schema(pipeline)
+    return delta.remove(delta.get_field_index("seq")).append(pa.field("arrived_at", pa.timestamp("us")))
+
+
+def columns_of(store: Connection, table: str) -> dict[str, str]:
+    """Column -> DuckDB's type."""
+    return dict(store.execute(sql("columns_of"), {"table": table}).fetchall())
 
 
 def bind_to_cluster(store: Connection, path: Path, cluster: str) -> None:
@@ -52,6 +70,22 @@ def rows(
     return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
 
 
+@contextmanager
+def transaction(store: Connection) -> Iterator[None]:
+    """Everything in the block, or nothing. Raises StorageError when it cannot be written."""
+    store.begin()
+    try:
+        yield
+        store.commit()
+    except DuckError as error:
+        with suppress(DuckError):  # a commit that failed has rolled back by itself
+            store.rollback()
+        raise StorageError(f"the keeper's store could not be written: {error}") from error
+    except BaseException:
+        store.rollback()
+        raise
+
+
 def _expect(store: Connection, path: Path, name: str, value: str) -> None:
     found = rows(store, "about", {"name": name})
     if not found:
@@ -63,17 +97,19 @@ def _expect(store: Connection, path: Path, name: str, value: str) -> None:
         )
 
 
-def _fit_scored(store: Connection, path: Path, pipeline: Pipeline) -> None:
-    store.register("incoming_scored", log_schema(pipeline).empty_table())
-    wanted = dict(store.execute("SELECT column_name, column_type FROM (DESCRIBE incoming_scored)").fetchall())
-    store.execute("CREATE TABLE IF NOT EXISTS scored AS FROM incoming_scored")
-    store.unregister("incoming_scored")
-    present = dict(store.execute(sql("columns_of_scored")).fetchall())
+def _fit(store: Connection, path: Path, table: str, schema: pa.Schema) -> set[str]:
+    """Make ``table`` hold every column of ``schema``; gives the names of those that were added."""
+    store.register("wanted", schema.empty_table())
+    wanted = dict(store.execute("SELECT column_name, column_type FROM (DESCRIBE wanted)").fetchall())
+    store.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM wanted")
+    store.unregister("wanted")
+    present = columns_of(store, table)
     for column, kind in wanted.items():
         if column not in present:
-            store.execute(f'ALTER TABLE scored ADD COLUMN "{column}" {kind}')
+            store.execute(f'ALTER TABLE {table} ADD COLUMN "{column}" {kind}')
         elif present[column] != kind:
             raise StorageError(
-                f"{path}: column {column!r} is stored as {present[column]}, but the pipeline file now makes "
-                f"it {kind}; give the field or feature another name"
+                f"{path}: column {column!r} of {table} is stored as {present[column]}, but the pipeline file "
+                f"now makes it {kind}; give the field or feature another name"
             )
+    return set(wanted) - set(present)

@@ -29,7 +29,7 @@ pipeline: {name}
 clock: stream
 topics: {{events: {name}.events, decisions: {name}.decisions, outcomes: {name}.outcomes,
   features: {name}.features, models: {name}.models, dead_letters: {name}.dead, alerts: {name}.alerts,
-  partitions: 2}}
+  entity_outcomes: {name}.entity-outcomes, partitions: 2}}
 event:
   id: event_id
   time: event_time

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from feature_store.declaration.features import WindowSpec
+from feature_store.declaration.windows import WindowSpec
 from feature_store.errors import ContractError, StorageError
 from feature_store.units import to_text
 from streams.kafka import plain_producer
@@ -221,7 +221,7 @@ def test_a_field_of_another_type_is_refused(pipeline: Pipeline, tmp_path: Path) 
         for name, spec in declared["event"]["fields"].items()
     }
     other = type(pipeline).model_validate(declared)
-    with pytest.raises(StorageError, match="'holder' is stored as VARCHAR"):
+    with pytest.raises(StorageError, match="'holder' of scored is stored as VARCHAR"):
         open_keeper_store(tmp_path / STORE, other)
 
 

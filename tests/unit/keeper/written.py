@@ -27,8 +27,15 @@ def event_id(partition: int, offset: int) -> str:
     return f"e{partition}-{offset}"
 
 
-def log_message(pipeline: Pipeline, partition: int, first: int, count: int, **columns: object) -> bytes:
-    """A feature-log message of ``count`` events, a minute of arrival apart, fraudulent ones scored higher."""
+def log_message(
+    pipeline: Pipeline,
+    partition: int,
+    first: int,
+    count: int,
+    deltas: pa.RecordBatch | None = None,
+    **columns: object,
+) -> bytes:
+    """A feature-log message of ``count`` events, a minute of arrival apart."""
     offsets = range(first, first + count)
     times = [START + offset * MINUTE for offset in offsets]
     values: dict[str, list[object]] = {
@@ -49,6 +56,8 @@ def log_message(pipeline: Pipeline, partition: int, first: int, count: int, **co
         "propensity": [1.0] * count,
         "rules": [["a_rule"]] * count,
         "decided_at": list(times),
+        "decided_seq": [first + count - 1] * count,
+        "late": [False] * count,
     }
     values |= {name: [value] * count for name, value in columns.items()}
     schema = log_schema(pipeline)
@@ -63,9 +72,9 @@ def log_message(pipeline: Pipeline, partition: int, first: int, count: int, **co
         policy_offset=0,
         duplicates=[],
         dead_letters=[],
-        hashes={},
+        hashes={feature.name: feature.hash for feature in pipeline.feature_vector},
     )
-    return encode_log(pa.RecordBatch.from_arrays(arrays, schema=schema), meta)
+    return encode_log(pa.RecordBatch.from_arrays(arrays, schema=schema), meta, deltas)
 
 
 def decision(pipeline: Pipeline, partition: int, offset: int) -> bytes:

@@ -1,0 +1,177 @@
+"""From outcomes and events on their topics to deltas on theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from feature_store.declaration.load import load_pipeline
+from feature_store.units import to_text
+from streams.kafka import KafkaError, KafkaException, Producer, read_to_end
+from streams.kafka.headers import headers_of
+from streams.messages import OutcomeDelta
+from tests.unit.keeper.conftest import PIPELINE
+from tests.unit.keeper.test_routing import rows_of
+from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
+from training.keeper.sender import DeltaSender
+from training.keeper.sink import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from training.keeper.parts import Parts
+
+
+@pytest.fixture
+def config(tmp_path: Path, unique: str) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    text = PIPELINE.format(name=unique).replace("count: true", "count: true, fraud_rate: true")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def pipeline(config: Path) -> Pipeline:
+    return load_pipeline(config)
+
+
+class Running:
+    """A sink and a sender, as the keeper runs them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.sink = Sink(parts)
+        self.sender = DeltaSender(parts)
+
+    def catch_up(self) -> None:
+        ends = self.parts.ends()
+        sunk = self.parts.progress
+        until(lambda: all(sunk.offsets().get(at, 0) >= end for at, end in ends.items()), self.sink.step)
+
+
+@pytest.fixture
+def start(new_parts: Callable[[], Parts]) -> Iterator[Callable[[], Running]]:
+    """Start sink and sender as a fresh process would; what those before left open on Kafka stays open."""
+    running: list[Running] = []
+
+    def begin() -> Running:
+        if running:
+            running[-1].sink.close()
+        running.append(Running(new_parts()))
+        return running[-1]
+
+    yield begin
+    if running:
+        running[-1].sink.close()
+    for each in running:
+        each.sender.close()
+
+
+def sent(parts: Parts) -> list[tuple[int, OutcomeDelta]]:
+    """Partition and delta of every message on the topic, in the order of each partition."""
+    messages = list(read_to_end(parts.settings.bootstrap, parts.pipeline.topics.entity_outcomes))
+    return [(m.partition() or 0, msgspec.json.decode(m.value() or b"", type=OutcomeDelta)) for m in messages]
+
+
+def outcome(event: str, label: str = "fraud") -> bytes:
+    value = {"event_id": event, "label": label, "observed_at": to_text(START), "source": "analyst"}
+    return msgspec.json.encode(value)
+
+
+def test_outcomes_and_events_in_deltas_out(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(1, 3)), outcome("unknown")], START + 500 * MINUTE)
+    running = start()
+    running.catch_up()
+    assert running.sender.step() == 1
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(1, 3), "legitimate")], START + 600 * MINUTE)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 4))], START + 700 * MINUTE)
+    running.catch_up()
+    assert running.sender.step() == 2
+    assert running.sender.step() == 0
+    when = to_text(START + 3 * MINUTE)
+    assert [delta for partition, delta in sent(running.parts) if partition == 1] == [
+        OutcomeDelta(1, "e1-3", when, 1, let_through=True, entity={"card": "c3"}),
+        OutcomeDelta(2, "e1-3", when, -1, let_through=True, entity={"card": "c3"}),
+    ]
+    assert [delta.route_seq for partition, delta in sent(running.parts) if partition == 0] == [3]
+    messages = read_to_end(bootstrap, pipeline.topics.entity_outcomes)
+    arrived = sorted(dict(headers_of(message) or [])["arrived_at"] or b"" for message in messages)
+    assert arrived == [str((START + minute * MINUTE) // 1_000).encode() for minute in (500, 600, 700)]
+
+
+def test_a_kill_between_commit_and_note_sends_again_under_the_same_number(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(0, 5))], START)
+    running = start()
+    running.catch_up()
+    monkeypatch.setattr("training.keeper.sender.transaction", _power_cut)
+    with pytest.raises(OSError, match="power cut"):
+        running.sender.step()
+    monkeypatch.undo()
+    restarted = start()
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 7))], START)
+    restarted.catch_up()
+    assert restarted.sender.step() == 3
+    deltas = [delta for _, delta in sent(restarted.parts)]
+    assert [delta.route_seq for delta in deltas] == [1, 2, 1, 2, 3]
+    assert deltas[:2] == deltas[2:4]
+
+
+def test_a_kill_before_the_commit_loses_nothing_and_shows_nothing(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(1, 5))], START)
+    running = start()
+    running.catch_up()
+    monkeypatch.setattr("training.keeper.sender.to_text", _fails_the_second_time())
+    with pytest.raises(OSError, match="power cut"):
+        running.sender.step()
+    monkeypatch.undo()
+    assert sent(running.parts) == []
+    assert start().sender.step() == 2
+
+
+def test_a_broker_that_does_not_answer_costs_a_wait_not_a_delta(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3))], START)
+    running = start()
+    running.catch_up()
+    with monkeypatch.context() as patched:
+        patched.setattr("training.keeper.sender.transactional_producer", _unreachable)
+        assert running.sender.step() == 0
+    monkeypatch.setattr(running.sender, "_not_before", 0.0)  # the pause is over
+    assert running.sender.step() == 1
+    assert [delta.route_seq for _, delta in sent(running.parts)] == [1]
+    assert rows_of(running.parts.store, "SELECT sent FROM routing") == [{"sent": 1}]
+
+
+def _power_cut(*_: object) -> None:
+    raise OSError("power cut")
+
+
+def _fails_the_second_time() -> Callable[[int], str]:
+    calls: list[int] = []
+
+    def text(time: int) -> str:
+        calls.append(time)
+        if len(calls) > 1:
+            raise OSError("power cut")
+        return to_text(time)
+
+    return text
+
+
+def _unreachable(*_: object) -> Producer:
+    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))

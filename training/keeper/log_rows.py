@@ -1,0 +1,115 @@
+"""The feature log as Arrow tables: scored rows, the deltas applied, what both were computed under."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from feature_store.errors import ContractError
+from feature_store.log import decode_whole_log
+from training.keeper.rows import position, schema_of, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from feature_store.log import LogMeta
+    from streams.kafka import Message
+
+_BATCHES = schema_of(
+    ("partition", pa.int32()),
+    ("log_offset", pa.int64()),
+    ("source_topic", pa.string()),
+    ("first_offset", pa.int64()),
+    ("next_offset", pa.int64()),
+    ("row_count", pa.int32()),
+    ("duplicates", pa.int32()),
+    ("dead_letters", pa.int32()),
+    ("release_epoch", pa.int64()),
+    ("policy_offset", pa.int64()),
+    ("definitions", pa.string()),
+)
+_DEFINITIONS = schema_of(("digest", pa.string()), ("name", pa.string()), ("hash", pa.string()))
+
+
+@dataclass(frozen=True)
+class LogTables:
+    """What feature-log messages hold, one table per table of the store.
+
+    A row of ``batches`` is one message: the rows of its partition with ``first_offset <= source_offset <
+    next_offset`` were computed under ``definitions``, a digest that the table of that name spells out.
+    """
+
+    scored: pa.Table
+    batches: pa.Table
+    deltas: pa.Table
+    definitions: pa.Table
+
+
+def log_tables(messages: Sequence[Message]) -> LogTables:
+    """Decode feature-log messages. Raises ContractError naming the record that is not one."""
+    scored, batches, deltas = [], [], []
+    definitions: dict[str, Mapping[str, str]] = {}
+    for message in messages:
+        try:
+            batch, meta, learnt = decode_whole_log(message.value() or b"")
+        except ContractError as error:
+            raise ContractError(f"{position(message)}: {error}") from error
+        scored.append(_plain(_with_decided_seq(batch)))
+        if learnt is not None:
+            deltas.append(_plain(learnt))
+        digest = digest_of(meta.hashes)
+        definitions[digest] = meta.hashes
+        batches.append(_batch(message, meta, batch.num_rows, digest))
+    try:
+        return LogTables(
+            scored=pa.concat_tables(scored, promote_options="default"),
+            batches=table_of(_BATCHES, batches),
+            deltas=pa.concat_tables(deltas, promote_options="default") if deltas else pa.table({}),
+            definitions=definition_table(definitions),
+        )
+    except pa.ArrowException as error:
+        raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error
+
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """One name for a set of definitions: the same features with the same hashes, in any order."""
+    text = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def definition_table(definitions: Mapping[str, Mapping[str, str]]) -> pa.Table:
+    """Digest -> feature -> hash, as rows."""
+    return table_of(
+        _DEFINITIONS,
+        [(digest, name, each) for digest, hashes in definitions.items() for name, each in hashes.items()],
+    )
+
+
+def _batch(message: Message, meta: LogMeta, row_count: int, digest: str) -> tuple[object, ...]:
+    return (
+        message.partition(),
+        message.offset(),
+        meta.topic,
+        meta.first_offset,
+        meta.next_offset,
+        row_count,
+        len(meta.duplicates),
+        len(meta.dead_letters),
+        meta.release_epoch,
+        meta.policy_offset,
+        digest,
+    )
+
+
+def _plain(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch]).replace_schema_metadata(None)
+
+
+def _with_decided_seq(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows; before ``decided_seq`` was logged, no feature could tell it from ``seq``."""
+    if "decided_seq" in batch.schema.names:
+        return batch
+    return batch.append_column("decided_seq", batch.column("seq"))

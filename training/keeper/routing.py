@@ -1,0 +1,136 @@
+"""Routing: what became known about events turns into deltas for the features that count outcomes.
+
+In the transaction in which outcomes and events are sunk,
+1. the events are found whose truth may have changed: outcomes came, or the row that outcomes waited for;
+2. their truth, by the labels' own SQL, is compared with what was routed before;
+3. where the two differ, a delta with the next ``route_seq`` goes to the outbox; one whose event has not come
+   waits.
+
+The outbox is the record: what is routed is the sum of its deltas, so nothing is ever updated in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from feature_store.units import FIRST_INSTANT
+from training.keeper.queries import sql
+from training.keeper.store import rows
+from training.trainer.labels import TRUTHS
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.duck import Connection
+
+_NEAR = 4
+"""Events are looked for among those that arrived this many maturities before the outcome, then among all:
+rows are stored as they arrive, so that a stretch of time is read and not the whole history."""
+
+log = structlog.get_logger()
+
+
+class Router:
+    """Writes deltas through one connection, inside the transaction that its caller has begun."""
+
+    def __init__(self, store: Connection, pipeline: Pipeline) -> None:
+        self._store = store
+        self._precedence = list(pipeline.outcomes.sources)
+        self._near = _NEAR * pipeline.outcomes.maturity
+        self._fields = pipeline.outcome_fields
+        self._again = _columns(
+            "event_time, let_through, changed.arrived_at", [f'"entity_{name}"' for name in self._fields]
+        )
+        self._new = _columns(
+            "event_time, coalesce(action = 'approve', false) AS let_through, "
+            "greatest(changed.arrived_at, scored.arrived_at) AS arrived_at",
+            [f'scored."{name}" AS "entity_{name}"' for name in self._fields],
+        )
+
+    def begin(self) -> None:
+        """Route what came while no feature counted outcomes, and what another order of sources changes."""
+        wanted = self._precedence if self._fields else None
+        if rows(self._store, "routing")[0]["precedence"] == wanted:
+            return
+        if wanted is not None:
+            self.route_all()
+        self._store.execute(sql("set_precedence"), {"precedence": wanted})
+
+    def route(self, outcomes: pa.Table | None, events: pa.Table | None) -> None:
+        """Route what these rows, which are in the store by now, have changed."""
+        if not self._fields or (outcomes is None and events is None):
+            return
+        none = pa.table({"event_id": pa.array([], pa.string()), "label": pa.array([], pa.string())})
+        given = {
+            "incoming_outcomes": none if outcomes is None else outcomes.select(["event_id", "label"]),
+            "incoming_events": none if events is None else events.select(["event_id"]),
+        }
+        for name, table in given.items():
+            self._store.register(name, table)
+        touched = self._store.sql(sql("touched")).to_arrow_table()
+        for name in given:
+            self._store.unregister(name)
+        self._settle(touched)
+
+    def route_all(self) -> None:
+        """Compare the truth about every event with what is routed."""
+        if self._fields:
+            self._settle(self._store.sql(sql("touched_all")).to_arrow_table())
+
+    def _settle(self, touched: pa.Table) -> None:
+        if not touched.num_rows:
+            return
+        self._store.register("touched", touched)
+        changed = self._store.sql(
+            sql("changed").format(truths=TRUTHS), params={"precedence": self._precedence}
+        ).to_arrow_table()
+        self._store.execute(sql("no_longer_waiting"))
+        self._store.unregister("touched")
+        if changed.num_rows:
+            self._add(changed)
+
+    def _add(self, changed: pa.Table) -> None:
+        placed = self._placed(changed)
+        self._store.register("placed", placed)
+        self._store.execute(sql("add_deltas"), {"last": rows(self._store, "routing")[0]["last"]})
+        self._store.register("changed", changed)
+        self._store.execute(sql("now_waiting"))
+        for name in ("placed", "changed"):
+            self._store.unregister(name)
+        log.info("outcomes_routed", deltas=placed.num_rows, waiting=changed.num_rows - placed.num_rows)
+
+    def _placed(self, changed: pa.Table) -> pa.Table:
+        """The changes whose event has come, with all that their deltas say."""
+        again = self._ask(changed, f"SELECT {self._again} {sql('place_again')}", {})
+        new = changed.filter(pc.invert(changed["routed_before"]))
+        if not new.num_rows:
+            return again
+        query = f"SELECT {self._new} {sql('place_new')}"
+        since = pc.min(new["arrived_at"]).cast(pa.int64()).as_py() - self._near
+        near = self._ask(new, query, {"since": max(since, FIRST_INSTANT)})
+        missing = new.filter(pc.invert(pc.is_in(new["event_id"], near["event_id"])))
+        far = self._ask(missing, query, {"since": FIRST_INSTANT}) if missing.num_rows else near.slice(0, 0)
+        return pa.concat_tables([again, near, far])
+
+    def _ask(self, changed: pa.Table, query: str, parameters: dict[str, int]) -> pa.Table:
+        self._store.register("changed", changed)
+        answer: pa.Table = self._store.sql(query, params=parameters).to_arrow_table()
+        self._store.unregister("changed")
+        return answer
+
+
+def _columns(own: str, entity: list[str]) -> str:
+    return ", ".join(
+        [
+            "changed.event_id",
+            "source_partition",
+            own,
+            *entity,
+            "delta AS fraud",
+            'changed."partition"',
+            'changed."offset"',
+        ]
+    )

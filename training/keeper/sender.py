@@ -1,0 +1,120 @@
+"""Sending what was routed: from the outbox to the topic of entity outcomes, in order, at least once.
+
+1. Read the deltas behind the last that is known to be on the topic.
+2. Send them in one transaction: all of them become visible, or none, so no gap can open.
+3. After the commit store how far it came.
+
+Whatever goes wrong, or a kill between 2 and 3, the next try begins at 1 with a producer made anew, which
+settles what the old one left open. Then deltas may be sent again, with the same ``route_seq``: scorers skip
+them.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from feature_store.clock import ARRIVED_AT
+from feature_store.units import to_text
+from streams.kafka import KafkaException, transactional_producer
+from streams.messages import OutcomeDelta
+from training.keeper.queries import sql
+from training.keeper.store import rows, transaction
+
+if TYPE_CHECKING:
+    from streams.kafka import Producer
+    from training.keeper.parts import Parts
+
+_MOST = 10_000
+"""Deltas in one transaction."""
+_TIMEOUT_S = 2.0
+"""The sink waits for its turn: no call to Kafka may take longer."""
+_PAUSE_S = 5.0
+"""After a failure; the deltas wait in the store."""
+
+log = structlog.get_logger()
+
+
+class DeltaSender:
+    """Sends the outbox through a transactional producer of its own; used by the sink's thread."""
+
+    def __init__(self, parts: Parts) -> None:
+        pipeline = parts.pipeline
+        self._store = parts.store
+        self._writing = parts.writing
+        self._bootstrap = parts.settings.bootstrap
+        self._id = f"sluicegate.{pipeline.name}.keeper.outcomes"
+        self._topic = pipeline.topics.entity_outcomes
+        self._fields = pipeline.outcome_fields
+        self._columns = ", ".join(
+            [
+                "route_seq, source_partition, event_id, fraud, let_through",
+                "epoch_us(event_time) AS event_time, epoch_ms(arrived_at) AS arrived_at",
+                *(f'"entity_{name}"' for name in self._fields),
+            ]
+        )
+        self._producer: Producer | None = None
+        self._not_before = 0.0
+
+    def step(self) -> int:
+        """Send what waits. Returns how many deltas Kafka has taken; 0 also while it cannot be reached."""
+        if not self._fields or time.monotonic() < self._not_before:
+            return 0
+        sent = rows(self._store, "routing")[0]["sent"]
+        deltas = self._read(sent)
+        if not deltas:
+            return 0
+        try:
+            self._send(deltas)
+        except (KafkaException, BufferError) as error:
+            log.warning("outcomes_not_sent", waiting=len(deltas), why=str(error))
+            self.close()
+            self._not_before = time.monotonic() + _PAUSE_S
+            return 0
+        with self._writing, transaction(self._store):
+            self._store.execute(sql("set_sent"), {"sent": deltas[-1]["route_seq"]})
+        return len(deltas)
+
+    def close(self) -> None:
+        """Leave Kafka; what is not committed will be sent again."""
+        if self._producer is not None:
+            self._producer.purge()
+            with suppress(KafkaException):
+                self._producer.abort_transaction(_TIMEOUT_S)
+        self._producer = None
+
+    def _read(self, sent: object) -> list[dict[str, Any]]:
+        answer = self._store.execute(
+            f"SELECT {self._columns} {sql('to_send')}", {"sent": sent, "most": _MOST}
+        )
+        names = [column[0] for column in answer.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def _send(self, deltas: list[dict[str, Any]]) -> None:
+        if self._producer is None:
+            producer = transactional_producer(self._bootstrap, self._id)
+            producer.init_transactions(_TIMEOUT_S)
+            self._producer = producer
+        self._producer.begin_transaction()
+        for delta in deltas:
+            self._producer.produce(
+                self._topic,
+                value=msgspec.json.encode(self._message(delta)),
+                partition=delta["source_partition"],
+                headers=[(ARRIVED_AT, str(delta["arrived_at"]).encode())],
+            )
+        self._producer.commit_transaction(_TIMEOUT_S)
+
+    def _message(self, delta: dict[str, Any]) -> OutcomeDelta:
+        return OutcomeDelta(
+            route_seq=delta["route_seq"],
+            event_id=delta["event_id"],
+            event_time=to_text(delta["event_time"]),
+            fraud=delta["fraud"],
+            let_through=delta["let_through"],
+            entity={name: delta[f"entity_{name}"] for name in self._fields},
+        )
