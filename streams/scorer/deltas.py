@@ -121,5 +121,5 @@ def _checked(name: str, kind: Kind, value: str | int | bool | None) -> str | int
     if value is None:
         return None
     if type(value) is not _KINDS[kind] or (type(value) is int and abs(value) > _LARGEST):
-        raise ContractError(f"entity.{name} is not a {kind} as declared")
+        raise ContractError(f"entity.{name}: expected {kind}, as declared")
     return value
