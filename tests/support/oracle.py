@@ -66,20 +66,24 @@ class Oracle:
             Expected(float(known.index(event.values[field]))) if event.values[field] in known else NULL
             for field, known in self._features.categories.items()
         ]
-        before = [record for record in history if record.seq <= event.seq]
-        windows = [
-            self._window(feature, event, before).or_else(feature.empty)
-            if None not in _entity(feature, event.values)
-            else NULL
-            for feature in self._features.window_features()
-        ]
+        declared = self._features.window_features()
+        past = {names: _past(names, event, history) for names in {feature.entity for feature in declared}}
+        windows = [self._window(feature, event, past[feature.entity]) for feature in declared]
         return [*rows, *codes, *windows]
 
-    def _window(self, feature: WindowFeature, event: Event, before: list[Event | Delta]) -> Expected:
-        of_entity = _of_entity(feature, event, before)
+    def _window(self, feature: WindowFeature, event: Event, past: list[Event | Delta]) -> Expected:
+        if None in _entity(feature.entity, event.values):
+            return NULL
+        of_entity = [*past, event] if feature.include_current else past
+        value = (
+            self._ratio(feature, event, of_entity)
+            if feature.over
+            else self._over(feature, feature.window, event, of_entity)
+        )
+        return value.or_else(feature.empty)
+
+    def _ratio(self, feature: WindowFeature, event: Event, of_entity: list[Event | Delta]) -> Expected:
         value = self._over(feature, feature.window, event, of_entity)
-        if not feature.over:
-            return value
         return value.over(self._over(feature, feature.over, event, of_entity))
 
     def _over(
@@ -142,19 +146,19 @@ def _outcomes(aggregate: Aggregate, event: Event, events: list[Event], deltas: l
     return Expected(known / len(let_through)) if let_through else NULL
 
 
-def _of_entity(feature: WindowFeature, event: Event, before: list[Event | Delta]) -> list[Event | Delta]:
-    """What happened to the event's entity before it; the event itself only where it counts."""
-    entity = _entity(feature, event.values)
+def _past(names: tuple[str, ...], event: Event, history: Sequence[Event | Delta]) -> list[Event | Delta]:
+    """What was applied before the event and happened to its entity."""
+    entity = _entity(names, event.values)
     return [
         record
-        for record in before
-        if (record.seq < event.seq or feature.include_current)
-        and _entity(feature, record.values if isinstance(record, Event) else record.entity) == entity
+        for record in history
+        if record.seq < event.seq
+        and _entity(names, record.values if isinstance(record, Event) else record.entity) == entity
     ]
 
 
-def _entity(feature: WindowFeature, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(values[name] for name in feature.entity)
+def _entity(names: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values[name] for name in names)
 
 
 def _always(values: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ _RELATIVE = 1e-9
 _ROUNDED = 1e-12
 """A quotient of integers that float64 cannot hold exactly."""
 _WHOLE = 2**53
+_FINEST = 2**1074
 _SMALLEST = 1e-300
 """Below this float64 loses digits one by one."""
 _SMALLEST_SQUARED = 1e-150
@@ -67,7 +68,7 @@ ANYTHING = Expected(0.0, math.inf)
 def total(kind: FieldType, values: Sequence[Any]) -> Expected:
     """The sum; 0 of nothing."""
     if kind.kind is Kind.FLOAT:
-        return Expected(_as_float(sum(map(Fraction, values), Fraction(0))), _tolerance(kind, values))
+        return Expected(_as_float(_sum(values)), _tolerance(kind, values))
     return Expected(float(sum(values)) / 10**kind.scale)
 
 
@@ -77,8 +78,7 @@ def mean(kind: FieldType, values: Sequence[Any]) -> Expected:
         return NULL
     count = len(values)
     if kind.kind is Kind.FLOAT:
-        exact = sum(map(Fraction, values), Fraction(0)) / count
-        return Expected(_as_float(exact), _tolerance(kind, values))
+        return Expected(_as_float(_sum(values) / count), _tolerance(kind, values))
     minor, unit = sum(values), count * 10**kind.scale
     value = float(minor) / unit
     return Expected(value, 0.0 if abs(minor) < _WHOLE and unit < _WHOLE else _ROUNDED * abs(value))
@@ -86,13 +86,24 @@ def mean(kind: FieldType, values: Sequence[Any]) -> Expected:
 
 def deviation(kind: FieldType, values: Sequence[Any]) -> Expected:
     """The sample standard deviation; null below two values."""
-    if len(values) < 2:
+    count = len(values)
+    if count < 2:
         return NULL
-    exact = [Fraction(value) / 10**kind.scale for value in values]
-    middle = sum(exact, Fraction(0)) / len(exact)
-    variance = sum(((value - middle) ** 2 for value in exact), Fraction(0)) / (len(exact) - 1)
-    value = math.sqrt(_as_float(variance))
+    whole = _whole(values) if kind.kind is Kind.FLOAT else list(values)
+    unit = _FINEST if kind.kind is Kind.FLOAT else 10**kind.scale
+    squares = count * sum(value * value for value in whole) - sum(whole) ** 2
+    value = math.sqrt(_as_float(Fraction(squares, count * (count - 1) * unit * unit)))
     return Expected(value, max(_tolerance(kind, values), _RELATIVE * value, _SMALLEST_SQUARED))
+
+
+def _sum(values: Sequence[float]) -> Fraction:
+    return Fraction(sum(_whole(values)), _FINEST)
+
+
+def _whole(values: Sequence[float]) -> list[int]:
+    """The values in units of 2**-1074, of which every float64 is a whole number."""
+    ratios = [float(value).as_integer_ratio() for value in values]
+    return [above * (_FINEST // below) for above, below in ratios]
 
 
 def one(kind: FieldType, value: Any) -> Expected:

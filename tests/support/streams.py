@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PARTITIONS = 2
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 NOON = 1_767_614_400_000_000  # 2026-01-05T12:00:00Z
 
 
@@ -90,7 +91,7 @@ def placed(pipeline: Pipeline, drawn: Sequence[DrawnStep], start: int = NOON) ->
 
 
 def _values(pipeline: Pipeline, event: DrawnEvent, now: int) -> dict[str, Any]:
-    given = {**event.values, "id": "id", "at": now + event.offset}
+    given = {**event.values, "id": "id", "moment": now + event.offset}
     return {name: given.get(name) for name in pipeline.event.fields}
 
 
@@ -108,7 +109,7 @@ def _deltas(
         else:
             break
         known = let_through if delta.let_through is None else delta.let_through
-        found.append(Delta(values, partition_of(values), values["at"], first + n, delta.fraud, known))
+        found.append(Delta(values, partition_of(values), values["moment"], first + n, delta.fraud, known))
     return tuple(found)
 
 
@@ -118,7 +119,7 @@ def _late(
     reached = dict(newest)
     late = []
     for event in events:
-        time = event.values["at"]
+        time = event.values["moment"]
         top = reached.get(event.partition, time)
         late.append(time < top - pipeline.features.lateness)
         reached[event.partition] = max(top, time)
@@ -150,9 +151,10 @@ values = st.fixed_dictionaries(
 offsets = st.sampled_from([0, 1, -1, -30 * SECOND, MINUTE, -5 * MINUTE, -10 * MINUTE]) | st.integers(
     -10 * 60, 5 * 60
 ).map(lambda second: second * SECOND)
-advances = st.sampled_from(
-    [0, 1, 30 * SECOND, MINUTE, 10 * MINUTE, 30 * MINUTE, 60 * MINUTE]
-) | st.sampled_from([6 * 60 * MINUTE, 5 * 24 * 60 * MINUTE])  # the last two end every window
+_ENDS_EVERY_WINDOW = 5 * 24 * HOUR
+advances = st.sampled_from([0, 1, 30 * SECOND, MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR]) | st.sampled_from(
+    [6 * HOUR, _ENDS_EVERY_WINDOW]
+)
 
 
 def steps(most_events: int = 10, most_steps: int = 6) -> st.SearchStrategy[list[DrawnStep]]:
@@ -167,6 +169,6 @@ def steps(most_events: int = 10, most_steps: int = 6) -> st.SearchStrategy[list[
         st.lists(deltas, max_size=4),
         st.lists(events, max_size=most_events),
         commits=st.sampled_from([True, True, True, False]),
-        hands_over=st.booleans(),
+        hands_over=st.sampled_from([False, False, True]),
     )
     return st.lists(step, max_size=most_steps)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _ROUTABLE = ["card", "shop", "terminal", "abroad"]
+_PLAIN = ("sum", "mean", "min", "max", "std")
 _LENGTHS = ["1ms", "30s", "1m", "5m", "11m", "1h", "7h"]
 _entities = st.sampled_from(["card", ["card", "shop"], ["terminal", "card"], "shop", "terminal"]) | st.lists(
     st.sampled_from(_ROUTABLE), min_size=1, max_size=3, unique=True
 )
-_odd_entities = st.sampled_from(["weight", "money", "seen", ["seen", "card"], ["card", "weight"], "at"])
+_odd_entities = st.sampled_from(["weight", "money", "seen", ["seen", "card"], ["card", "weight"], "moment"])
 _lengths = st.sampled_from(_LENGTHS)
 _pairs = st.tuples(_lengths, _lengths).map(list)
 _numbers = st.lists(st.sampled_from(NUMBERS), max_size=2, unique=True)
@@ -35,7 +36,7 @@ def _spec(draw: st.DrawFn) -> dict[str, Any]:
         "count": draw(st.booleans()),
         "empty": draw(_empty),
     }
-    for name in ("sum", "mean", "min", "max", "std"):
+    for name in _PLAIN:
         spec[name] = draw(_numbers)
     spec["distinct"] = draw(_distinct)
     if spec["count"] or spec["sum"] or spec["mean"]:
@@ -58,9 +59,10 @@ def _spec(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def _some(spec: dict[str, Any]) -> dict[str, Any]:
-    """At least one aggregate."""
-    aggregates = ("count", "sum", "mean", "min", "max", "std", "distinct", "rate", "fraud_rate", "last")
-    return spec if any(spec.get(name) for name in (*aggregates, "since_last")) else {**spec, "count": True}
+    """Only what is said, and at least one aggregate."""
+    said = {name: value for name, value in spec.items() if value or name == "empty"}
+    aggregates = {"count", *_PLAIN, "distinct", "rate", "fraud_rate", "last", "since_last"}
+    return said if aggregates & said.keys() else {**said, "count": True}
 
 
 def _without_repeats(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

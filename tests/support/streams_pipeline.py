@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HOUR = 3_600_000_000
 FIELDS: dict[str, Any] = {
     "id": "string",
-    "at": "timestamp",
+    "moment": "timestamp",
     "card": "string",
     "shop": {"type": "string", "required": False},
     "terminal": {"type": "integer", "required": False},
@@ -32,9 +32,9 @@ CONDITIONS = {
     "nowhere": "shop is null",
     "even": "points % 2 = 0 and weight > 1.5",
     "seventh": "cast(shop as integer) = 7",  # an error for most shops: false
-    "night": "extract(hour from at) < 6",
+    "night": "extract(hour from moment) < 6",
 }
-ROWS = {"is_dear": "money > 100", "hour_of_day": "extract(hour from at)", "doubled": "weight * 2"}
+ROWS = {"is_dear": "money > 100", "hour_of_day": "extract(hour from moment)", "doubled": "weight * 2"}
 
 
 def _dear(values: Mapping[str, Any]) -> bool | None:
@@ -46,7 +46,7 @@ def _doubled(values: Mapping[str, Any]) -> float:
 
 
 def _hour(values: Mapping[str, Any]) -> int:
-    hour: int = values["at"] // HOUR % 24
+    hour: int = values["moment"] // HOUR % 24
     return hour
 
 
@@ -79,7 +79,7 @@ def pipeline_of(windows: Sequence[Mapping[str, Any]], *, lateness: str = "10m", 
         {
             "pipeline": "parity",
             "topics": {"retention": "60d"},
-            "event": {"id": "id", "time": "at", "key": "card", "fields": FIELDS},
+            "event": {"id": "id", "time": "moment", "key": "card", "fields": FIELDS},
             "features": {"lateness": lateness, "windows": list(windows), **features},
             "outcomes": {"sources": {"bank": "1d"}},
             "decision": {"costs": {"missed_fraud": 1, "review": 1, "false_decline": 1}},
@@ -89,7 +89,7 @@ def pipeline_of(windows: Sequence[Mapping[str, Any]], *, lateness: str = "10m", 
 
 EVERYTHING: dict[str, Any] = {
     "count": True,
-    **dict.fromkeys(("sum", "mean", "min", "max", "std"), list(NUMBERS)),
+    **{aggregate: list(NUMBERS) for aggregate in ("sum", "mean", "min", "max", "std")},
     "distinct": ["shop", "money", "weight", "seen", "abroad"],
 }
 
@@ -102,7 +102,13 @@ def where(*names: str) -> dict[str, str]:
 RICH = pipeline_of(
     [
         {**EVERYTHING, "entity": "card", "windows": ["1m", "1h", "6h"], "since_last": True},
-        {"entity": "card", "last": {"money": 3, "weight": 2}, "since_last": True, "horizon": "90m", "delay": "1m"},
+        {
+            "entity": "card",
+            "last": {"money": 3, "weight": 2},
+            "since_last": True,
+            "horizon": "90m",
+            "delay": "1m",
+        },
         {
             "entity": "card",
             "windows": ["5m", "2h"],
@@ -151,7 +157,13 @@ RICH = pipeline_of(
             "frauds": True,
             "fraud_rate": True,
         },
-        {"entity": ["shop", "abroad"], "windows": ["45m"], "count": True, "where": where("night"), "rate": True},
+        {
+            "entity": ["shop", "abroad"],
+            "windows": ["45m"],
+            "count": True,
+            "where": where("night"),
+            "rate": True,
+        },
         {"entity": "terminal", "windows": ["20m"], "std": ["share", "weight"], "include_current": True},
     ],
     rows=ROWS,

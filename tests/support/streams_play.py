@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from feature_store.columns import to_arrow
+from feature_store.duck import memory
 from feature_store.log import delta_schema, event_schema
+from feature_store.offline import offline_features
 from feature_store.store import FeatureStore
 from tests.support.oracle import Delta, Event, Oracle
-from tests.support.streams import PARTITIONS
+from tests.support.streams import PARTITIONS, placed
 from tests.support.streams_pipeline import MEANING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
     from tests.support.oracle_numbers import Expected
-    from tests.support.streams import Step
+    from tests.support.streams import DrawnStep, Step
 
     Play = Callable[[Pipeline, Sequence[Step]], list[Matrix | None]]
 
-Record = TypeVar("Record", Event, Delta)
+Place = tuple[int, int]
+"""A step and an event of it."""
 
 
-def expected(pipeline: Pipeline, steps: Sequence[Step]) -> list[list[list[Expected]]]:
-    """What the oracle says, per step and event."""
+def expected(
+    pipeline: Pipeline, steps: Sequence[Step], places: Collection[Place] | None = None
+) -> dict[Place, list[Expected]]:
+    """What the oracle says about every event that is not late, or about those at ``places``."""
     oracle = Oracle(pipeline, MEANING)
     history: list[Event | Delta] = []
-    found = []
-    for step in steps:
+    found = {}
+    for n, step in enumerate(steps):
         seen = [*history, *step.deltas, *step.events]
-        found.append([oracle.vector(event, seen) for event in step.events])
+        for row, event in enumerate(step.events):
+            if not step.late[row] and (places is None or (n, row) in places):
+                found[n, row] = oracle.vector(event, seen)
         if step.commits:
             history = seen
     return found
@@ -83,6 +91,36 @@ def reloaded(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
         if step.hands_over:
             store = reload(pipeline, store)
     return found
+
+
+def offline(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
+    """The twin over what was applied; of what was rolled back it knows nothing."""
+    committed = [step for step in steps if step.commits]
+    events = [event for step in committed for event in step.events]
+    table = pa.Table.from_batches([events_of(pipeline, events)])
+    orders = {"seq": pa.int64(), "decided_seq": pa.int64(), "let_through": pa.bool_()}
+    for name, kind in orders.items():
+        table = table.append_column(name, pa.array([getattr(event, name) for event in events], kind))
+    partitions = pa.array([event.partition for event in events], pa.int32())
+    table = table.append_column("source_partition", partitions)
+    with memory(threads=1) as connection:
+        connection.register("events", table)
+        deltas = [delta for step in committed for delta in step.deltas]
+        connection.register("deltas", pa.Table.from_batches([deltas_of(pipeline, deltas)]))
+        found = offline_features(connection, pipeline)
+    rows, width = _by_order(pipeline, found), len(pipeline.feature_vector)
+    return [
+        np.array([rows[event.seq] for event in step.events]).reshape(len(step.events), width)
+        if step.commits
+        else None
+        for step in steps
+    ]
+
+
+def _by_order(pipeline: Pipeline, found: pa.Table) -> dict[int, list[float]]:
+    columns = [found.column(feature.name).to_numpy() for feature in pipeline.feature_vector]
+    orders: list[Any] = found.column("seq").to_pylist()
+    return dict(zip(orders, np.column_stack(columns).tolist(), strict=True))
 
 
 def new_store(pipeline: Pipeline) -> FeatureStore:
@@ -159,14 +197,22 @@ def deltas_of(pipeline: Pipeline, deltas: Sequence[Delta]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def differences(pipeline: Pipeline, steps: Sequence[Step], found: Sequence[Matrix | None]) -> Iterator[str]:
-    """Every value that the oracle does not allow, in words; late events are not compared."""
+def differences(
+    pipeline: Pipeline, right: Mapping[Place, Sequence[Expected]], found: Sequence[Matrix | None]
+) -> Iterator[str]:
+    """Every value that the oracle does not allow, in words."""
     names = [feature.name for feature in pipeline.feature_vector]
-    for n, (step, matrix, right) in enumerate(zip(steps, found, expected(pipeline, steps), strict=True)):
+    for (n, row), wanted in right.items():
+        matrix = found[n]
         if matrix is None:
             continue
-        assert matrix.shape == (len(step.events), len(names))
-        for row, (late, wanted) in enumerate(zip(step.late, right, strict=True)):
-            for name, value, allowed in zip(names, matrix[row].tolist(), wanted, strict=True):
-                if not late and not allowed.allows(value):
-                    yield f"step {n}, event {row}: {name} is {value!r}; the oracle says {allowed}"
+        for name, value, allowed in zip(names, matrix[row].tolist(), wanted, strict=True):
+            if not allowed.allows(value):
+                yield f"step {n}, event {row}: {name} is {value!r}; the oracle says {allowed}"
+
+
+def assert_parity(way: Play, pipeline: Pipeline, drawn: Sequence[DrawnStep]) -> None:
+    """The features of the stream are what the oracle says."""
+    steps = placed(pipeline, drawn)
+    wrong = list(islice(differences(pipeline, expected(pipeline, steps), way(pipeline, steps)), 5))
+    assert not wrong, "\n".join(wrong)

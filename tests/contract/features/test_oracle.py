@@ -17,12 +17,12 @@ def event(seq: int, minutes: float, **values: Any) -> Event:
     """An event of card `a`, so many minutes after noon."""
     let_through = values.pop("let_through", True)
     decided_seq = values.pop("decided_seq", seq)
-    fields = {**dict.fromkeys(FIELDS), "id": "id", "at": NOON + round(minutes * MINUTE), "card": "a"}
+    fields = {**dict.fromkeys(FIELDS), "id": "id", "moment": NOON + round(minutes * MINUTE), "card": "a"}
     return Event({**fields, **values}, 0, seq, decided_seq, let_through)
 
 
 def delta(seq: int, about: Event, fraud: int = 1, *, let_through: bool = True) -> Delta:
-    return Delta(about.values, 0, about.values["at"], seq, fraud, let_through)
+    return Delta(about.values, 0, about.values["moment"], seq, fraud, let_through)
 
 
 def read(spec: dict[str, Any], history: list[Event | Delta], of: int = -1) -> dict[str, float]:

@@ -1,0 +1,27 @@
+"""Parity: the offline twin says what the oracle says, whatever the declaration and the stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+
+from tests.support.streams import DrawnStep, steps
+from tests.support.streams_declared import pipelines
+from tests.support.streams_pipeline import RICH
+from tests.support.streams_play import assert_parity, offline
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+
+@settings(max_examples=8)
+@given(drawn=steps())
+def test_every_aggregate_on_any_stream(drawn: list[DrawnStep]) -> None:
+    assert_parity(offline, RICH, drawn)
+
+
+@settings(max_examples=50)
+@given(pipeline=pipelines(), drawn=steps())
+def test_any_declaration_on_any_stream(pipeline: Pipeline, drawn: list[DrawnStep]) -> None:
+    assert_parity(offline, pipeline, drawn)
