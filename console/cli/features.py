@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Features: list, compute for a file, check.", no_args_is_help=True)
     group.command("list", epilog="Example: sluicegate features list --config config/payments.yaml")(list_all)
     group.command(epilog="Example: sluicegate features compute past.parquet --out features.parquet")(compute)
+    group.command(epilog="Example: sluicegate features check past.parquet --config my.yaml")(check)
     app.add_typer(group, name="features")
 
 
@@ -70,3 +71,26 @@ def compute(
         "events_per_s": round(events / max(seconds, 1e-3)),
     }
     typer.echo(told(figures, as_json=as_json))
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Parquet or CSV, mapped by event.file of the pipeline file")],
+    config: Config = None,
+    state_dir: StateDir = STATE_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Compute every feature of past events by both engines and compare; exit code 1 on any difference."""
+    from console.check_table import as_dict, print_check
+    from console.pipeline_file import find_config, open_pipeline
+    from console.progress import progress_bar
+    from training.history.check import check_file
+
+    pipeline = open_pipeline(find_config(config), state_dir)
+    with progress_bar() as tell:
+        checked = check_file(pipeline, file, tell)
+    if as_json:
+        typer.echo(json.dumps(as_dict(checked), indent=2))
+    else:
+        print_check(checked)
+    if checked.differences:
+        raise typer.Exit(1)

@@ -28,7 +28,7 @@ def scorer(
     config, bootstrap = prepare(config, broker, state_dir)
     from streams.scorer import ScorerSettings, run
 
-    run(ScorerSettings(config, bootstrap, slot))
+    run(ScorerSettings(config, bootstrap, slot, state_dir))
 
 
 def keeper(
