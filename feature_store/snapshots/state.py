@@ -59,14 +59,14 @@ def install(
     ContractError where the arrays are not those of such a unit; what is in the store then is of no use.
     """
     scope = _scope(snapshot.unit, snapshot.positions)
+    wanted = store.layouts(scope)
+    changed = {group for group, layout in wanted.items() if snapshot.layouts.get(group) != layout}
     features = {
         name.removeprefix(_FEATURES): array
         for name, array in snapshot.arrays.items()
-        if name.startswith(_FEATURES)
+        if name.startswith(_FEATURES) and changed.isdisjoint(name.split("/"))
     }
-    wanted = store.layouts(scope)
-    unchanged = {group for group, layout in wanted.items() if snapshot.layouts.get(group) == layout}
-    held = store.load(scope, features) & unchanged
+    held = store.load(scope, features) - changed
     for partition in snapshot.positions:
         ids = snapshot.arrays.get(f"{_DUPLICATES}{partition}")
         if ids is None:

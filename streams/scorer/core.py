@@ -92,14 +92,17 @@ class ScorerCore:
         events: pa.RecordBatch,
         let_through: np.ndarray[tuple[int], np.dtype[np.bool_]],
         last_seq: int,
+        only: set[str] | None = None,
     ) -> None:
-        """Apply committed events of the feature log; later events get larger sequence numbers."""
-        self.store.apply(events, partitions, let_through)
+        """Apply committed events of the feature log, to the groups of features in ``only`` where it is given;
+        later events get larger sequence numbers.
+        """
+        self.store.apply(events, partitions, let_through, only)
         self._restored_to(last_seq)
 
-    def restore_deltas(self, deltas: pa.RecordBatch) -> None:
+    def restore_deltas(self, deltas: pa.RecordBatch, only: set[str] | None = None) -> None:
         """Apply committed outcome deltas of the feature log, in its order among the events."""
-        self.store.learn(deltas)
+        self.store.learn(deltas, only)
         self._restored_to(deltas.column("seq")[-1].as_py())
 
     def restored(
@@ -107,10 +110,12 @@ class ScorerCore:
         partition: int,
         position: int,
         outcomes: OutcomePosition = NOTHING_KNOWN,
+        seq: int = 0,
     ) -> None:
-        """The partition's state is that of these positions."""
+        """The partition's state is that of these positions, and of ``seq`` or later."""
         self._positions[partition] = position
         self._deltas.add_partition(partition, outcomes)
+        self._restored_to(seq)
 
     def _restored_to(self, seq: int) -> None:
         self.store.commit()

@@ -15,6 +15,7 @@ from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
 from streams.scorer.pulse import Pulse
 from streams.scorer.records import SourceDelta, SourceRecord
+from streams.scorer.snapshots import Snapshots
 from streams.scorer.transaction import Aborted, Transactions
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.snapshots import Shelf
     from streams.alerts import AlertSender
     from streams.models.watcher import Acting, ModelWatcher
 
@@ -43,6 +45,7 @@ class ScorerLoop:
         watcher: ModelWatcher,
         clock: Clock,
         alerts: AlertSender,
+        shelf: Shelf,
     ) -> None:
         self._clock = clock
         self._alerts = alerts
@@ -56,8 +59,16 @@ class ScorerLoop:
         self._transactions = transactions
         self._watcher = watcher
         self._outcomes = OutcomeFeed(pipeline, bootstrap, alerts.send)
+        self._snapshots = Snapshots(pipeline, self._core, shelf, alerts.send)
         self._partitions = Partitions(
-            consumer, self._core, pipeline, bootstrap, self._outcomes, transactions.joined, watcher.wait_for
+            consumer,
+            self._core,
+            pipeline,
+            bootstrap,
+            self._outcomes,
+            self._snapshots,
+            transactions.joined,
+            watcher.wait_for,
         )
         self._pulse = Pulse()
 
@@ -73,6 +84,7 @@ class ScorerLoop:
         try:
             while not stop.is_set():
                 self._turn()
+            self._snapshots.finish()
         finally:
             gc.enable()
             gc.unfreeze()
@@ -93,19 +105,21 @@ class ScorerLoop:
             self._step(records, deltas)
         elif message is None:
             gc.collect(0)
+        self._snapshots.turn()
 
     def _step(self, records: list[SourceRecord], deltas: list[SourceDelta]) -> None:
         started = time.perf_counter()
         acting = self._watcher.acting
         result = self._core.step(records, acting, deltas)
         try:
-            self._transactions.commit(result)
+            logged = self._transactions.commit(result)
         except Aborted:
             self._core.rollback()
             self._seek_back({record.partition for record in records})
             return
         self._outcomes.applied(len(deltas))
         self._core.commit()
+        self._snapshots.stepped(result, logged, acting.epoch)
         self._alert_of_short_memory()
         self._alert_of_missing_scores(result.unscored, acting)
         self._collect_garbage()

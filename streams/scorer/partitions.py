@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streams.scorer.core import ScorerCore
     from streams.scorer.outcomes import OutcomeFeed
     from streams.scorer.records import Position
+    from streams.scorer.snapshots import Snapshots
 
 _log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ class Partitions:
         pipeline: Pipeline,
         bootstrap: str,
         outcomes: OutcomeFeed,
+        snapshots: Snapshots,
         joined: Callable[[], None],
         wait_for_epoch: Callable[[int], bool],
     ) -> None:
@@ -46,6 +48,7 @@ class Partitions:
         self._pipeline = pipeline
         self._bootstrap = bootstrap
         self._outcomes = outcomes
+        self._snapshots = snapshots
         self._joined = joined
         self._wait_for_epoch = wait_for_epoch
         self._topic = pipeline.topics.events
@@ -56,7 +59,7 @@ class Partitions:
     def subscribe(self) -> None:
         """Join the group."""
         self._consumer.subscribe(
-            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
     def close(self) -> None:
@@ -76,7 +79,9 @@ class Partitions:
             for partition, offset in starts.items():
                 self._core.add_partition(partition, offset)
             self._refuse_half_a_state()
-            restored = restore(self._core, self._pipeline, self._bootstrap, consumer, committed)
+            shelf = self._snapshots.shelf
+            restored = restore(self._core, self._pipeline, self._bootstrap, consumer, committed, shelf)
+            self._snapshots.restored(restored.ends, restored.snapshots)
             if not self._wait_for_epoch(restored.epoch):
                 _log.warning("release_not_heard_of", epoch=restored.epoch)
             known = self._core.outcomes
@@ -88,9 +93,20 @@ class Partitions:
             self.failure = error
 
     def _on_revoke(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        """Hand partitions over: the next owner finds their state where it was left."""
+        try:
+            if not self._leaving:
+                self._snapshots.hand_over([tp.partition for tp in lost])
+        except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
+            self.failure = error
+        self._on_lost(consumer, lost)
+
+    def _on_lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        """Partitions are somebody else's by now."""
         for tp in lost:
             self._core.drop_partition(tp.partition)
         self._outcomes.drop([tp.partition for tp in lost])
+        self._snapshots.forget([tp.partition for tp in lost])
         if self._pipeline.global_features and lost and self._core.positions:
             self.failure = self._half_a_state()
         if lost:

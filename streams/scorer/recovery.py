@@ -1,70 +1,46 @@
-"""Take-over: the committed feature log, replayed to exactly the group's committed offsets."""
+"""Take-over: state as if the partitions had always been here.
+
+1. Find the newest snapshot of every state that the feature log confirms, and take it in.
+2. Read the committed feature log from there to exactly the group's committed positions; from its start where
+   there is no snapshot, or where features were declared after it was taken.
+3. Refuse a log that lacks something of that.
+4. Apply what the snapshot lacks, in applied order.
+
+The input topics are not read again: their interleaving would be another one.
+"""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from feature_store.errors import StateError
-from feature_store.log import LogMeta, decode_whole_log
-from streams.kafka import Consumer, read_range
-from streams.kafka.tail import watermarks
-from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition
+import structlog
+
+from feature_store.errors import ContractError, StateError
+from feature_store.snapshots import install, units_of
+from streams.scorer.bases import Bases
+from streams.scorer.partition_log import LogBounds, LogEnd, PartitionLog, log_bounds, read_logs
+from streams.scorer.reach import refuse_a_short_log
 from streams.scorer.replay import replay
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.snapshots import Shelf, Snapshot
+    from streams.kafka import Consumer
     from streams.scorer.core import ScorerCore
     from streams.scorer.records import Position
 
-_LOG_PATIENCE_S = 30.0
-_PAUSE_S = 0.05
+_log = structlog.get_logger()
 
 
 class Restored(NamedTuple):
-    """How many events were replayed, and the newest release epoch that any of the partitions was under."""
+    """How many events were replayed, the newest release epoch that any of the partitions was under, the end
+    of the log that each of them stands at, and the snapshots that were used.
+    """
 
     events: int
     epoch: int
-
-
-@dataclass
-class _PartitionLog:
-    """What the log of one partition holds up to its committed offset."""
-
-    committed: Position | None
-    position: int | None = None
-    outcomes: OutcomePosition = NOTHING_KNOWN
-    beyond: int | None = None
-    epoch: int = 0
-    batches: list[pa.RecordBatch] = field(default_factory=list)
-    deltas: list[pa.RecordBatch] = field(default_factory=list)
-
-    @property
-    def ends_early(self) -> bool:
-        """Whether more of it should still come."""
-        if self.beyond is not None or self.committed is None:
-            return False
-        return (self.position or 0) < self.committed.events or self.outcomes.offset < self.committed.outcomes
-
-    def add(self, batch: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch | None) -> None:
-        if self.committed is None or meta.next_offset > self.committed.events:
-            self.beyond = meta.next_offset
-            return
-        if self.position is not None and meta.first_offset != self.position:
-            raise StateError(
-                f"{meta.topic}/{meta.partition}: the feature log jumps from offset {self.position} "
-                f"to {meta.first_offset}; state cannot be rebuilt from it"
-            )
-        self.position = meta.next_offset
-        self.epoch = meta.release_epoch
-        self.outcomes = OutcomePosition(meta.outcomes_offset, meta.route_seq)
-        self.batches.append(batch)
-        if deltas is not None:
-            self.deltas.append(deltas)
+    ends: dict[int, LogEnd]
+    snapshots: list[Snapshot]
 
 
 def restore(
@@ -73,55 +49,87 @@ def restore(
     bootstrap: str,
     probe: Consumer,
     committed: dict[int, Position | None],
+    shelf: Shelf | None = None,
 ) -> Restored:
-    """Rebuild the state of partitions at their ``committed`` positions.
+    """Rebuild the state of partitions, just added to ``core``, at their ``committed`` positions.
 
     None is a partition of which the group has committed nothing. Raises StateError where the log does not
-    reach exactly to a committed offset, or holds events of a partition without one.
+    reach exactly to a committed position, holds events of a partition without one, or does not reach back far
+    enough.
     """
-    logs = _read_logs(pipeline, bootstrap, probe, committed)
-    for partition, log in logs.items():
-        if log.committed is None and log.beyond is not None:
-            raise StateError(
-                f"{pipeline.topics.events}/{partition}: the group has no committed offset, but the feature "
-                f"log says that events up to offset {log.beyond} were decided. Did the offsets expire "
-                f"or change their name? Set them to {log.beyond} to go on, or use other topics to start anew"
-            )
-        if log.committed is not None and (log.ends_early or log.position != log.committed.events):
-            raise StateError(
-                f"{pipeline.topics.events}/{partition}: the group has committed offset "
-                f"{log.committed.events} (outcomes {log.committed.outcomes}), but the feature log ends at "
-                f"{log.position} (outcomes {log.outcomes.offset}). Were the group's offsets changed by hand, "
-                f"or is {pipeline.topics.features!r} kept for too short a time?"
-            )
-    batches = [batch for log in logs.values() for batch in log.batches]
-    deltas = [batch for log in logs.values() for batch in log.deltas]
-    replayed = replay(core, pipeline, batches, deltas)
-    for partition, position in committed.items():
-        if position is not None:
-            core.restored(partition, position.events, logs[partition].outcomes)
-    return Restored(replayed, max((log.epoch for log in logs.values()), default=0))
-
-
-def _read_logs(
-    pipeline: Pipeline, bootstrap: str, probe: Consumer, committed: dict[int, Position | None]
-) -> dict[int, _PartitionLog]:
-    """The log of every partition, up to its committed position.
-
-    A transaction's end reaches the topics one after another: the group's offsets may be there before the log.
-    """
+    if not committed:
+        return Restored(0, 0, {}, [])
     topic = pipeline.topics.features
-    logs = {p: _PartitionLog(position) for p, position in committed.items()}
-    read = {p: watermarks(probe, topic, p)[0] for p in committed}
-    deadline = time.monotonic() + _LOG_PATIENCE_S
-    while True:
-        ends = {p: watermarks(probe, topic, p)[1] for p in committed}
-        for message in read_range(bootstrap, topic, {p: (read[p], ends[p]) for p in committed}):
-            value, partition = message.value(), message.partition()
-            if partition is None or not isinstance(value, bytes):
-                continue
-            logs[partition].add(*decode_whole_log(value))
-        read = ends
-        if not any(log.ends_early for log in logs.values()) or time.monotonic() > deadline:
-            return logs
-        time.sleep(_PAUSE_S)
+    units = units_of(pipeline, committed)
+    bounds = log_bounds(probe, topic, list(committed))
+    starts = {p: at.events if at is not None else core.positions[p] for p, at in committed.items()}
+    found = Bases(bootstrap, topic, starts, bounds).find(shelf, units) if shelf is not None else {}  # 1
+    restorations = [
+        _Restoration(core, pipeline, found.get(unit), [(p, committed[p], bounds[p]) for p in partitions])
+        for unit, partitions in units.items()
+    ]
+    read_logs(bootstrap, probe, topic, [log for each in restorations for log in each.logs])  # 2
+    replayed = sum(each.apply() for each in restorations)
+    logs = [log for each in restorations for log in each.logs]
+    return Restored(
+        replayed,
+        max(log.epoch for log in logs),
+        {log.partition: log.end for log in logs},
+        list(found.values()),
+    )
+
+
+class _Restoration:
+    """One state: its snapshot taken in, the log of its partitions yet to be read and applied."""
+
+    def __init__(
+        self,
+        core: ScorerCore,
+        pipeline: Pipeline,
+        snapshot: Snapshot | None,
+        partitions: list[tuple[int, Position | None, LogBounds]],
+    ) -> None:
+        self._core = core
+        self._pipeline = pipeline
+        self._snapshot = snapshot
+        self._later: set[str] = set()
+        if snapshot is not None:
+            filters = {p: core.intake.filter_of(p) for p, _, _ in partitions}
+            try:
+                held, self._later = install(snapshot, core.store, filters)
+            except ContractError as error:
+                raise StateError(
+                    f"snapshot of {snapshot.unit}: {error}. Remove it from serving.snapshots.store"
+                ) from error
+            _log.info("snapshot_taken", unit=snapshot.unit, held=sorted(held), filled=sorted(self._later))
+        self.logs = [self._log_of(*each) for each in partitions]
+
+    def _log_of(self, partition: int, committed: Position | None, bounds: LogBounds) -> PartitionLog:
+        if self._snapshot is None:
+            return PartitionLog(partition, committed, None, bounds.low)
+        base = self._snapshot.positions[partition]
+        first = bounds.low if self._later else max(bounds.low, base.log_offset + 1)
+        return PartitionLog(partition, committed, base, first)
+
+    def apply(self) -> int:
+        """Bring the state to the committed positions; the number of events that were added."""
+        core, pipeline = self._core, self._pipeline
+        for log in self.logs:
+            log.check(pipeline.topics.events, pipeline.topics.features)
+        if self._later:
+            self._replay("before", self._later)
+        replayed = self._replay("after")
+        if self._snapshot is None or self._later:  # 3
+            newest = min(core.store.newest(log.partition) for log in self.logs)
+            refuse_a_short_log(pipeline, self.logs, self._later or None, newest)
+        seq = self._snapshot.seq if self._snapshot is not None else 0
+        for log in self.logs:
+            events = log.committed.events if log.committed is not None else core.positions[log.partition]
+            core.restored(log.partition, events, log.outcomes, seq)
+        return replayed
+
+    def _replay(self, part: str, only: set[str] | None = None) -> int:
+        entries = [log.before if part == "before" else log.after for log in self.logs]
+        rows = [batch for each in entries for batch in each.rows]
+        deltas = [batch for each in entries for batch in each.deltas]
+        return replay(self._core, self._pipeline, rows, deltas, only)  # 4

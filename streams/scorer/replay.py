@@ -25,8 +25,11 @@ def replay(
     pipeline: Pipeline,
     batches: Sequence[pa.RecordBatch],
     deltas: Sequence[pa.RecordBatch] = (),
+    only: set[str] | None = None,
 ) -> int:
     """Apply rows and outcome deltas in applied order; the number of rows.
+
+    With ``only``, just to these groups of features: everything else has them already.
 
     Raises StateError where they do not fit what is declared.
     """
@@ -38,11 +41,11 @@ def replay(
     ends = np.append(starts, learned.num_rows)[1:]
     done = 0
     for border, start, end in zip(borders, starts, ends, strict=True):
-        _apply_all(core, pipeline, rows.slice(done, border - done))
+        _apply_all(core, pipeline, rows.slice(done, border - done), only)
         for batch in learned.slice(start, end - start).to_batches():
-            core.restore_deltas(batch)
+            core.restore_deltas(batch, only)
         done = border
-    _apply_all(core, pipeline, rows.slice(done))
+    _apply_all(core, pipeline, rows.slice(done), only)
     return rows.num_rows
 
 
@@ -55,9 +58,9 @@ def _seqs(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return table.column("seq").to_numpy()
 
 
-def _apply_all(core: ScorerCore, pipeline: Pipeline, rows: pa.Table) -> None:
+def _apply_all(core: ScorerCore, pipeline: Pipeline, rows: pa.Table, only: set[str] | None) -> None:
     for batch in rows.to_batches(max_chunksize=_REPLAY_ROWS):
-        _apply(core, pipeline, batch)
+        _apply(core, pipeline, batch, only)
 
 
 def _replayed_schema(pipeline: Pipeline) -> pa.Schema:
@@ -99,13 +102,18 @@ def _column(batch: pa.RecordBatch, wanted: pa.Field[Any]) -> Any:
     return column
 
 
-def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch) -> None:
+def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch, only: set[str] | None) -> None:
     partitions: list[Any] = batch.column("source_partition").to_pylist()
+    last_seq: Any = batch.column("seq")[-1].as_py()
+    if only is None:
+        _remember(core, partitions, batch)
+    let_through = np.array(batch.column("action").to_pylist()) == Action.APPROVE.value
+    core.restore(partitions, batch.select(list(pipeline.event.fields)), let_through, last_seq, only)
+
+
+def _remember(core: ScorerCore, partitions: list[Any], batch: pa.RecordBatch) -> None:
     arrivals: list[Any] = batch.column("arrived_at").cast(pa.int64()).to_pylist()
     digests: list[Any] = batch.column("body_digest").to_pylist()
     ids = [str(value) for value in batch.column("event_id").to_pylist()]
-    last_seq: Any = batch.column("seq")[-1].as_py()
     for partition, event_id, body, arrival in zip(partitions, ids, digests, arrivals, strict=True):
         core.intake.filter_of(partition).remember(event_id, body, arrival)
-    let_through = np.array(batch.column("action").to_pylist()) == Action.APPROVE.value
-    core.restore(partitions, batch.select(list(pipeline.event.fields)), let_through, last_seq)

@@ -12,6 +12,7 @@ import structlog
 
 from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
+from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
 from streams.kafka import group_consumer, transactional_producer
 
@@ -24,11 +25,15 @@ _TRANSACTION_TIMEOUT_MS = 30_000
 
 @dataclass(frozen=True)
 class ScorerSettings:
-    """What a scorer is told at start; ``slot`` must be its own among the running scorers, and stable."""
+    """What a scorer is told at start; ``slot`` must be its own among the running scorers, and stable.
+
+    Snapshots are kept under ``state_dir`` where the pipeline file names no other place.
+    """
 
     config: Path
     bootstrap: str
     slot: int
+    state_dir: Path
 
 
 def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
@@ -42,6 +47,10 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
 
     stop = stop or stop_on_signals()
     pipeline = load_pipeline(settings.config)
+    snapshots = pipeline.serving.snapshots
+    shelf = Shelf(
+        open_folder(snapshots.store, settings.state_dir / "snapshots"), pipeline.name, snapshots.keep
+    )
     identity = f"sluicegate.{pipeline.name}.scorer"
     consumer = group_consumer(
         settings.bootstrap,
@@ -62,6 +71,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
         ModelWatcher(settings.bootstrap, pipeline, alerts),
         clock,
         alerts,
+        shelf,
     )
     try:
         loop.run(stop)

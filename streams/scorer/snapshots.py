@@ -9,6 +9,7 @@ import structlog
 
 from feature_store.duplicates import digest
 from feature_store.snapshots import PartitionPosition, Shelf, Snapshot, SnapshotWriter, capture, units_of
+from streams.scorer.partition_log import LogEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.alerts import Details
     from streams.scorer.core import ScorerCore
+    from streams.scorer.deltas import OutcomePosition
     from streams.scorer.records import StepResult
 
 _log = structlog.get_logger()
@@ -38,6 +40,8 @@ class Snapshots:
         alert: Callable[[str, str, Details], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.shelf = shelf
+        """Where they are kept."""
         self._pipeline = pipeline
         self._core = core
         self._alert = alert
@@ -45,19 +49,24 @@ class Snapshots:
         self._writer = SnapshotWriter(shelf, self._failed)
         self._every_s = pipeline.serving.snapshots.every / 1e6
         self._due = now() + self._every_s
-        self._ends: dict[int, _LogEnd] = {}
+        self._ends: dict[int, LogEnd] = {}
+        self._messages: dict[int, bytes] = {}  # of those ends whose digest was not needed yet
         self._kept: dict[str, dict[int, PartitionPosition]] = {}
         self._waiting: list[str] = []
 
-    def restored(self, positions: dict[int, PartitionPosition], kept: Iterable[Snapshot]) -> None:
-        """Partitions were taken over at these positions, some of them from these snapshots."""
-        self._ends |= {p: _LogEnd.of(position) for p, position in positions.items()}
+    def restored(self, ends: dict[int, LogEnd], kept: Iterable[Snapshot]) -> None:
+        """Partitions were taken over with these ends of their logs, some of them from these snapshots."""
+        self._ends |= ends
         self._kept |= {snapshot.unit: snapshot.positions for snapshot in kept}
 
     def stepped(self, result: StepResult, logged: dict[int, int], epoch: int) -> None:
         """A step is committed; ``logged`` is the offset of each partition's last feature log message."""
         for partition, message in result.log:
-            self._ends[partition] = _LogEnd(logged.get(partition, _UNKNOWN), epoch, message)
+            if partition in logged:
+                self._ends[partition] = LogEnd(logged[partition], epoch, "")
+                self._messages[partition] = message
+            else:  # its offset was not told: not kept until the next step
+                self._ends.pop(partition, None)
 
     def turn(self) -> None:
         """Keep at most one state, if it is time."""
@@ -78,7 +87,9 @@ class Snapshots:
             return
         self._writer.wait(_HANDOVER_S)
         if self._writer.busy:
-            _log.warning("snapshots_passed_over", units=list(changed), why="the last one is still being written")
+            _log.warning(
+                "snapshots_passed_over", units=list(changed), why="the last one is still being written"
+            )
             return
         self._writer.write(*[self._capture(unit, held) for unit, held in changed.items()])
 
@@ -86,6 +97,7 @@ class Snapshots:
         """These partitions are held no longer."""
         for partition in partitions:
             self._ends.pop(partition, None)
+            self._messages.pop(partition, None)
         held = self._units(self._ends)
         self._kept = {unit: position for unit, position in self._kept.items() if unit in held}
 
@@ -101,7 +113,7 @@ class Snapshots:
         return {
             unit: partitions
             for unit, partitions in self._units(held).items()
-            if all(p in self._ends and self._ends[p].offset != _UNKNOWN for p in partitions)
+            if all(p in self._ends for p in partitions)
             and self._positions(partitions) != self._kept.get(unit)
         }
 
@@ -116,29 +128,17 @@ class Snapshots:
 
     def _positions(self, partitions: list[int]) -> dict[int, PartitionPosition]:
         events, outcomes = self._core.positions, self._core.outcomes
-        return {p: self._ends[p].position(events[p], *outcomes[p]) for p in partitions}
+        return {p: self._position(p, events[p], outcomes[p]) for p in partitions}
+
+    def _position(self, partition: int, events: int, outcomes: OutcomePosition) -> PartitionPosition:
+        end, message = self._ends[partition], self._messages.pop(partition, None)
+        if message is not None:
+            end = self._ends[partition] = end._replace(digest=digest(message).hex())
+        return PartitionPosition(
+            events, outcomes.offset, outcomes.route_seq, end.epoch, end.offset, end.digest
+        )
 
     def _failed(self, why: str) -> None:
-        self._alert("snapshot_not_written", f"{why}; scoring goes on, a restart would read more of the log", {})
-
-
-_UNKNOWN = -2
-
-
-class _LogEnd:
-    """The last feature log message that is in a partition's state; offset -1 where there was none."""
-
-    def __init__(self, offset: int, epoch: int, message: bytes | None = None, text: str = "") -> None:
-        self.offset = offset
-        self._epoch = epoch
-        self._message = message
-        self._text = text
-
-    @classmethod
-    def of(cls, position: PartitionPosition) -> _LogEnd:
-        return cls(position.log_offset, position.release_epoch, text=position.log_digest)
-
-    def position(self, events: int, outcomes: int, route_seq: int) -> PartitionPosition:
-        if self._message is not None:
-            self._text, self._message = digest(self._message).hex(), None
-        return PartitionPosition(events, outcomes, route_seq, self._epoch, self.offset, self._text)
+        self._alert(
+            "snapshot_not_written", f"{why}; scoring goes on, a restart would read more of the log", {}
+        )

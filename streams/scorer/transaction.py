@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import StateError
-from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Producer
+from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Message, Producer
 from streams.scorer.committed import to_offset
 
 if TYPE_CHECKING:
@@ -66,15 +66,17 @@ class Transactions:
         """Remember the group's generation; to be called in every assignment."""
         self._membership = self._consumer.consumer_group_metadata()
 
-    def commit(self, result: StepResult) -> None:
+    def commit(self, result: StepResult) -> dict[int, int]:
         """Make the step visible, all of it or nothing.
 
-        Raises Aborted when nothing is visible and the step must be done again; StateError or
-        KafkaException when the process must end and recover.
+        Returns the offset of the last feature log message of each partition. Raises Aborted when
+        nothing is visible and the step must be done again; StateError or KafkaException when the process
+        must end and recover.
         """
+        logged = _Offsets()
         try:
             self._insist("begin_transaction", self._producer.begin_transaction)
-            self._send(result)
+            self._send(result, logged)
             offsets = [to_offset(self._topics.events, p, at) for p, at in result.positions.items()]
             self._insist(
                 "send_offsets",
@@ -90,6 +92,9 @@ class Transactions:
             tell("transaction_aborted", why=str(error.args[0]))
             self._insist("abort", lambda: self._producer.abort_transaction(_CALL_TIMEOUT_S))
             raise Aborted(str(error.args[0])) from error
+        if result.log:
+            self._producer.poll(0)  # what was delivered is told here at the latest
+        return logged.last
 
     def _insist(self, what: str, call: Callable[[], object]) -> None:
         """Call until the result is known."""
@@ -109,7 +114,7 @@ class Transactions:
             else:
                 return
 
-    def _send(self, result: StepResult) -> None:
+    def _send(self, result: StepResult, logged: _Offsets) -> None:
         for decided in result.decided:
             headers: list[tuple[str, str | bytes | None]] = [
                 ("event_id", decided.event_id.encode()),  # as bytes: text would end at its first NUL
@@ -118,7 +123,7 @@ class Transactions:
             record = decided.record
             self._produce(self._topics.decisions, decided.message, record.key, headers, record.partition)
         for log in result.log:
-            self._produce(self._topics.features, log.message, None, None, log.partition)
+            self._produce(self._topics.features, log.message, None, None, log.partition, logged.note)
         for refused in result.refused:
             record = refused.record
             headers = _dead_letter_headers(refused, self._topics.events)
@@ -135,16 +140,35 @@ class Transactions:
         key: bytes | None,
         headers: list[tuple[str, str | bytes | None]] | None,
         partition: int,
+        delivered: Callable[[KafkaError | None, Message], None] | None = None,
     ) -> None:
         while True:
             try:
                 self._producer.produce(
-                    topic, value=value, key=key, headers=headers or [], partition=partition
+                    topic,
+                    value=value,
+                    key=key,
+                    headers=headers or [],
+                    partition=partition,
+                    on_delivery=delivered,
                 )
             except BufferError:
                 self._producer.poll(0.1)
             else:
                 return
+
+
+class _Offsets:
+    """Where the messages of a transaction went."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, int] = {}
+
+    def note(self, error: KafkaError | None, message: Message) -> None:
+        """One delivery."""
+        partition, offset = message.partition(), message.offset()
+        if error is None and partition is not None and offset is not None:
+            self.last[partition] = max(offset, self.last.get(partition, 0))
 
 
 def _dead_letter_headers(refused: Refused, topic: str) -> list[tuple[str, str | bytes | None]]:

@@ -9,6 +9,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from feature_store.clock import StreamClock
 from feature_store.errors import StateError
+from feature_store.snapshots import Shelf
+from feature_store.snapshots.store import in_memory
 from streams.models.watcher import Acting
 from streams.scorer.loop import ScorerLoop
 from streams.scorer.transaction import Aborted
@@ -80,10 +82,11 @@ class Commits:
 
     def joined(self) -> None: ...
 
-    def commit(self, result: StepResult) -> None:
+    def commit(self, result: StepResult) -> dict[int, int]:
         if self._abort:
             raise Aborted("as planned")
         self.committed.append(result)
+        return {}
 
 
 class Alerts:
@@ -108,7 +111,7 @@ class Watcher:
 
 def loop_of(client: Client, commits: Commits, folder: Path) -> ScorerLoop:
     _, pipeline = private_pipeline(folder, "unit")
-    parts: list[Any] = [client, commits, Watcher(), StreamClock(), Alerts()]
+    parts: list[Any] = [client, commits, Watcher(), StreamClock(), Alerts(), Shelf(in_memory(), "unit", 1)]
     loop = ScorerLoop(pipeline, "nowhere", *parts)
     for partition in (0, 1):
         loop._core.add_partition(partition, 0)
