@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from feature_store.units import FIRST_INSTANT, LAST_INSTANT
 from tests.support.oracle import Delta, Event
 
 if TYPE_CHECKING:
@@ -62,18 +63,26 @@ class DrawnStep:
     hands_over: bool
 
 
+@dataclass(frozen=True)
+class DrawnStream:
+    """Steps, the first of them from ``start`` us on."""
+
+    steps: Sequence[DrawnStep]
+    start: int = NOON
+
+
 def partition_of(values: Mapping[str, Any]) -> int:
     """The partition, which the card determines."""
     return sum(map(ord, values["card"])) % PARTITIONS
 
 
-def placed(pipeline: Pipeline, drawn: Sequence[DrawnStep], start: int = NOON) -> list[Step]:
+def placed(pipeline: Pipeline, drawn: DrawnStream) -> list[Step]:
     """The steps in applied order: what was rolled back never was, and its numbers are used again."""
     steps: list[Step] = []
-    now, seq = start, 0
+    now, seq = drawn.start, 0
     newest: dict[int, int] = {}
     history: list[Event] = []
-    for step in drawn:
+    for step in drawn.steps:
         now += step.advance
         values = [_values(pipeline, each, now) for each in step.events]
         deltas = _deltas(step, history, values, seq)
@@ -157,7 +166,10 @@ advances = st.sampled_from([0, 1, 30 * SECOND, MINUTE, 10 * MINUTE, 30 * MINUTE,
 )
 
 
-def steps(most_events: int = 10, most_steps: int = 6) -> st.SearchStrategy[list[DrawnStep]]:
+starts = st.sampled_from([NOON, NOON, 0, FIRST_INSTANT + HOUR, LAST_INSTANT - 60 * 24 * HOUR])
+
+
+def streams(most_events: int = 10, most_steps: int = 6) -> st.SearchStrategy[DrawnStream]:
     """A short stream."""
     events = st.builds(DrawnEvent, offsets, values, st.booleans())
     deltas = st.builds(
@@ -171,4 +183,4 @@ def steps(most_events: int = 10, most_steps: int = 6) -> st.SearchStrategy[list[
         commits=st.sampled_from([True, True, True, False]),
         hands_over=st.sampled_from([False, False, True]),
     )
-    return st.lists(step, max_size=most_steps)
+    return st.builds(DrawnStream, st.lists(step, max_size=most_steps), starts)

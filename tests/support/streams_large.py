@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.support.streams import SECOND, DrawnDelta, DrawnEvent, DrawnStep
+from tests.support.streams import SECOND, DrawnDelta, DrawnEvent, DrawnStep, DrawnStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,9 @@ class Crowd:
     """The share of events that come up to ten minutes after their time; a tenth of these even later."""
 
 
-def crowd(seed: int, of: Crowd) -> list[DrawnStep]:
+def crowd(seed: int, of: Crowd) -> DrawnStream:
     """The stream; the same for the same seed."""
-    return list(_steps(np.random.default_rng(seed), of))
+    return DrawnStream(list(_steps(np.random.default_rng(seed), of)))
 
 
 def _steps(random: np.random.Generator, of: Crowd) -> Iterator[DrawnStep]:

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
     from tests.support.oracle_numbers import Expected
-    from tests.support.streams import DrawnStep, Step
+    from tests.support.streams import DrawnStream, Step
 
     Play = Callable[[Pipeline, Sequence[Step]], list[Matrix | None]]
 
+State = dict[int | None, dict[str, np.ndarray[Any, Any]]]
 Place = tuple[int, int]
 """A step and an event of it."""
 
@@ -83,13 +84,30 @@ def replayed_at_once(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix |
 
 
 def reloaded(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
-    """A new store after every hand-over, loaded with what the old one exported."""
+    """A new store after every hand-over, loaded with what the old one exported before it went on."""
+    store = new_store(pipeline)
+    saved: State | None = None
+    found: list[Matrix | None] = []
+    for step in steps:
+        if saved is not None:
+            run(pipeline, store, step)
+            store = load(FeatureStore(pipeline), saved)
+        found.append(run(pipeline, store, step))
+        saved = save(store) if step.hands_over else None
+    return found
+
+
+def taken_back(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
+    """One store that loses its partitions at every hand-over, and has them back with what it exported."""
     store = new_store(pipeline)
     found: list[Matrix | None] = []
     for step in steps:
         found.append(run(pipeline, store, step))
         if step.hands_over:
-            store = reload(pipeline, store)
+            saved = save(store)
+            for partition in range(PARTITIONS):
+                store.drop_partition(partition)
+            load(store, saved)
     return found
 
 
@@ -131,14 +149,18 @@ def new_store(pipeline: Pipeline) -> FeatureStore:
     return store
 
 
-def reload(pipeline: Pipeline, store: FeatureStore) -> FeatureStore:
-    """A new store with the committed state of this one."""
-    fresh = FeatureStore(pipeline)
+def save(store: FeatureStore) -> State:
+    """The committed state, partition by partition and that over all of them."""
+    return {partition: store.export(partition) for partition in [*range(PARTITIONS), None]}
+
+
+def load(store: FeatureStore, saved: State) -> FeatureStore:
+    """The store, with partitions that hold what was saved."""
     for partition in range(PARTITIONS):
-        fresh.add_partition(partition)
-        fresh.load(partition, store.export(partition))
-    fresh.load(None, store.export(None))
-    return fresh
+        store.add_partition(partition)
+    for of, state in saved.items():
+        store.load(of, state)
+    return store
 
 
 def run(pipeline: Pipeline, store: FeatureStore, step: Step) -> Matrix:
@@ -165,13 +187,13 @@ def replay(pipeline: Pipeline, store: FeatureStore, deltas: Sequence[Delta], eve
 
 
 def events_of(pipeline: Pipeline, events: Sequence[Event]) -> pa.RecordBatch:
-    """The events as a scorer holds them."""
+    """The events as a scorer holds them: a part of a larger batch."""
     schema = event_schema(pipeline.event)
     columns = [
-        to_arrow(spec.type, [event.values[name] for event in events])
+        to_arrow(spec.type, [event.values[name] for event in [*events[:1], *events]])
         for name, spec in pipeline.event.fields.items()
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_arrays(columns, schema=schema).slice(1)
 
 
 def deltas_of(pipeline: Pipeline, deltas: Sequence[Delta]) -> pa.RecordBatch:
@@ -211,7 +233,7 @@ def differences(
                 yield f"step {n}, event {row}: {name} is {value!r}; the oracle says {allowed}"
 
 
-def assert_parity(way: Play, pipeline: Pipeline, drawn: Sequence[DrawnStep]) -> None:
+def assert_parity(way: Play, pipeline: Pipeline, drawn: DrawnStream) -> None:
     """The features of the stream are what the oracle says."""
     steps = placed(pipeline, drawn)
     wrong = list(islice(differences(pipeline, expected(pipeline, steps), way(pipeline, steps)), 5))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 
-from tests.support.streams import DrawnStep, steps
+from tests.support.streams import DrawnStream, streams
 from tests.support.streams_declared import pipelines
 from tests.support.streams_pipeline import RICH
 from tests.support.streams_play import assert_parity, offline
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 
-@settings(max_examples=8)
-@given(drawn=steps())
-def test_every_aggregate_on_any_stream(drawn: list[DrawnStep]) -> None:
-    assert_parity(offline, RICH, drawn)
+@settings(max_examples=5)
+@given(stream=streams())
+def test_every_aggregate_on_any_stream(stream: DrawnStream) -> None:
+    assert_parity(offline, RICH, stream)
 
 
 @settings(max_examples=50)
-@given(pipeline=pipelines(), drawn=steps())
-def test_any_declaration_on_any_stream(pipeline: Pipeline, drawn: list[DrawnStep]) -> None:
-    assert_parity(offline, pipeline, drawn)
+@given(pipeline=pipelines(), stream=streams())
+def test_any_declaration_on_any_stream(pipeline: Pipeline, stream: DrawnStream) -> None:
+    assert_parity(offline, pipeline, stream)
