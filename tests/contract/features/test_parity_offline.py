@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 
 from tests.support.streams import DrawnStream, streams
+from tests.support.streams_check import assert_parity
 from tests.support.streams_declared import pipelines
 from tests.support.streams_pipeline import RICH
-from tests.support.streams_play import assert_parity, offline
+from tests.support.streams_play import offline
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
