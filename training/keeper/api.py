@@ -7,6 +7,7 @@ Every route but ``/health``, which says nothing, needs ``Authorization: Bearer <
 from __future__ import annotations
 
 import hmac
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,10 @@ from starlette.routing import Route
 from feature_store.errors import ContractError, SluicegateError
 from streams.kafka import KafkaException
 from training.keeper.evaluation import evaluate
+from training.keeper.history_export import export_history
+from training.keeper.history_import import import_history
 from training.keeper.status import models, status
+from training.keeper.store import newest_arrival
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +40,12 @@ class TrainCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``POST /train``."""
 
     shuffle_labels: bool = False
+
+
+class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /history`` and ``POST /export-history``: a folder inside the state folder."""
+
+    folder: str
 
 
 class Api:
@@ -62,6 +72,8 @@ class Api:
             "/train": self._train,
             "/models/{version}/promote": self._promote,
             "/rollback": lambda _request, _body: self._parts.publisher.rollback(),
+            "/history": self._import_history,
+            "/export-history": self._export_history,
         }
         routes = [Route("/health", _health, methods=["GET"])]
         routes += [Route(path, _guarded(token, work), methods=["GET"]) for path, work in reading.items()]
@@ -92,6 +104,22 @@ class Api:
 
     def _promote(self, request: Request, _body: bytes) -> Any:
         return self._parts.publisher.promote(request.path_params["version"])
+
+    def _import_history(self, _request: Request, body: bytes) -> Any:
+        parts = self._parts
+        with parts.writing, parts.store.cursor() as cursor:
+            taken = import_history(cursor, parts.pipeline, parts.settings.state_dir, _folder(body))
+            parts.clock.observe(newest_arrival(cursor))
+        return taken
+
+    def _export_history(self, _request: Request, body: bytes) -> Any:
+        parts = self._parts
+        with parts.store.cursor() as cursor:
+            return export_history(cursor, parts.pipeline, parts.settings.state_dir, _folder(body))
+
+
+def _folder(body: bytes) -> Path:
+    return Path(msgspec.json.decode(body, type=FolderCommand).folder)
 
 
 async def _health(_request: Request) -> Response:

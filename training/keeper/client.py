@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 60.0
+_HISTORY_TIMEOUT_S = 3_600.0
+"""A year of events takes minutes to move."""
 
 
 class KeeperUnreachableError(SluicegateError):
@@ -83,9 +85,22 @@ class KeeperClient:
         """Return to the champion before; returns the new release."""
         return dict(self._ask("POST", "/rollback"))
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def import_history(self, folder: Path) -> dict[str, Any]:
+        """Take in a folder of history inside the state folder; returns how many ``rows`` went in."""
+        return self._about_history("/history", folder)
+
+    def export_history(self, folder: Path) -> dict[str, Any]:
+        """Write what is stored to a new folder inside the state folder; returns ``events`` and ``deltas``."""
+        return self._about_history("/export-history", folder)
+
+    def _about_history(self, path: str, folder: Path) -> dict[str, Any]:
+        return dict(self._ask("POST", path, {"folder": str(folder.resolve())}, _HISTORY_TIMEOUT_S))
+
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, timeout_s: float = _TIMEOUT_S
+    ) -> Any:
         try:
-            response = self._http.request(method, path, json=body)
+            response = self._http.request(method, path, json=body, timeout=timeout_s)
             answer = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise KeeperUnreachableError(

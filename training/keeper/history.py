@@ -12,14 +12,19 @@ needs ``event_id`` and those features alone, and the other two files are not rea
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from feature_store.errors import ContractError
+from feature_store.duck import DuckError
+from feature_store.errors import ContractError, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from feature_store.duck import Connection
 
 SCORED = "scored.parquet"
 OUTCOMES = "outcomes.parquet"
@@ -80,3 +85,19 @@ def inside(state_dir: Path, folder: Path) -> Path:
     if not found.is_relative_to(state_dir.resolve()) or found == state_dir.resolve():
         raise ContractError(f"{folder} is not inside the state folder {state_dir}")
     return found
+
+
+@contextmanager
+def given(store: Connection, file: Path) -> Iterator[None]:
+    """The Parquet file as the relation ``given``. Raises StorageError where it does not go in."""
+    try:
+        store.read_parquet(str(file)).create_view("given", replace=True)
+        yield
+        store.execute("DROP VIEW given")
+    except DuckError as error:
+        raise StorageError(f"{file}: cannot be taken in: {error}") from error
+
+
+def described(store: Connection) -> dict[str, str]:
+    """Column -> type of the relation ``given``."""
+    return dict(store.execute("SELECT column_name, column_type FROM (DESCRIBE given)").fetchall())

@@ -29,10 +29,13 @@ CREATE TABLE IF NOT EXISTS alerts (
     kind VARCHAR NOT NULL, text VARCHAR NOT NULL, raised_at TIMESTAMP NOT NULL, details VARCHAR NOT NULL);
 -- Events known as fraud whose row has not come.
 CREATE TABLE IF NOT EXISTS waiting (event_id VARCHAR NOT NULL);
+-- Outcomes of an imported history that the clock has not reached.
+CREATE TABLE IF NOT EXISTS to_come (event_id VARCHAR NOT NULL, arrived_at TIMESTAMP NOT NULL);
 -- One row: the last delta that Kafka has, and the order of sources under which every outcome is routed
 -- (NULL: some are not, since no feature counted outcomes when they came).
 CREATE TABLE IF NOT EXISTS routing (sent BIGINT NOT NULL, precedence VARCHAR[]);
 INSERT INTO routing SELECT 0, NULL WHERE NOT EXISTS (FROM routing);
+CREATE TABLE IF NOT EXISTS imports (digest VARCHAR NOT NULL, history VARCHAR NOT NULL);
 CREATE OR REPLACE VIEW latest_outcomes AS
     SELECT * FROM outcomes
     QUALIFY row_number() OVER (
@@ -45,6 +48,12 @@ SELECT value FROM about WHERE name = $name;
 INSERT INTO about VALUES ($name, $value);
 
 -- name: create_views
+-- Which message a row came in, and so what it was computed under.
+CREATE OR REPLACE VIEW placed_rows AS
+    SELECT scored.*, if(scored.source_offset < batch.next_offset, batch.definitions, NULL) AS definitions,
+        if(scored.source_offset < batch.next_offset, batch.log_offset, NULL) AS log_offset
+    FROM scored ASOF LEFT JOIN (FROM batches WHERE first_offset < next_offset) AS batch
+    ON scored.source_partition = batch."partition" AND scored.source_offset >= batch.first_offset;
 CREATE OR REPLACE VIEW routed AS SELECT event_id, sum(fraud)::TINYINT AS fraud FROM outbox GROUP BY event_id;
 
 -- name: columns_of
@@ -68,7 +77,7 @@ WHERE offsets.topic = moved.topic AND offsets."partition" = moved."partition";
 INSERT INTO offsets VALUES ($topic, $partition, $next_offset);
 
 -- name: newest_arrival
-SELECT epoch_us(max(arrived_at)) FROM scored;
+SELECT epoch_us(max(arrived_at)) AS newest FROM scored;
 
 -- name: row_counts
 SELECT
@@ -104,14 +113,24 @@ WHERE (outcome.label = 'fraud') <> (coalesce(before.fraud, 0) = 1)
    OR outcome.event_id IN (SELECT event_id FROM waiting)
 UNION
 SELECT event_id FROM waiting
-WHERE event_id IN (SELECT CAST(event_id AS VARCHAR) FROM incoming_events);
+WHERE event_id IN (SELECT CAST(event_id AS VARCHAR) FROM incoming_events)
+UNION
+SELECT event_id FROM to_come WHERE arrived_at <= make_timestamp($now);
+
+-- name: any_waiting
+SELECT EXISTS (FROM waiting);
+
+-- name: any_due
+SELECT EXISTS (FROM to_come WHERE arrived_at <= make_timestamp($now));
 
 -- name: touched_all
 SELECT DISTINCT event_id FROM outcomes;
 
 -- name: changed
 -- Where the truth about the events in `touched` is not what is routed.
-WITH known AS (SELECT * FROM outcomes WHERE event_id IN (SELECT event_id FROM touched)),
+WITH known AS (
+    SELECT * FROM outcomes
+    WHERE event_id IN (SELECT event_id FROM touched) AND ("partition" >= 0 OR arrived_at <= make_timestamp($now))),
 {truths},
 before AS (
     SELECT event_id, sum(fraud) AS fraud FROM outbox
@@ -143,6 +162,9 @@ FROM placed;
 
 -- name: no_longer_waiting
 DELETE FROM waiting WHERE event_id IN (SELECT event_id FROM touched);
+
+-- name: no_longer_to_come
+DELETE FROM to_come WHERE arrived_at <= make_timestamp($now);
 
 -- name: now_waiting
 INSERT INTO waiting SELECT event_id FROM changed ANTI JOIN placed USING (event_id);
@@ -183,3 +205,101 @@ WHERE arrived_at <= make_timestamp($as_of) AND event_time > make_timestamp($sinc
 -- name: snapshot_outcomes
 SELECT event_id, label, source, observed_at, arrived_at, "partition", "offset"
 FROM outcomes WHERE arrived_at <= make_timestamp($as_of);
+
+-- name: exported_events
+FROM placed_rows;
+
+-- name: exported_deltas
+SELECT * FROM deltas;
+
+-- name: exported_definitions
+SELECT * FROM definitions;
+
+-- name: imported
+SELECT (SELECT count(*) FROM imports WHERE digest = $digest) AS same,
+    (SELECT count(*) FROM scored WHERE source_offset < 0) AS past,
+    (SELECT count(*) FROM scored WHERE source_offset >= 0) AS live,
+    (SELECT count(*) FROM outbox) AS routed;
+
+-- name: unsound_events
+SELECT count(*) AS row_count,
+    count(*) FILTER (source_offset >= 0) AS "rows at a source offset of 0 or more",
+    count(*) FILTER (source_partition NOT BETWEEN 0 AND $partitions - 1) AS "rows on a partition that is none",
+    count(*) FILTER (event_id IS NULL OR event_time IS NULL OR arrived_at IS NULL OR seq IS NULL
+        OR decided_seq IS NULL OR source_partition IS NULL OR source_offset IS NULL) AS "rows without id, time or place",
+    count(*) FILTER (policy_action IS DISTINCT FROM 'approve' OR action IS DISTINCT FROM 'approve'
+        OR propensity IS DISTINCT FROM 1.0 OR model IS NOT NULL) AS "rows that were not simply let through",
+    count(*) - count(DISTINCT event_id) AS "events that are there twice",
+    count(*) - count(DISTINCT (source_partition, source_offset)) AS "rows at a source offset of another",
+    count(*) - count(DISTINCT (source_partition, seq)) AS "rows with the applied order of another"
+FROM given;
+
+-- name: unsound_outcomes
+SELECT count(*) AS row_count,
+    count(*) FILTER ("partition" IS DISTINCT FROM -1) AS "outcomes on another partition than -1",
+    count(*) - count(DISTINCT "offset") AS "outcomes at the offset of another",
+    count(*) FILTER (event_id IS NULL OR source IS NULL OR observed_at IS NULL OR arrived_at IS NULL)
+        AS "outcomes without event, source or time",
+    count(*) FILTER (coalesce(label, '') NOT IN ('fraud', 'legitimate')) AS "outcomes with another label"
+FROM given;
+
+-- name: unsound_deltas
+SELECT count(*) AS row_count,
+    count(*) - count(DISTINCT route_seq) FILTER (route_seq > 0) AS "deltas without a route_seq of their own",
+    count(*) FILTER (seq IS NULL OR event_time IS NULL OR let_through IS NULL OR coalesce(fraud, 0) NOT IN (1, -1))
+        AS "deltas that say nothing",
+    (SELECT count(*) FROM given ANTI JOIN scored ON given.event_id = CAST(scored.event_id AS VARCHAR)
+        AND given.source_partition = scored.source_partition) AS "deltas of events that are not there",
+    (SELECT count(*) FROM (SELECT event_id FROM given GROUP BY event_id HAVING sum(fraud) NOT IN (0, 1)))
+        AS "events that are fraud twice"
+FROM given;
+
+-- name: add_past_batches
+INSERT INTO batches BY NAME
+SELECT source_partition AS "partition", -1 AS log_offset, $topic AS source_topic, min(source_offset) AS first_offset,
+    max(source_offset) + 1 AS next_offset, count(*) AS row_count, 0 AS duplicates, 0 AS dead_letters,
+    0 AS release_epoch, 0 AS policy_offset, $digest AS definitions
+FROM scored WHERE source_offset < 0 GROUP BY source_partition;
+
+-- name: add_routed
+INSERT INTO outbox BY NAME SELECT * EXCLUDE (seq) FROM deltas;
+
+-- name: add_to_come
+INSERT INTO to_come SELECT event_id, arrived_at FROM outcomes WHERE "partition" < 0;
+
+-- name: all_are_sent
+UPDATE routing SET sent = (SELECT coalesce(max(route_seq), 0) FROM outbox);
+
+-- name: add_import
+INSERT INTO imports VALUES ($digest, $history);
+
+-- name: definitions_of
+-- Under which hashes the rows of a feature were computed; NULL: it was not declared, or that was not kept.
+SELECT DISTINCT definitions.hash
+FROM (SELECT DISTINCT definitions FROM batches WHERE row_count > 0) AS used
+LEFT JOIN definitions ON definitions.digest = used.definitions AND definitions.name = $name;
+
+-- name: before_definitions
+FROM placed_rows WHERE definitions IS NULL;
+
+-- name: matched
+-- The messages whose rows the file covers, and how many of their rows.
+CREATE OR REPLACE TEMP TABLE matched AS
+SELECT source_partition AS "partition", log_offset, definitions, count(*) AS matched
+FROM placed_rows
+WHERE CAST(event_id AS VARCHAR) IN (SELECT CAST(event_id AS VARCHAR) FROM given)
+GROUP BY ALL;
+
+-- name: covered_definitions
+SELECT DISTINCT coalesce(matched.definitions, '') AS definitions
+FROM matched JOIN batches USING ("partition", log_offset)
+WHERE matched.matched = batches.row_count;
+
+-- name: hashes
+SELECT name, hash FROM definitions WHERE digest = $digest;
+
+-- name: credit
+UPDATE batches SET definitions = $after
+FROM matched
+WHERE batches."partition" = matched."partition" AND batches.log_offset = matched.log_offset
+  AND coalesce(batches.definitions, '') = $before AND matched.matched = batches.row_count;

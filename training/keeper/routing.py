@@ -1,10 +1,12 @@
 """Routing: what became known about events turns into deltas for the features that count outcomes.
 
 In the transaction in which outcomes and events are sunk,
-1. the events are found whose truth may have changed: outcomes came, or the row that outcomes waited for;
+1. the events are found whose truth may have changed: outcomes came, or the row that they waited for;
 2. their truth, by the labels' own SQL, is compared with what was routed before;
 3. where the two differ, a delta with the next ``route_seq`` goes to the outbox; one whose event has not come
    waits.
+
+An imported history may know outcomes ahead of the clock; each is routed when the clock reaches it.
 
 The outbox is the record: what is routed is the sum of its deltas, so nothing is ever updated in it.
 """
@@ -34,7 +36,10 @@ log = structlog.get_logger()
 
 
 class Router:
-    """Writes deltas through one connection, inside the transaction that its caller has begun."""
+    """Writes deltas through one connection, inside the transaction that its caller has begun.
+
+    ``now`` is the pipeline's clock (us).
+    """
 
     def __init__(self, store: Connection, pipeline: Pipeline) -> None:
         self._store = store
@@ -50,18 +55,22 @@ class Router:
             [f'scored."{name}" AS "entity_{name}"' for name in self._fields],
         )
 
-    def begin(self) -> None:
+    def begin(self, now: int) -> None:
         """Route what came while no feature counted outcomes, and what another order of sources changes."""
         wanted = self._precedence if self._fields else None
         if rows(self._store, "routing")[0]["precedence"] == wanted:
             return
         if wanted is not None:
-            self.route_all()
+            self.route_all(now)
         self._store.execute(sql("set_precedence"), {"precedence": wanted})
 
-    def route(self, outcomes: pa.Table | None, events: pa.Table | None) -> None:
-        """Route what these rows, which are in the store by now, have changed."""
-        if not self._fields or (outcomes is None and events is None):
+    def due(self, now: int) -> bool:
+        """Whether an imported outcome has its time by ``now`` (us)."""
+        return bool(self._fields) and self._is("any_due", {"now": now})
+
+    def route(self, outcomes: pa.Table | None, events: pa.Table | None, now: int) -> None:
+        """Route what these rows, which are in the store by now, have changed, and what is due."""
+        if not self._fields or (outcomes is None and not self._is("any_waiting") and not self.due(now)):
             return
         none = pa.table({"event_id": pa.array([], pa.string()), "label": pa.array([], pa.string())})
         given = {
@@ -70,24 +79,28 @@ class Router:
         }
         for name, table in given.items():
             self._store.register(name, table)
-        touched = self._store.sql(sql("touched")).to_arrow_table()
+        touched = self._store.sql(sql("touched"), params={"now": now}).to_arrow_table()
         for name in given:
             self._store.unregister(name)
-        self._settle(touched)
+        self._settle(touched, now)
 
-    def route_all(self) -> None:
+    def route_all(self, now: int) -> None:
         """Compare the truth about every event with what is routed."""
         if self._fields:
-            self._settle(self._store.sql(sql("touched_all")).to_arrow_table())
+            self._settle(self._store.sql(sql("touched_all")).to_arrow_table(), now)
 
-    def _settle(self, touched: pa.Table) -> None:
+    def _is(self, name: str, parameters: dict[str, int] | None = None) -> bool:
+        return bool(self._store.execute(sql(name), parameters or {}).fetchall()[0][0])
+
+    def _settle(self, touched: pa.Table, now: int) -> None:
         if not touched.num_rows:
             return
         self._store.register("touched", touched)
         changed = self._store.sql(
-            sql("changed").format(truths=TRUTHS), params={"precedence": self._precedence}
+            sql("changed").format(truths=TRUTHS), params={"precedence": self._precedence, "now": now}
         ).to_arrow_table()
         self._store.execute(sql("no_longer_waiting"))
+        self._store.execute(sql("no_longer_to_come"), {"now": now})
         self._store.unregister("touched")
         if changed.num_rows:
             self._add(changed)
@@ -104,16 +117,18 @@ class Router:
 
     def _placed(self, changed: pa.Table) -> pa.Table:
         """The changes whose event has come, with all that their deltas say."""
-        again = self._ask(changed, f"SELECT {self._again} {sql('place_again')}", {})
+        placed = []
         new = changed.filter(pc.invert(changed["routed_before"]))
-        if not new.num_rows:
-            return again
-        query = f"SELECT {self._new} {sql('place_new')}"
-        since = pc.min(new["arrived_at"]).cast(pa.int64()).as_py() - self._near
-        near = self._ask(new, query, {"since": max(since, FIRST_INSTANT)})
-        missing = new.filter(pc.invert(pc.is_in(new["event_id"], near["event_id"])))
-        far = self._ask(missing, query, {"since": FIRST_INSTANT}) if missing.num_rows else near.slice(0, 0)
-        return pa.concat_tables([again, near, far])
+        if new.num_rows < changed.num_rows:
+            placed.append(self._ask(changed, f"SELECT {self._again} {sql('place_again')}", {}))
+        if new.num_rows:
+            query = f"SELECT {self._new} {sql('place_new')}"
+            since = pc.min(new["arrived_at"]).cast(pa.int64()).as_py() - self._near
+            placed.append(self._ask(new, query, {"since": max(since, FIRST_INSTANT)}))
+            missing = new.filter(pc.invert(pc.is_in(new["event_id"], placed[-1]["event_id"])))
+            if missing.num_rows:
+                placed.append(self._ask(missing, query, {"since": FIRST_INSTANT}))
+        return pa.concat_tables(placed)
 
     def _ask(self, changed: pa.Table, query: str, parameters: dict[str, int]) -> pa.Table:
         self._store.register("changed", changed)

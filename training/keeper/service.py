@@ -25,7 +25,7 @@ from training.keeper.schedule import Schedule
 from training.keeper.sender import DeltaSender
 from training.keeper.server import serving
 from training.keeper.sink import Sink
-from training.keeper.store import STORE, open_keeper_store
+from training.keeper.store import LOCK, STORE, open_keeper_store
 from training.keeper.trainings import Trainings
 from training.publish import Publisher
 
@@ -42,7 +42,7 @@ def run(settings: KeeperSettings, stop: threading.Event | None = None) -> None:
     """
     stop = stop or threading.Event()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    with _stopped_by_signals(stop), exclusive(settings.state_dir / "keeper.lock"), ExitStack() as stack:
+    with _stopped_by_signals(stop), exclusive(settings.state_dir / LOCK), ExitStack() as stack:
         _Keeper(settings, stack).sink_until(stop)
     log.info("keeper_stopped")
 

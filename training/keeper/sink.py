@@ -27,7 +27,7 @@ from training.keeper.queries import sql
 from training.keeper.routing import Router
 from training.keeper.rows import decision_table, offset_table, outcome_tables
 from training.keeper.start import starting_offsets
-from training.keeper.store import columns_of, rows, transaction
+from training.keeper.store import columns_of, newest_arrival, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +55,9 @@ class Sink:
         self._writing = parts.writing
         self._known = {table: set(columns_of(self._store, table)) for table in ("scored", "deltas")}
         self._router = Router(self._store, parts.pipeline)
+        self._clock.observe(newest_arrival(self._store))
         with self._transaction():
-            self._router.begin()
-        newest = rows(self._store, "newest_arrival")[0].popitem()[1]
-        if isinstance(newest, int):
-            self._clock.observe(newest)
+            self._router.begin(self._clock.now())
         self._consumer = reader(parts.settings.bootstrap, end_events=True)
         try:
             offsets = starting_offsets(self._consumer, parts)
@@ -79,7 +77,7 @@ class Sink:
         Raises BrokerError, StorageError, ContractError; the store then still agrees with its offsets.
         """
         messages, offsets = self._take()
-        if messages:
+        if messages or self._router.due(self._clock.now()):
             self._write(messages, offsets)
         if offsets:
             self._progress.advance(offsets)
@@ -117,10 +115,10 @@ class Sink:
                 self._insert("decisions", decision_table(found))
             if found := by_topic[topics.outcomes]:
                 outcomes = self._add_outcomes(found)
-            self._router.route(outcomes, scored)
+            newest = 0 if scored is None else _newest(scored)
+            self._router.route(outcomes, scored, max(newest, self._clock.now()))
             self._move(offsets)
-        if scored is not None:
-            self._clock.observe(_newest(scored))
+        self._clock.observe(newest)
 
     def _add_log(self, messages: list[Message]) -> pa.Table:
         tables = log_tables(messages)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 STORE = "keeper.duckdb"
+LOCK = "keeper.lock"
+"""Beside the store; whoever opens it holds this."""
 SCHEMA_VERSION = "1"
 
 
@@ -68,6 +70,12 @@ def rows(
     answer = store.execute(sql(name), dict(parameters or {}))
     columns = [column[0] for column in answer.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+
+
+def newest_arrival(store: Connection) -> int:
+    """When the newest event that was scored arrived (us); 0 without any."""
+    newest = rows(store, "newest_arrival")[0]["newest"]
+    return newest if isinstance(newest, int) else 0
 
 
 @contextmanager

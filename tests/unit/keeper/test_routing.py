@@ -31,17 +31,17 @@ class Keeper:
         self._router = Router(store, pipeline)
         self._offset = 0
         with transaction(store):
-            self._router.begin()
+            self._router.begin(START)
 
     def step(
-        self, *words: Word, events: tuple[str, ...] = (), action: str = "approve"
+        self, *words: Word, events: tuple[str, ...] = (), action: str = "approve", now: int = START
     ) -> list[tuple[str, int]]:
         """Sink these; returns what was routed for it: (event, delta), in order."""
         before = self._last()
         with transaction(self.store):
             outcomes = self._add("outcomes", [self._outcome(*word) for word in words])
             scored = self._add("scored", [_event(event, action) for event in events])
-            self._router.route(outcomes, scored)
+            self._router.route(outcomes, scored, now)
         found = rows_of(self.store, f"FROM outbox WHERE route_seq > {before} ORDER BY route_seq")
         assert [row["route_seq"] for row in found] == list(range(before + 1, before + 1 + len(found)))
         return [(row["event_id"], row["fraud"]) for row in found]

@@ -1,0 +1,97 @@
+"""Stored history as files: what ``sluicegate features check`` holds the twin to.
+
+* ``events.parquet``: every declared field, ``event_id``, ``event_time``, ``source_partition``,
+  ``source_offset``, ``seq``, ``decided_seq``, ``action``, ``let_through``, ``late``, every feature as it was
+  logged, and ``definitions``: the digest of what it was computed under, null where that was not kept;
+* ``deltas.parquet``: the columns of ``delta_schema``;
+* ``definitions.parquet``: ``digest, name, hash``.
+
+The three are one consistent reading: the sink goes on writing meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from feature_store.duck import DuckError
+from feature_store.errors import ContractError, StorageError
+from streams.broker.state_lock import exclusive
+from training.keeper.history import inside
+from training.keeper.queries import sql
+from training.keeper.store import LOCK, STORE, open_keeper_store, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.duck import Connection
+
+EVENTS = "events.parquet"
+DELTAS = "deltas.parquet"
+DEFINITIONS = "definitions.parquet"
+
+_ALWAYS = (
+    "event_id",
+    "event_time",
+    "source_partition",
+    "source_offset",
+    "seq",
+    "decided_seq",
+    "action",
+    "late",
+)
+
+
+def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path) -> dict[str, object]:
+    """Write the files into ``folder``, which must be inside ``state_dir``, and new or empty.
+
+    Returns how many ``events`` and ``deltas`` there are. Raises ContractError for another folder, and
+    StorageError.
+    """
+    folder = inside(state_dir, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ContractError(f"{folder} cannot be made: {error.strerror}") from error
+    if any(folder.iterdir()):
+        raise ContractError(f"{folder} is not empty; name a new folder")
+    names = [*pipeline.event.fields, *_ALWAYS, *(feature.name for feature in pipeline.feature_vector)]
+    columns = [f'"{name}"' for name in dict.fromkeys(names)]
+    columns += ["coalesce(action = 'approve', false) AS let_through", "definitions"]
+    events = f"SELECT {', '.join(columns)} {sql('exported_events')}"
+    try:
+        return _write(
+            store,
+            {
+                folder / EVENTS: events,
+                folder / DELTAS: sql("exported_deltas"),
+                folder / DEFINITIONS: sql("exported_definitions"),
+            },
+        )
+    except DuckError as error:
+        raise StorageError(f"{folder}: the history could not be written: {error}") from error
+
+
+def export_history_offline(state_dir: Path, pipeline: Pipeline, folder: Path) -> dict[str, object]:
+    """The same while no keeper runs. Raises StateInUseError when one does, StorageError without a store."""
+    path = state_dir / STORE
+    if not path.exists():
+        raise StorageError(f"{path}: there is no store; a keeper makes it when it first runs")
+    with exclusive(state_dir / LOCK):
+        store = open_keeper_store(path, pipeline)
+        try:
+            return export_history(store, pipeline, state_dir, folder)
+        finally:
+            store.close()
+
+
+def _write(store: Connection, queries: dict[Path, str]) -> dict[str, object]:
+    store.begin()
+    try:
+        for file, query in queries.items():
+            text = str(file).replace("'", "''")
+            store.execute(f"COPY ({query}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)")
+        counts = rows(store, "row_counts")[0]
+    finally:
+        store.rollback()
+    return {"events": counts["scored"], "deltas": counts["deltas"]}
