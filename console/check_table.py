@@ -31,7 +31,7 @@ def print_check(checked: Checked) -> None:
     """A table of every feature, and the sum of it."""
     table = Table()
     table.add_column("feature", overflow="fold")
-    for name in ("rows compared", "differences", "largest"):
+    for name in ("rows compared", "other definition", "differences", "largest"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("example", overflow="fold")
     for each in checked.features:
@@ -60,7 +60,7 @@ def _cells(each: Compared) -> list[str]:
     if each.example is not None:
         said = each.example
         shown = f"{said.event_id}: {_value(said.found)}, computed again {_value(said.computed)}"
-    return [each.name, f"{each.rows:,}", f"{each.differences:,}", largest, shown]
+    return [each.name, f"{each.rows:,}", f"{each.other:,}", f"{each.differences:,}", largest, shown]
 
 
 def _value(number: float | None) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from console.cli import (
+    backfill,
     bench,
     declaration,
     dlq,
@@ -46,6 +47,6 @@ def root(
 
 
 for group in (
-    local, sources, features, tail, dlq, models, train, topics, declaration, processes, bench,
+    local, sources, backfill, features, tail, dlq, models, train, topics, declaration, processes, bench,
 ):  # fmt: skip
     group.register(app)

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Features: list, compute for a file, check.", no_args_is_help=True)
     group.command("list", epilog="Example: sluicegate features list --config config/payments.yaml")(list_all)
     group.command(epilog="Example: sluicegate features compute past.parquet --out features.parquet")(compute)
-    group.command(epilog="Example: sluicegate features check past.parquet --config my.yaml")(check)
+    group.command(epilog="Example: sluicegate features check --config config/payments.yaml")(check)
     app.add_typer(group, name="features")
 
 
@@ -74,20 +74,35 @@ def compute(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="Parquet or CSV, mapped by event.file of the pipeline file")],
+    file: Annotated[
+        Path | None, typer.Argument(help="a file of past events; left out: what was logged so far")
+    ] = None,
     config: Config = None,
     state_dir: StateDir = STATE_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Compute every feature of past events by both engines and compare; exit code 1 on any difference."""
+    """Hold the features that decisions saw to the same definitions as SQL; exit code 1 on any difference.
+
+    Without FILE: what was logged and stored by the keeper, running or not, against history computed again.
+    Late events are left out, and rows that were computed under another definition of a feature. With FILE:
+    both engines on its events.
+    """
     from console.check_table import as_dict, print_check
     from console.pipeline_file import find_config, open_pipeline
     from console.progress import progress_bar
+    from training.history.backfill import scratch
     from training.history.check import check_file
+    from training.history.keeper import KeptHistory
+    from training.history.logged import check_history
 
     pipeline = open_pipeline(find_config(config), state_dir)
     with progress_bar() as tell:
-        checked = check_file(pipeline, file, tell)
+        if file is not None:
+            checked = check_file(pipeline, file, tell)
+        else:
+            with scratch(state_dir) as folder:
+                KeptHistory(pipeline, state_dir).export(folder)
+                checked = check_history(pipeline, folder, tell)
     if as_json:
         typer.echo(json.dumps(as_dict(checked), indent=2))
     else:

@@ -13,7 +13,8 @@ from feature_store.log import event_schema
 from feature_store.store import FeatureStore
 from streams.sources.past_events import read_past_events
 from training.history.offline import offline_table
-from training.history.online import BATCH, online_matrices
+from training.history.online import BATCH
+from training.history.online import online_features as apply_online
 from training.history.order import in_order
 
 if TYPE_CHECKING:
@@ -78,13 +79,8 @@ def online_features(pipeline: Pipeline, order: Order) -> Iterator[pa.RecordBatch
         store.add_partition(partition)
     schema = feature_schema(pipeline)
     ids = order.past.events[pipeline.event.id].combine_chunks()
-    waiting: list[Any] = []
-    began = 0
-    for _, end, matrix in online_matrices(order, store):
-        waiting.append(matrix)
-        if end - began >= BATCH or end == order.past.rows:
-            yield _batch(schema, ids.slice(began, end - began), np.vstack(waiting))
-            waiting, began = [], end
+    for first, end, matrix in apply_online(order, store):
+        yield _batch(schema, ids.slice(first, end - first), matrix)
 
 
 def offline_features(pipeline: Pipeline, order: Order) -> Iterator[pa.RecordBatch]:

@@ -44,7 +44,8 @@ class Compared:
     """One feature: how many rows were compared, and how many differ.
 
     ``largest`` is the largest difference between two numbers, None where none differ, or only in being
-    null; ``example`` is the event of it.
+    null; ``example`` is the event of it. ``other`` rows were computed under another definition of the
+    feature, or under one that was not kept, and left out.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Compared:
     differences: int
     largest: float | None
     example: Difference | None
+    other: int = 0
 
 
 def compare(

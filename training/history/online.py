@@ -17,15 +17,29 @@ if TYPE_CHECKING:
 BATCH = 8_192
 
 
-def online_matrices(order: Order, store: FeatureStore) -> Iterator[tuple[int, int, Matrix]]:
-    """Apply ``order`` to ``store``, step by step; yields first row, end and features of each stretch.
+def online_features(order: Order, store: FeatureStore) -> Iterator[tuple[int, int, Matrix]]:
+    """Apply ``order`` to ``store``; yields first row, end and features of one stretch after the other.
+
+    ``store`` holds the partitions of ``order``, and in the end the state after the last event, committed.
+    """
+    waiting: list[Matrix] = []
+    began = 0
+    for end, matrix in _steps(order, store):
+        waiting.append(matrix)
+        if end - began >= BATCH or end == order.past.rows:
+            yield began, end, np.vstack(waiting)
+            waiting, began = [], end
+
+
+def _steps(order: Order, store: FeatureStore) -> Iterator[tuple[int, Matrix]]:
+    """The end and the features of each step.
 
     A step ends where an outcome is applied, since a scorer applies outcomes before the events of a step.
-    ``store`` then holds the state after the last event, committed.
     """
     events = order.past.events.combine_chunks()
     (whole,) = events.to_batches() or [pa.RecordBatch.from_pylist([], events.schema)]
     deltas = order.deltas.combine_chunks()
+    partitions = order.partitions.astype(np.int64)
     cuts = np.unique(np.concatenate([order.before, np.arange(0, order.past.rows, BATCH)]))
     ends = np.append(cuts, order.past.rows)[1:]
     learnt = 0
@@ -35,7 +49,7 @@ def online_matrices(order: Order, store: FeatureStore) -> Iterator[tuple[int, in
             for batch in deltas.slice(learnt, due - learnt).to_batches():
                 store.learn(batch)
             learnt = due
-        matrix = store.observe(whole.slice(first, end - first), order.partitions[first:end].tolist())
+        matrix = store.observe(whole.slice(first, end - first), partitions[first:end])
         store.decided(np.ones(end - first, np.bool_))
         store.commit()
-        yield first, end, matrix
+        yield end, matrix

@@ -1,0 +1,88 @@
+"""What was logged, held to the twin: whether live decisions saw the features that are declared."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from feature_store import duck
+from training.history.check import Checked, against_twin
+from training.history.offline import DELTAS, EVENTS
+from training.keeper import history_export as export
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from feature_store.declaration.pipeline import Pipeline
+
+    OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """Events as they were logged, in the order of partition and applied order."""
+
+    ids: Any
+    features: dict[str, NDArray[np.float64]]
+    in_time: NDArray[np.bool_]
+    definitions: NDArray[np.object_]
+
+
+def check_history(pipeline: Pipeline, folder: Path, on_progress: OnProgress) -> Checked:
+    """Compare the features in ``folder``, an exported history, with what the twin computes anew.
+
+    Late events are left out, since their windows may have been cut short; and, feature by feature, events
+    that were computed under another definition of it, or under one that was not kept.
+    """
+    on_progress("reading", 0, 0)
+    logged = _read(pipeline, folder)
+    rows = _comparable(pipeline, folder, logged)
+    with _relations(folder) as connection:
+        told = against_twin(pipeline, connection, logged.ids, logged.features, rows, on_progress)
+    kept = int(logged.in_time.sum())
+    features = tuple(replace(each, other=kept - each.rows) for each in told)
+    return Checked(len(logged.in_time), len(logged.in_time) - kept, features)
+
+
+def _read(pipeline: Pipeline, folder: Path) -> _Logged:
+    table = pq.read_table(folder / export.EVENTS).sort_by(
+        [("source_partition", "ascending"), ("seq", "ascending")]
+    )
+    nowhere = np.full(table.num_rows, np.nan)
+    features = {
+        feature.name: table[feature.name].to_numpy() if feature.name in table.column_names else nowhere
+        for feature in pipeline.feature_vector
+    }
+    in_time = table["late"].to_numpy(zero_copy_only=False) != True  # noqa: E712  (null is in time, too)
+    definitions = table["definitions"].to_numpy(zero_copy_only=False)
+    return _Logged(table["event_id"], features, in_time, definitions)
+
+
+def _comparable(pipeline: Pipeline, folder: Path, logged: _Logged) -> dict[str, NDArray[np.int64]]:
+    """Feature -> the places of the events that are compared."""
+    under: dict[tuple[str, str], list[str]] = {}
+    for each in pq.read_table(folder / export.DEFINITIONS).to_pylist():
+        under.setdefault((each["name"], each["hash"]), []).append(each["digest"])
+    places = {}
+    for feature in pipeline.feature_vector:
+        same = np.isin(logged.definitions.astype(str), under.get((feature.name, feature.hash), []))
+        places[feature.name] = np.flatnonzero(logged.in_time & same)
+    return places
+
+
+@contextmanager
+def _relations(folder: Path) -> Iterator[duck.Connection]:
+    connection = duck.memory()
+    try:
+        for name, file in ((EVENTS, export.EVENTS), (DELTAS, export.DELTAS)):
+            connection.read_parquet(str(folder / file)).create_view(name)
+        yield connection
+    finally:
+        connection.close()
