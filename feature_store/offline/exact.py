@@ -15,43 +15,42 @@ if TYPE_CHECKING:
     from feature_store.offline.scratch import Scratch
 
 _BUCKETS = 8
+"""Into how many stretches of time a frame is cut to find the rows in it."""
 
 
-def corrected(scratch: Scratch, frame: Frame, raws: list[Raw], rows: Rows, fast: Framed) -> str | None:
-    """A table of row and the raw aggregates (under their column of ``fast``) of the late events.
+def corrected(
+    scratch: Scratch, frame: Frame, raws: list[Raw], flag: str, rows: Rows, fast: Framed
+) -> str | None:
+    """A table of row and the raw aggregates (under their column of ``fast``) of the events with the flag.
 
-    None where no event needs it.
+    None where there is no such event.
     """
-    late = fast.late[frame]
-    (number,) = scratch.row(f"select count(*) from {fast.table} where {late}")  # noqa: S608
+    late = f"(select row from {fast.table} where {flag})"  # noqa: S608
+    (number,) = scratch.row(f"select count(*) from {late}")  # noqa: S608
     if number == 0:
         return None
-    bucket = max(frame.window // _BUCKETS, 1)
-    lowest, highest = f"t - {frame.delay + frame.window - 1}", f"t - {frame.delay}"
-    events = scratch.table(
-        f"select row, e, t, seq, unnest(generate_series(({lowest}) // {bucket}, ({highest}) // {bucket})) "  # noqa: S608
-        f"as bucket from {rows.table} semi join (select row from {fast.table} where {late}) using (row)"
-    )
-    known = "o.seq < events.seq" + (" or o.row = events.row" if frame.include_current else "")
-    pairs = (
-        f"select events.row as asking, events.seq as asking_seq, o.* from {events} as events "  # noqa: S608
-        f"join (select *, t // {bucket} as bucket from {rows.table}) as o "
-        f"on o.e = events.e and o.bucket = events.bucket and ({known}) "
-        f"and o.t between events.t - {frame.delay + frame.window - 1} and events.t - {frame.delay}"
-    )
     columns = {fast.columns[raw]: _of_pairs(raw, rows) for raw in raws}
     found = listed(f"{sql} as {column}" for column, sql in columns.items())
-    filled = listed(dict.fromkeys(_empty(raw, fast.columns[raw]) for raw in raws))
+    filled = listed(dict.fromkeys(_filled(raw, fast.columns[raw]) for raw in raws))
     return scratch.table(
-        f"select row, {filled} from (select row from {fast.table} where {late}) left join "  # noqa: S608
-        f"(select asking as row, {found} from ({pairs}) group by asking) using (row)"
+        f"select row, {filled} from {late} left join (select asking as row, {found} "  # noqa: S608
+        f"from {_pairs(frame, late, rows)} group by asking) using (row)"
     )
 
 
-def _empty(raw: Raw, column: str) -> str:
-    if raw.of in {Of.COUNT, Of.DISTINCT, Of.LET_THROUGH}:
-        return f"coalesce({column}, 0) as {column}"
-    return column
+def _pairs(frame: Frame, late: str, rows: Rows) -> str:
+    """Every late event (``asking``) with each row that it sees."""
+    bucket = max((frame.begins - frame.ends) // _BUCKETS, 1)
+    oldest, newest = f"t - {frame.begins - 1}", f"t - {frame.ends}"
+    spread = f"unnest(generate_series(({oldest}) // {bucket}, ({newest}) // {bucket})) as bucket"
+    seen = "o.seq < late.seq" + (" or o.row = late.row" if frame.include_current else "")
+    return (
+        "(select late.row as asking, late.seq as asking_seq, o.* from "  # noqa: S608
+        f"(select row, e, t, seq, {spread} from {rows.table} semi join {late} using (row)) as late "
+        f"join (select *, t // {bucket} as bucket from {rows.table}) as o "
+        f"on o.e = late.e and o.bucket = late.bucket and ({seen}) "
+        f"and o.t between late.t - {frame.begins - 1} and late.t - {frame.ends})"
+    )
 
 
 def _of_pairs(raw: Raw, rows: Rows) -> str:
@@ -59,6 +58,13 @@ def _of_pairs(raw: Raw, rows: Rows) -> str:
         return "count(case when let_through and decided_seq < asking_seq then 1 end)"
     if raw.of is Of.LAST:
         value = rows.inputs[raw.input]
-        newest = f"max_by({value}, k, {raw.position}) filter (where {value} is not null)"
+        newest = f"max_by({value}, n, {raw.position}) filter (where {value} is not null)"
         return f"({newest})[{raw.position}]"
     return aggregate(raw, rows)
+
+
+def _filled(raw: Raw, column: str) -> str:
+    """What an event that sees nothing has."""
+    if raw.of in {Of.COUNT, Of.DISTINCT, Of.LET_THROUGH}:
+        return f"coalesce({column}, 0) as {column}"
+    return column

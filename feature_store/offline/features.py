@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 
 from feature_store.declaration.features import code_name
 from feature_store.errors import ConfigError
-from feature_store.offline.exact import corrected
-from feature_store.offline.frames import framed
+from feature_store.offline.computed import computed
 from feature_store.offline.history import take
-from feature_store.offline.outcomes import deltas_of, known_frauds
-from feature_store.offline.plan import Group, groups
-from feature_store.offline.rows import rows_of
+from feature_store.offline.plan import groups
 from feature_store.offline.scratch import Scratch
 from feature_store.offline.sql import field, listed, literal, quoted, representable
-from feature_store.offline.values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,8 +19,6 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.duck import Connection
-    from feature_store.offline.history import History
-    from feature_store.offline.rows import Rows
 
 
 def offline_features(
@@ -88,7 +82,7 @@ def _query(
     values |= {code_name(name): _code(name, listed_) for name, listed_ in codes.items()}
     tables = [history.values] if history.values else []
     for group in groups(windows, pipeline.event.key):
-        tables.append(_computed(scratch, pipeline, group, history, deltas))
+        tables.append(computed(scratch, pipeline, group, history, deltas))
         values |= {feature.name: quoted(feature.name) for feature in group.features}
     columns = [f"{values[name]} as {quoted(name)}" for name in chosen]
     joins = " ".join(f"left join {table} using (row)" for table in tables)
@@ -111,64 +105,3 @@ def _chosen(pipeline: Pipeline, only: Collection[str] | None) -> list[str]:
 def _code(name: str, values: tuple[str, ...]) -> str:
     kind = f"ENUM({listed(map(literal, values))})"
     return f"cast(enum_code(try_cast({field(name)} as {kind})) as DOUBLE)"
-
-
-def _computed(
-    scratch: Scratch, pipeline: Pipeline, group: Group, history: History, deltas: str | None
-) -> str:
-    """A table of row and the group's features, for the events that have the entity."""
-    rows = rows_of(scratch, pipeline, group, history)
-    source, columns = _events(scratch, group, rows)
-    known, sums = _outcomes(scratch, pipeline, group, rows, deltas)
-    raws = [f"{sql} as {column}" for column, sql in (columns | sums).items()]
-    features = [
-        f"{value_of(pipeline, group, feature)} as {quoted(feature.name)}" for feature in group.features
-    ]
-    found = scratch.table(
-        f"select row, {listed(features)} from (select o.row, o.t, {listed(raws)} "  # noqa: S608
-        f"from {rows.table} as o {source} {known})"
-    )
-    scratch.drop(rows.table, rows.entities)
-    return found
-
-
-def _events(scratch: Scratch, group: Group, rows: Rows) -> tuple[str, dict[str, str]]:
-    """How the raw aggregates over events are joined to the rows, and the SQL of each."""
-    frames = group.frames(of_deltas=False)
-    if not frames:
-        return "", {}
-    fast = framed(scratch, group, rows)
-    joins = [f"join {fast.table} as f using (row)"]
-    columns: dict[str, str] = {}
-    for number, (frame, raws) in enumerate(frames.items()):
-        exact = corrected(scratch, frame, list(raws), rows, fast)
-        if exact is not None:
-            joins.append(f"left join {exact} as x{number} on x{number}.row = o.row")
-        for raw, column in raws.items():
-            quick = f"f.{fast.columns[raw]}"
-            late = f"f.{fast.late[frame]}"
-            columns[column] = (
-                quick
-                if exact is None
-                else f"case when {late} then x{number}.{fast.columns[raw]} else {quick} end"
-            )
-    return " ".join(joins), columns
-
-
-def _outcomes(
-    scratch: Scratch, pipeline: Pipeline, group: Group, rows: Rows, deltas: str | None
-) -> tuple[str, dict[str, str]]:
-    """The same for the raw aggregates over deltas."""
-    frames = group.frames(of_deltas=True)
-    if not frames:
-        return "", {}
-    if deltas is None:
-        return "", {column: "0" for raws in frames.values() for column in raws.values()}
-    known = deltas_of(scratch, pipeline, group, rows, deltas)
-    joins: list[str] = []
-    columns: dict[str, str] = {}
-    for number, (frame, raws) in enumerate(frames.items()):
-        sums = known_frauds(scratch, frame, raws, rows, known)
-        joins.append(f"left join {sums} as d{number} on d{number}.row = o.row")
-        columns |= {column: f"coalesce(d{number}.{column}, 0)" for column in raws.values()}
-    return " ".join(joins), columns

@@ -40,8 +40,8 @@ def deltas_of(scratch: Scratch, pipeline: Pipeline, group: Group, rows: Rows, de
 
 def known_frauds(scratch: Scratch, frame: Frame, raws: dict[Raw, str], rows: Rows, deltas: str) -> str:
     """A table of row and the sums, for the events that have any delta in their frame."""
-    bucket = max(frame.window // _BUCKETS, 1)
-    first, last = f"t + {frame.delay}", f"t + {frame.delay + frame.window - 1}"
+    bucket = max((frame.begins - frame.ends) // _BUCKETS, 1)
+    first, last = f"t + {frame.ends}", f"t + {frame.begins - 1}"
     spread = (
         f"select *, unnest(generate_series(({first}) // {bucket}, ({last}) // {bucket})) as bucket "  # noqa: S608
         f"from {deltas}"
@@ -53,5 +53,5 @@ def known_frauds(scratch: Scratch, frame: Frame, raws: dict[Raw, str], rows: Row
     return scratch.table(
         f"select o.row, {sums} from {rows.table} as o join ({spread}) as d "  # noqa: S608
         f"on o.e = d.e and o.t // {bucket} = d.bucket and d.seq < o.seq "
-        f"and o.t between d.t + {frame.delay} and d.t + {frame.delay + frame.window - 1} group by o.row"
+        f"and o.t between d.t + {frame.ends} and d.t + {frame.begins - 1} group by o.row"
     )

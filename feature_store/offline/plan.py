@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from feature_store.declaration.aggregates import Condition, WindowFeature
 
 
+_EVER = 2**60
+"""Longer than from the first instant to the last, and still far from the end of an int64."""
+
+
 class Of(StrEnum):
     """What a raw aggregate computes of its input."""
 
@@ -48,6 +52,16 @@ class Frame:
     delay: int
     window: int
     include_current: bool
+
+    @property
+    def ends(self) -> int:
+        """How long before the event the frame ends, inclusive."""
+        return min(self.delay, _EVER)
+
+    @property
+    def begins(self) -> int:
+        """How long before the event the frame begins, exclusive."""
+        return min(self.delay + self.window, _EVER)
 
 
 @dataclass(frozen=True)

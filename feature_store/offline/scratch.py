@@ -50,5 +50,5 @@ class Scratch:
 
     def row(self, query: str) -> tuple[Any, ...]:
         """The one row that ``query`` gives."""
-        found: tuple[Any, ...] | None = self.connection.execute(query).fetchone()
-        return found or ()
+        (found,) = self.connection.execute(query).fetchall()
+        return tuple(found)
