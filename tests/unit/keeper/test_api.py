@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from feature_store.errors import BrokerError
-from tests.unit.keeper.written import until, write_batches
+from tests.unit.keeper.past import delta_rows, whole_history
+from tests.unit.keeper.written import MINUTE, START, until, write_batches
 from training.keeper import KeeperSettings, run
 from training.keeper.client import KeeperClient, KeeperRefusedError, KeeperUnreachableError
 from training.keeper.server import Address
@@ -29,6 +31,8 @@ ROUTES = [
     ("POST", "/train"),
     ("POST", "/models/v1/promote"),
     ("POST", "/rollback"),
+    ("POST", "/history"),
+    ("POST", "/export-history"),
 ]
 
 
@@ -109,3 +113,16 @@ def test_two_keepers_cannot_share_a_state_folder(keeper: Path, config: Path, boo
 def test_without_a_keeper_the_client_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(KeeperUnreachableError, match="sluicegate up"):
         KeeperClient(tmp_path)
+
+
+def test_history_goes_in_and_out_through_the_keeper(keeper: Path, pipeline: Pipeline) -> None:
+    folder = whole_history(keeper / "history", pipeline, deltas=delta_rows(pipeline))
+    with KeeperClient(keeper) as client:
+        assert client.import_history(folder) == {"rows": 20, "only_new": None, "again": False}
+        assert client.export_history(keeper / "out") == {"events": 20, "deltas": 0}
+        assert client.status()["clock"]["now"] == START - MINUTE
+        with pytest.raises(KeeperRefusedError, match="is not inside the state folder"):
+            client.import_history(keeper.parent)
+        with pytest.raises(KeeperRefusedError, match="is not empty"):
+            client.export_history(keeper / "out")
+    assert pq.read_table(keeper / "out" / "events.parquet").num_rows == 20

@@ -10,9 +10,21 @@ from confluent_kafka.admin import AdminClient
 
 from feature_store.declaration.windows import WindowSpec
 from feature_store.errors import ContractError, StorageError
+from feature_store.log import decode_log, encode_log
 from feature_store.units import to_text
 from streams.kafka import plain_producer
-from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
+from tests.unit.keeper.past import delta_rows, outcome_rows, whole_history
+from tests.unit.keeper.test_routing import counting_frauds
+from tests.unit.keeper.written import (
+    MINUTE,
+    START,
+    event_id,
+    log_message,
+    until,
+    write_batches,
+    write_outcomes,
+)
+from training.keeper.history_import import import_history
 from training.keeper.parts import Parts
 from training.keeper.sink import Sink
 from training.keeper.store import STORE, open_keeper_store
@@ -239,3 +251,62 @@ def _remove_before(bootstrap: str, topic: str, partition: int, offset: int) -> N
     admin = AdminClient({"bootstrap.servers": bootstrap})
     (future,) = admin.delete_records([TopicPartition(topic, partition, offset)]).values()
     assert future.result().low_watermark == offset
+
+
+def test_deltas_that_scorers_applied_and_what_rows_were_computed_under_are_kept(
+    new_sink: NewSink, pipeline: Pipeline, bootstrap: str
+) -> None:
+    declared = counting_frauds(pipeline)
+    deltas = delta_rows(declared, "e1-0", "e1-7", partition=1).to_batches()[0]
+    scorer = plain_producer(bootstrap)
+    for first, learnt in ((0, None), (10, deltas), (20, None)):
+        message = log_message(declared, 1, first, 10, learnt)
+        scorer.produce(pipeline.topics.features, value=message, partition=1)
+    scorer.produce(pipeline.topics.features, value=log_message(pipeline, 1, 30, 10), partition=1)
+    scorer.flush(30)
+    sink, parts = new_sink(declared)
+    catch_up(sink, parts)
+    assert ask(parts, "SELECT event_id, route_seq, entity_card FROM deltas ORDER BY route_seq") == [
+        ("e1-0", 1, "c1"),
+        ("e1-7", 2, "c1"),
+    ]
+    assert ask(
+        parts,
+        "SELECT name, min(source_offset), max(source_offset) FROM placed_rows JOIN definitions "
+        "ON digest = placed_rows.definitions GROUP BY name ORDER BY name",
+    ) == [("amount_eur", 0, 39), ("card_count_1h", 0, 39), ("card_frauds_24h", 0, 29)]
+    assert ask(parts, "SELECT count(*) FROM definitions") == [(5,)]
+
+
+def test_rows_of_an_older_log_were_decided_when_they_were_applied(
+    new_sink: NewSink, pipeline: Pipeline, bootstrap: str
+) -> None:
+    batch, meta = decode_log(log_message(pipeline, 0, 0, 5))
+    older = encode_log(batch.drop_columns(["late", "decided_seq"]), meta)
+    scorer = plain_producer(bootstrap)
+    scorer.produce(pipeline.topics.features, value=older, partition=0)
+    scorer.produce(pipeline.topics.features, value=log_message(pipeline, 0, 5, 5), partition=0)
+    scorer.flush(30)
+    sink, parts = new_sink()
+    catch_up(sink, parts)
+    assert ask(parts, "SELECT decided_seq, late FROM scored ORDER BY seq") == [
+        *((seq, None) for seq in range(5)),
+        *((9, False) for _ in range(5, 10)),
+    ]
+
+
+def test_imported_outcomes_are_routed_by_the_clock_even_where_nothing_comes(
+    new_sink: NewSink, pipeline: Pipeline, bootstrap: str, tmp_path: Path
+) -> None:
+    declared = counting_frauds(pipeline)
+    sink, parts = new_sink(declared)
+    ahead = outcome_rows("h0-3", minute=9)
+    folder = whole_history(tmp_path / "history", declared, outcomes=ahead, deltas=delta_rows(declared))
+    with parts.store.cursor() as cursor:
+        import_history(cursor, declared, tmp_path, folder)
+    write_batches(declared, bootstrap, 0, batches=1, size=9)
+    catch_up(sink, parts)
+    assert ask(parts, "SELECT count(*) FROM outbox") == [(0,)]
+    parts.clock.observe(START + 9 * MINUTE)
+    sink.step()
+    assert ask(parts, "SELECT event_id, route_seq FROM outbox") == [("h0-3", 1)]
