@@ -81,7 +81,8 @@ class Bases:
             return f"{place}: it stands at event {position.events}, the group at {start}"
         if end >= high:
             return f"{place}: it ends with log message {end}, the log ends before {high}"
-        if end < low and not (low == high and position.events == start):  # else nothing can have followed it
+        nothing_followed = low == high and position.events == start
+        if end < low and low > 0 and not nothing_followed:
             return f"{place}: it ends with log message {end}, the log begins at {low}"
         return ""
 
