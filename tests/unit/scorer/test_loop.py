@@ -12,13 +12,17 @@ from feature_store.errors import StateError
 from feature_store.snapshots import Shelf
 from feature_store.snapshots.store import in_memory
 from streams.models.watcher import Acting
+from streams.scorer.deltas import DeltaDecoder
 from streams.scorer.loop import ScorerLoop
+from streams.scorer.records import Position, SourceDelta
 from streams.scorer.transaction import Aborted
+from tests.support.outcomes import counting_frauds, delta
 from tests.support.payments import encoded, private_pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.records import StepResult
 
 
@@ -53,13 +57,13 @@ class Arrived:
 class Client:
     """A consumer that gives what it is told, then seeks as it is told."""
 
-    def __init__(self, first: Arrived, rest: list[Arrived], *, seek_fails: bool = False) -> None:
+    def __init__(self, first: Arrived | None, rest: list[Arrived], *, seek_fails: bool = False) -> None:
         self._first = first
         self._rest = rest
         self._seek_fails = seek_fails
         self.sought: list[tuple[int, int]] = []
 
-    def poll(self, timeout: float) -> Arrived:
+    def poll(self, timeout: float) -> Arrived | None:
         del timeout
         return self._first
 
@@ -99,6 +103,19 @@ class Alerts:
         self.raised.append(kind)
 
 
+class Feed:
+    """What became known: one outcome, until it is applied."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.waiting = [SourceDelta(1, 6, DeltaDecoder(pipeline).decode(delta(3, 1)))]
+
+    def poll(self) -> list[SourceDelta]:
+        return list(self.waiting)
+
+    def applied(self, count: int) -> None:
+        del self.waiting[:count]
+
+
 class Watcher:
     """No model."""
 
@@ -110,7 +127,10 @@ class Watcher:
 
 
 def loop_of(client: Client, commits: Commits, folder: Path) -> ScorerLoop:
-    _, pipeline = private_pipeline(folder, "unit")
+    return loop_for(private_pipeline(folder, "unit")[1], client, commits)
+
+
+def loop_for(pipeline: Pipeline, client: Client, commits: Commits) -> ScorerLoop:
     parts: list[Any] = [client, commits, Watcher(), StreamClock(), Alerts(), Shelf(in_memory(), "unit", 1)]
     loop = ScorerLoop(pipeline, "nowhere", *parts)
     for partition in (0, 1):
@@ -138,3 +158,26 @@ def test_where_it_cannot_go_back_the_scorer_ends_rather_than_skip_events(tmp_pat
     with pytest.raises(StateError, match="cannot go back to offset 0"):
         loop._turn()
     assert cast("Any", loop)._core.positions == {0: 0, 1: 0}
+
+
+def test_outcomes_are_applied_while_no_event_comes(tmp_path: Path) -> None:
+    pipeline, commits = counting_frauds(tmp_path)[1], Commits()
+    loop = loop_for(pipeline, Client(None, []), commits)
+    feed = cast("Any", loop)._outcomes = Feed(pipeline)
+    loop._turn()
+    loop._turn()
+    (result,) = commits.committed
+    assert result.positions == {1: Position(0, 7)}
+    assert feed.waiting == []
+    assert loop._core.outcomes == {0: (0, 0), 1: (7, 3)}
+
+
+def test_after_an_abort_outcomes_are_applied_again(tmp_path: Path) -> None:
+    pipeline = counting_frauds(tmp_path)[1]
+    client = Client(Arrived(0), [])
+    loop = loop_for(pipeline, client, Commits(abort=True))
+    feed = cast("Any", loop)._outcomes = Feed(pipeline)
+    loop._turn()
+    assert client.sought == [(0, 0)]
+    assert len(feed.waiting) == 1
+    assert loop._core.outcomes == {0: (0, 0), 1: (0, 0)}

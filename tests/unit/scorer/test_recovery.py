@@ -11,7 +11,9 @@ from feature_store.errors import StateError
 from streams.models.watcher import Acting
 from streams.scorer import partition_log, recovery
 from streams.scorer.core import ScorerCore
-from streams.scorer.records import Position, SourceRecord
+from streams.scorer.deltas import DeltaDecoder
+from streams.scorer.records import Position, SourceDelta, SourceRecord
+from tests.support.outcomes import counting_frauds, delta
 from tests.support.payments import MONDAY, SECOND, encoded, private_pipeline
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Log:
 
     def __init__(self, pipeline: Pipeline, visible: int, total: int) -> None:
         self._visible = visible
-        core = ScorerCore(pipeline, StreamClock())
+        core = self._core = ScorerCore(pipeline, StreamClock())
         core.add_partition(0, 0)
         self._messages = []
         for number in range(total):
@@ -60,19 +62,28 @@ class Log:
         self._visible = min(self._visible + 1, len(self._messages))
         return 0, self._visible
 
+    def learn(self, *deltas: SourceDelta) -> None:
+        """One message more, of a step that had outcomes only."""
+        self._messages.append(self._core.step([], Acting(EPOCH, None), deltas).log[0].message)
+        self._core.commit()
+
     def read_range(self, _: str, __: str, ranges: dict[int, tuple[int, int]]) -> Iterator[Entry]:
         low, high = ranges[0]
         yield from map(Entry, range(low, high), self._messages[low:high])
 
 
 def restored(
-    log: Log, committed: int | None, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    log: Log,
+    committed: int | None,
+    pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    outcomes: int = 0,
 ) -> ScorerCore:
     monkeypatch.setattr(partition_log, "watermarks", log.watermarks)
     monkeypatch.setattr(partition_log, "read_range", log.read_range)
     core = ScorerCore(pipeline, StreamClock())
     core.add_partition(0, 0)
-    position = None if committed is None else Position(committed)
+    position = None if committed is None else Position(committed, outcomes)
     found = recovery.restore(core, pipeline, "nowhere", cast("Consumer", None), {0: position})
     assert found[:2] == (committed or 0, EPOCH if committed else 0)
     return core
@@ -109,3 +120,25 @@ def test_offsets_that_expired_do_not_make_everything_be_decided_again(
 def test_what_was_never_decided_starts_empty(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     core = restored(Log(pipeline, visible=0, total=0), None, pipeline, monkeypatch)
     assert core.positions == {0: 0}
+
+
+def test_the_end_of_a_log_is_waited_for_where_it_has_outcomes_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pipeline = counting_frauds(tmp_path)
+    log = Log(pipeline, visible=0, total=2)
+    log.learn(SourceDelta(0, 4, DeltaDecoder(pipeline).decode(delta(7, 1))))
+    core = restored(log, 2, pipeline, monkeypatch, outcomes=5)
+    assert core.positions == {0: 2}
+    assert core.outcomes == {0: (5, 7)}
+    assert core.seq == 3
+
+
+def test_outcomes_that_the_log_never_has_are_refused(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_log, "_LOG_PATIENCE_S", 0.0)
+    with pytest.raises(
+        StateError, match=r"offset 3 \(outcomes 5\), but the feature log ends at 3 \(outcomes 0\)"
+    ):
+        restored(Log(pipeline, visible=3, total=3), 3, pipeline, monkeypatch, outcomes=5)
