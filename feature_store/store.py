@@ -7,37 +7,31 @@ there before.
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_store.columns import columns_from_log
-from feature_store.expressions import Expression, RowQuery
-from feature_store.log import event_schema
-from feature_store.windows import EntityWindows
+from feature_store.engine.batches import EventBatch, fraud_batch, let_through_batch
+from feature_store.engine.groups import EVENTS, TRUTH, Group, compile_groups
+from feature_store.engine.layout import NEVER
+from feature_store.engine.series import ADD, READ, READ_AND_ADD
+from feature_store.engine.state import SeriesState
+from feature_store.vector import VectorAssembly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
-    from feature_store.columns import Columns
-    from feature_store.declaration.aggregates import WindowFeature
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.engine.layout import Ints
     from feature_store.expressions import Matrix
 
-NEVER = -(2**62)
-_LARGEST = float(np.finfo(np.float32).max)
+Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
+State = dict[str, SeriesState]
+"""Series -> its rows, of one group."""
 
-
-class _Group:
-    """Where the features of one EntityWindows stand in the matrix."""
-
-    def __init__(self, features: list[WindowFeature], positions: list[int], *, per_partition: bool) -> None:
-        self.features = features
-        self.positions = positions
-        self.per_partition = per_partition
+_NEWEST = "newest"
 
 
 class FeatureStore:
@@ -47,23 +41,18 @@ class FeatureStore:
         """Compile the expressions. Raises ConfigError naming the key of an unsound one."""
         self._event = pipeline.event
         self._lateness = pipeline.features.lateness
-        self._width = len(pipeline.features.window_features())
-        self._rows = RowQuery(
-            event_schema(pipeline.event),
-            [Expression(n, sql, f"features.rows.{n}") for n, sql in pipeline.features.rows.items()],
-        )
-        self._groups = _groups(pipeline)
-        self._global = {
-            i: self._new(group) for i, group in enumerate(self._groups) if not group.per_partition
-        }
-        self._partitions: dict[int, dict[int, EntityWindows]] = {}
+        self._groups, outputs = compile_groups(pipeline)
+        self._vector = VectorAssembly(pipeline, outputs)
+        self._global = {group.name: _empty(group) for group in self._groups if not group.per_partition}
+        self._partitions: dict[int, dict[str, State]] = {}
         self._watermarks: dict[int, int] = {}
         self._moved: dict[int, int] = {}
+        self._observed: tuple[EventBatch, Ints] | None = None
 
     def add_partition(self, partition: int) -> None:
         """Take on a partition with empty state."""
         self._partitions[partition] = {
-            i: self._new(group) for i, group in enumerate(self._groups) if group.per_partition
+            group.name: _empty(group) for group in self._groups if group.per_partition
         }
         self._watermarks[partition] = NEVER
 
@@ -71,119 +60,209 @@ class FeatureStore:
         """Forget a partition; state over all partitions is no longer whole and is forgotten with it."""
         self._partitions.pop(partition, None)
         self._watermarks.pop(partition, None)
-        self._global = {i: self._new(self._groups[i]) for i in self._global}
+        self._global = {group.name: _empty(group) for group in self._groups if not group.per_partition}
 
     def newest(self, partition: int) -> int:
         """The newest event time (us) on a partition, what is pending included."""
         return max(self._watermarks[partition], self._moved.get(partition, NEVER))
 
-    def observe(self, events: pa.RecordBatch, partitions: Sequence[int]) -> Matrix:
-        """Every feature of every event (rows, features), each seeing what was applied before it."""
-        columns = columns_from_log(self._event, events)
-        matrix: Matrix = np.empty((len(partitions), self._width))
-        times = columns[self._event.time]
-        for index, group in enumerate(self._groups):
-            windows = [self._windows(index, partition) for partition in partitions]
-            rows = [
-                window.observe(key, time, values)
-                for window, key, time, values in zip(
-                    windows, *self._inputs(windows, columns, times), strict=True
-                )
-            ]
-            if rows:
-                matrix[:, group.positions] = rows
-        self._move(times, partitions)
-        matrix = np.hstack([self._rows.numbers(events), matrix])
-        matrix[np.abs(matrix) > _LARGEST] = np.nan  # what a float32 cannot hold, the engines take differently
-        return matrix
+    def observe(self, events: pa.RecordBatch, partitions: Sequence[int] | Ints) -> Matrix:
+        """Every feature of every event (rows, features), each seeing what was applied before it.
 
-    def decided(self, let_through: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-        """Tell which of the events of the last ``observe`` were let through."""
+        ``events`` has the declared fields; NaN is null, as is what a float32 cannot hold.
+        """
+        rows, conditions = self._vector.expressions(events)
+        return self.observe_windows(events, partitions, rows, conditions)
+
+    def observe_windows(
+        self,
+        events: pa.RecordBatch,
+        partitions: Sequence[int] | Ints,
+        rows: Matrix,
+        conditions: dict[str, Bools],
+    ) -> Matrix:
+        """``observe`` with the expressions (``vector.expressions``) worked out before, for more at a time."""
+        parts = np.asarray(partitions, np.int64)
+        batch = EventBatch(self._event, events, conditions)
+        found = np.full((len(parts), self._vector.columns), np.nan)
+        for group in self._groups:
+            self._run(group, batch, parts, TRUTH, READ, found)
+            self._run(group, batch, parts, EVENTS, READ_AND_ADD, found)
+        self._move(batch.times, parts)
+        self._observed = (batch, parts)
+        return self._vector.assemble(events, rows, found, batch)
+
+    @property
+    def vector(self) -> VectorAssembly:
+        """How the matrix is put together."""
+        return self._vector
+
+    def decided(self, let_through: Bools) -> None:
+        """Tell which of the events of the last ``observe`` were let through; others see it from now on."""
+        if self._observed is not None:
+            self._let_through(*self._observed, let_through, None)
+            self._observed = None
 
     def apply(
         self,
         events: pa.RecordBatch,
-        partitions: Sequence[int],
-        let_through: np.ndarray[Any, np.dtype[np.bool_]] | None = None,
+        partitions: Sequence[int] | Ints,
+        let_through: Bools | None = None,
         only: set[str] | None = None,
     ) -> None:
-        """Add events that were scored before, in applied order: recovery from the feature log."""
-        del let_through, only
-        columns = columns_from_log(self._event, events)
-        times = columns[self._event.time]
-        for index in range(len(self._groups)):
-            windows = [self._windows(index, partition) for partition in partitions]
-            inputs = self._inputs(windows, columns, times)
-            for window, key, time, values in zip(windows, *inputs, strict=True):
-                window.apply(key, time, values)
-        self._move(times, partitions)
+        """Add events that were scored before, in applied order; ``only`` names the groups to add to."""
+        parts = np.asarray(partitions, np.int64)
+        batch = EventBatch(self._event, events, self._vector.conditions(events))
+        nowhere = np.empty((0, 0))
+        for group in self._chosen(only):
+            self._run(group, batch, parts, EVENTS, ADD, nowhere)
+        if let_through is not None:
+            self._let_through(batch, parts, let_through, only)
+        self._move(batch.times, parts)
 
     def learn(self, deltas: pa.RecordBatch, only: set[str] | None = None) -> None:
-        """Apply outcome deltas."""
-
-    def layouts(self, partition: int | None) -> dict[str, str]:
-        """Group -> the hash of what its state looks like."""
-        del partition
-        return {}
-
-    def export(self, partition: int | None) -> dict[str, np.ndarray[Any, Any]]:
-        """Committed state."""
-        raise NotImplementedError
-
-    def load(self, partition: int | None, state: dict[str, np.ndarray[Any, Any]]) -> set[str]:
-        """The inverse of ``export``."""
-        raise NotImplementedError
+        """Apply outcome deltas (``log.delta_schema``), in applied order; ``only`` names the groups."""
+        parts = np.asarray(deltas.column("source_partition").to_numpy(), np.int64)
+        fraud = np.asarray(deltas.column("fraud").to_numpy(), np.int64)
+        let_through = deltas.column("let_through").to_numpy(zero_copy_only=False).astype(np.bool_)
+        batch = EventBatch(self._event, deltas, {}, prefix="entity_")
+        for group in self._chosen(only):
+            if TRUTH in group.programs:
+                known = fraud_batch(batch.keys(group.entity), batch.times, fraud, let_through)
+                for state, rows in self._states(group, parts):
+                    state[TRUTH].observe(known, rows, ADD, np.empty((0, 0)))
 
     def commit(self) -> None:
         """The batch is committed on Kafka."""
         for partition, newest in self._moved.items():
             self._watermarks[partition] = max(self._watermarks[partition], newest)
-        for partition in self._moved:
-            for window in self._partitions[partition].values():
-                window.commit(self._watermarks[partition])
-        if self._moved:
-            slowest = min(self._watermarks.values())
-            for window in self._global.values():
-                window.commit(slowest)
         self._moved.clear()
+        self._observed = None
+        for partition, groups in self._partitions.items():
+            _commit(groups, self._watermarks[partition] - self._lateness)
+        if self._global:
+            _commit(self._global, min(self._watermarks.values(), default=NEVER) - self._lateness)
 
     def rollback(self) -> None:
         """The batch was aborted."""
-        for partition in self._moved:
-            for window in self._partitions[partition].values():
-                window.rollback()
-        for window in self._global.values():
-            window.rollback()
         self._moved.clear()
+        self._observed = None
+        for groups in (*self._partitions.values(), self._global):
+            for state in groups.values():
+                for series in state.values():
+                    series.rollback()
 
-    def _new(self, group: _Group) -> EntityWindows:
-        return EntityWindows(self._event, group.features, self._lateness)
+    # -- snapshots
 
-    def _windows(self, index: int, partition: int) -> EntityWindows:
-        return (
-            self._partitions[partition][index] if self._groups[index].per_partition else self._global[index]
+    def layouts(self, partition: int | None) -> dict[str, str]:
+        """Group -> what its state looks like, of a partition (None: of all, with the state over all)."""
+        return {g.name: g.layout for g in self._groups if g.per_partition or partition is None}
+
+    def export(self, partition: int | None) -> dict[str, np.ndarray[Any, Any]]:
+        """A copy of the committed state of one partition; of None: of all, with the state over all of them."""
+        wanted = self._partitions if partition is None else {partition: self._partitions[partition]}
+        arrays: dict[str, np.ndarray[Any, Any]] = {
+            _NEWEST: np.array([[p, self._watermarks[p]] for p in sorted(wanted)], np.int64).reshape(-1, 2)
+        }
+        for part, groups in wanted.items():
+            arrays |= _exported(f"{part}/", groups)
+        if partition is None:
+            arrays |= _exported("all/", self._global)
+        return arrays
+
+    def load(self, partition: int | None, arrays: dict[str, np.ndarray[Any, Any]]) -> set[str]:
+        """The inverse of ``export``, on partitions just added. Returns the groups whose state was taken over:
+        not those that are new, or whose layout in ``arrays`` is not there at all.
+        """
+        taken = {group.name for group in self._groups}
+        for part, newest in arrays[_NEWEST].tolist():
+            self._watermarks[part] = newest
+            taken &= _loaded(f"{part}/", self._partitions[part], arrays) | self._global.keys()
+        if partition is None:
+            taken &= _loaded("all/", self._global, arrays) | {g.name for g in self._groups if g.per_partition}
+        return taken if partition is None else taken - self._global.keys()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of state."""
+        everything = [*self._partitions.values(), self._global]
+        return sum(s.nbytes for groups in everything for state in groups.values() for s in state.values())
+
+    @property
+    def entities(self) -> int:
+        """How many entities have state."""
+        everything = [*self._partitions.values(), self._global]
+        return sum(len(s) for groups in everything for state in groups.values() for s in state.values())
+
+    # -- inside
+
+    def _chosen(self, only: set[str] | None) -> list[Group]:
+        return [group for group in self._groups if only is None or group.name in only]
+
+    def _states(self, group: Group, parts: Ints) -> Iterator[tuple[State, Ints]]:
+        """Every state of a group that rows of the batch belong to, with those rows in order."""
+        if not group.per_partition:
+            yield self._global[group.name], np.arange(len(parts))
+            return
+        for partition in np.unique(parts).tolist():
+            yield self._partitions[partition][group.name], np.flatnonzero(parts == partition)
+
+    def _run(
+        self, group: Group, batch: EventBatch, parts: Ints, series: str, mode: int, found: Matrix
+    ) -> None:
+        if series not in group.programs:
+            return
+        rows_of = (
+            batch.of(group.entity, group.programs[series]) if series == EVENTS else batch.truth(group.entity)
         )
+        for state, rows in self._states(group, parts):
+            state[series].observe(rows_of, rows, mode, found)
 
-    def _inputs(
-        self, windows: list[EntityWindows], columns: Columns, times: list[int]
-    ) -> tuple[list[object], list[int], list[tuple[object, ...]]]:
-        if not windows:
-            return [], [], []
-        return list(windows[0].keys(columns)), times, windows[0].values(columns, len(times))
+    def _let_through(self, batch: EventBatch, parts: Ints, let_through: Bools, only: set[str] | None) -> None:
+        for group in self._chosen(only):
+            if TRUTH in group.programs:
+                passed = let_through_batch(batch.keys(group.entity), batch.times)
+                for state, rows in self._states(group, parts):
+                    state[TRUTH].observe(passed, rows[let_through[rows]], ADD, np.empty((0, 0)))
 
-    def _move(self, times: list[int], partitions: Sequence[int]) -> None:
-        for partition, time in zip(partitions, times, strict=True):
-            if time > self._moved.get(partition, time - 1):
-                self._moved[partition] = time
+    def _move(self, times: Ints, parts: Ints) -> None:
+        for partition in np.unique(parts).tolist():
+            newest = int(times[parts == partition].max())
+            self._moved[partition] = max(newest, self._moved.get(partition, newest))
 
 
-def _groups(pipeline: Pipeline) -> list[_Group]:
-    numbered = list(enumerate(pipeline.features.window_features()))
-    numbered.sort(key=lambda item: (item[1].entity, item[1].include_current))
-    groups = []
-    for _, members in groupby(numbered, key=lambda item: (item[1].entity, item[1].include_current)):
-        pairs = list(members)
-        features = [feature for _, feature in pairs]
-        positions = [position for position, _ in pairs]
-        groups.append(_Group(features, positions, per_partition=pipeline.follows_key(features[0])))
-    return groups
+def _empty(group: Group) -> State:
+    return {name: SeriesState(program) for name, program in group.programs.items()}
+
+
+def _commit(groups: dict[str, State], watermark: int) -> None:
+    for state in groups.values():
+        for series in state.values():
+            series.commit(watermark)
+
+
+def _exported(prefix: str, groups: dict[str, State]) -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        f"{prefix}{group}/{name}/{array}": data
+        for group, state in groups.items()
+        for name, series in state.items()
+        for array, data in series.export().items()
+    }
+
+
+def _loaded(prefix: str, groups: dict[str, State], arrays: dict[str, np.ndarray[Any, Any]]) -> set[str]:
+    taken = set()
+    for group, state in groups.items():
+        found = {
+            name: {
+                key.rpartition("/")[2]: data
+                for key, data in arrays.items()
+                if key.startswith(f"{prefix}{group}/{name}/")
+            }
+            for name in state
+        }
+        if all(found.values()):
+            taken.add(group)
+            for name, series in state.items():
+                series.load(found[name])
+    return taken

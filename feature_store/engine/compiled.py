@@ -1,0 +1,64 @@
+"""The one door to Numba: functions compiled to machine code once per machine, then loaded from a cache.
+
+The cache lies in a folder named after all kernel sources and Numba's version: Numba itself notices a change
+of a function's own file only, not of what it calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Function = TypeVar("Function", bound="Callable[..., object]")
+
+_HERE = Path(__file__).parent
+
+
+def _cache_folder() -> Path:
+    sources = hashlib.sha256(numba.__version__.encode())
+    for file in sorted(_HERE.glob("*.py")):
+        sources.update(file.read_bytes())
+    name = f"kernels-{sources.hexdigest()[:16]}"
+    homes = [_HERE / "__pycache__", Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()]
+    for home in (*homes, Path(tempfile.gettempdir()) / f"sluicegate-{os.getuid()}"):
+        try:
+            (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(home / name, os.W_OK):
+            return home / name
+    return _HERE / "__pycache__" / name
+
+
+numba.config.CACHE_DIR = str(_cache_folder())
+
+
+# Kernels hold no references of their own: counting them for every array of every call takes four times as long
+# as the work itself. So a kernel cannot make arrays; it works on those that it is given.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+
+
+def compiled(function: Function) -> Function:
+    """Compile what Python calls, at its first call; it must not need Python objects. It releases the GIL."""
+    kernel: Function = numba.njit(cache=True, **_OPTIONS)(function)
+    return kernel
+
+
+def called(function: Function) -> Function:
+    """Compile what kernels call now and then."""
+    kernel: Function = numba.njit(**_OPTIONS)(function)
+    return kernel
+
+
+def inlined(function: Function) -> Function:
+    """Compile what kernels call all the time: it becomes part of its caller."""
+    kernel: Function = numba.njit(forceinline=True, **_OPTIONS)(function)
+    return kernel

@@ -1,0 +1,64 @@
+"""Arrow columns as what kernels read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from feature_store.declaration.event import Kind
+from feature_store.engine.layout import NULL, Ints
+
+if TYPE_CHECKING:
+    from feature_store.declaration.event import FieldType
+
+_EIGHT = 8
+
+
+def whole_numbers(kind: FieldType, column: pa.Array[Any]) -> Ints:
+    """Numbers, truth values and instants as integers; floats as integers in the same order; NULL for null."""
+    if kind.kind is Kind.FLOAT:
+        return ordered(column.to_numpy(zero_copy_only=False).astype(np.float64))
+    if kind.kind is Kind.DECIMAL:
+        found = _minor_units(column)
+    elif kind.kind is Kind.BOOLEAN:
+        found = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    else:
+        found = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    if column.null_count:
+        return np.where(present(column), found, NULL)
+    return np.asarray(found, np.int64)
+
+
+def ordered(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
+    """Floats as integers in the same order; NaN is NULL, and both zeros are one."""
+    bits = (numbers + 0.0).view(np.int64)
+    return np.where(np.isnan(numbers), NULL, bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF))
+
+
+def present(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Where the column has a value."""
+    if column.null_count == 0:
+        return np.ones(len(column), np.bool_)
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
+
+
+def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
+    """Where each value's bytes stand, the bytes, and which rows have a value."""
+    if kind.kind is Kind.STRING:
+        _, offsets, data = column.buffers()
+        ends = np.frombuffer(memoryview(offsets) if offsets else b"", np.int32)
+        ends = ends[column.offset : column.offset + len(column) + 1] if len(ends) else np.zeros(1, np.int32)
+        bytes_ = np.frombuffer(memoryview(data) if data else b"", np.uint8)
+        return ends.astype(np.int64), bytes_, present(column)
+    words = whole_numbers(kind, column)
+    offsets = np.arange(0, _EIGHT * (len(words) + 1), _EIGHT)
+    return offsets, np.ascontiguousarray(words).view(np.uint8), present(column)
+
+
+def _minor_units(column: pa.Array[Any]) -> Ints:
+    # A decimal128 is a little-endian 128-bit integer; up to 18 digits the low half is the value.
+    buffer = column.buffers()[1]
+    halves = np.frombuffer(memoryview(buffer) if buffer else b"", np.int64).reshape(-1, 2)
+    return halves[column.offset : column.offset + len(column), 0]
