@@ -53,9 +53,9 @@ def words(done: Backfilled) -> str:
         return f"{', '.join(done.features)}: filled in for {done.rows:,} stored events, from {span}"
     lines = [f"{done.rows:,} events are history now, from {span}"]
     if done.frauds:
+        counted = f"; features count {done.known:,} of these already" if done.known else ""
         lines.append(
-            f"{done.frauds:,} of them are known to be fraud, or will be when the declared delay is over; "
-            f"features count {done.known:,} of these already"
+            f"{done.frauds:,} of them are known to be fraud, or will be after the declared delay{counted}"
         )
     lines.append(f"scorers begin with their state, which is kept in {done.snapshots}")
     return "\n".join(lines)

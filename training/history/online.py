@@ -49,7 +49,6 @@ def _steps(order: Order, store: FeatureStore) -> Iterator[tuple[int, Matrix]]:
             for batch in deltas.slice(learnt, due - learnt).to_batches():
                 store.learn(batch)
             learnt = due
-        matrix = store.observe(whole.slice(first, end - first), partitions[first:end])
-        store.decided(np.ones(end - first, np.bool_))
+        matrix = store.observe_past(whole.slice(first, end - first), partitions[first:end])
         store.commit()
         yield end, matrix
