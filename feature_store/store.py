@@ -74,22 +74,35 @@ class FeatureStore:
         rows, conditions = self._vector.expressions(events)
         return self.observe_windows(events, partitions, rows, conditions)
 
+    def observe_past(self, events: pa.RecordBatch, partitions: Sequence[int] | Ints) -> Matrix:
+        """``observe`` of past events: every one was let through, and those after it know at once."""
+        rows, conditions = self._vector.expressions(events)
+        return self.observe_windows(events, partitions, rows, conditions, known_at_once=True)
+
     def observe_windows(
         self,
         events: pa.RecordBatch,
         partitions: Sequence[int] | Ints,
         rows: Matrix,
         conditions: dict[str, Bools],
+        *,
+        known_at_once: bool = False,
     ) -> Matrix:
-        """``observe`` with the expressions (``vector.expressions``) worked out before, for more at a time."""
+        """``observe`` with the expressions (``vector.expressions``) worked out before, for more at a time.
+
+        ``known_at_once``: past events, see ``observe_past``; ``decided`` is not called for them.
+        """
         parts = np.asarray(partitions, np.int64)
         batch = EventBatch(self._event, events, conditions)
         found = np.full((len(parts), self._vector.columns), np.nan)
         for group in self._groups:
-            self._run(group, batch, parts, TRUTH, READ, found)
+            if known_at_once:
+                self._let_through_at_once(group, batch, parts, found)
+            else:
+                self._run(group, batch, parts, TRUTH, READ, found)
             self._run(group, batch, parts, EVENTS, READ_AND_ADD, found)
         self._move(batch.times, parts)
-        self._observed = (batch, parts)
+        self._observed = None if known_at_once else (batch, parts)
         return self._vector.assemble(events, rows, found, batch)
 
     @property
@@ -159,7 +172,7 @@ class FeatureStore:
         return {g.name: g.layout for g in self._groups if g.per_partition or partition is None}
 
     def export(self, partition: int | None) -> dict[str, np.ndarray[Any, Any]]:
-        """A copy of the committed state of one partition; of None: of all, with the state over all of them."""
+        """A copy of the committed state of one partition; None: of all, with the state over all of them."""
         wanted = self._partitions if partition is None else {partition: self._partitions[partition]}
         arrays: dict[str, np.ndarray[Any, Any]] = {
             _NEWEST: np.array([[p, self._watermarks[p]] for p in sorted(wanted)], np.int64).reshape(-1, 2)
@@ -217,6 +230,12 @@ class FeatureStore:
         )
         for state, rows in self._states(group, parts):
             state[series].observe(rows_of, rows, mode, found)
+
+    def _let_through_at_once(self, group: Group, batch: EventBatch, parts: Ints, found: Matrix) -> None:
+        if TRUTH in group.programs:
+            passed = let_through_batch(batch.keys(group.entity), batch.times)
+            for state, rows in self._states(group, parts):
+                state[TRUTH].observe(passed, rows, READ_AND_ADD, found)
 
     def _let_through(self, batch: EventBatch, parts: Ints, let_through: Bools, only: set[str] | None) -> None:
         for group in self._chosen(only):

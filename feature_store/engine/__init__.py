@@ -1,1 +1,1 @@
-"""The compiled window engine: exact sliding windows over columnar state, without a Python object per event."""
+"""The compiled window engine: exact sliding windows over columnar state, no Python object per event."""

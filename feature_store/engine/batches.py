@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from feature_store.engine.hashing import chain, start_digests
 from feature_store.engine.inputs import hashable, whole_numbers
@@ -12,8 +13,6 @@ from feature_store.engine.layout import NULL, Batch, Ints
 from feature_store.engine.program import FRAUD, FRAUD_LET_THROUGH, LET_THROUGH, InputColumn, Program
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from feature_store.declaration.event import EventSpec
 
 Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -71,7 +70,7 @@ class EventBatch:
 
     def _column(self, column: InputColumn) -> Ints:
         if column not in self._columns:
-            found = np.ones(self._events.num_rows, np.int64)
+            found: Ints = np.ones(self._events.num_rows, np.int64)
             if column.name is not None:
                 found = self._whole(column.name)
             if column.condition is not None:
@@ -81,7 +80,7 @@ class EventBatch:
 
     def _whole(self, name: str) -> Ints:
         if name not in self._event.fields:
-            return np.asarray(self._events.column(name).cast("int64").to_numpy(), np.int64)
+            return np.asarray(self._events.column(name).cast(pa.int64()).to_numpy(), np.int64)
         return whole_numbers(self._event.fields[name].type, self._events.column(name))
 
     def _hashable(self, name: str) -> tuple[Any, Any, Any]:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., object]")
 
 _HERE = Path(__file__).parent
+_SHARED = {"compiled", "layout"}
 
 
 def _cache_folder() -> Path:
     sources = hashlib.sha256(numba.__version__.encode())
     for file in sorted(_HERE.glob("*.py")):
-        sources.update(file.read_bytes())
+        source = file.read_bytes()
+        if b"engine.compiled import" in source or file.stem in _SHARED:
+            sources.update(source)
     name = f"kernels-{sources.hexdigest()[:16]}"
     homes = [_HERE / "__pycache__", Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()]
     for home in (*homes, Path(tempfile.gettempdir()) / f"sluicegate-{os.getuid()}"):
@@ -38,12 +41,13 @@ def _cache_folder() -> Path:
     return _HERE / "__pycache__" / name
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
+_settings: Any = numba.config
+_settings.CACHE_DIR = str(_cache_folder())
 
 
-# Kernels hold no references of their own: counting them for every array of every call takes four times as long
-# as the work itself. So a kernel cannot make arrays; it works on those that it is given.
-_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+# Kernels hold no references of their own: counting them for every array of every call takes four times as
+# long as the work itself. So a kernel cannot make arrays; it works on those that it is given.
+_OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def compiled(function: Function) -> Function:

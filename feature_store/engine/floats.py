@@ -8,11 +8,14 @@ by row (Neumaier, 1974), scaled so that nothing overflows on the way.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from feature_store.engine.compiled import called
 from feature_store.engine.layout import NULL
 from feature_store.engine.numbers import float_of, pair_add, raw_float, two_product
+
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Pools, Real, Word
 
 _LOSS = 2.0**-94
 _ENOUGH = 1e-12
@@ -20,7 +23,7 @@ _HUGE = 1e290
 
 
 @called
-def _difference(pools: Any, base: int, low: int, high: int, word: int) -> tuple[float, float, float]:
+def _difference(pools: Pools, base: Word, low: Word, high: Word, word: Word) -> tuple[Real, Real, Real]:
     """Sum of a window as a pair, and the size of the totals it was made of."""
     totals = pools.rows
     after, after_rest = raw_float(totals[base + high, word]), raw_float(totals[base + high, word + 1])
@@ -30,7 +33,7 @@ def _difference(pools: Any, base: int, low: int, high: int, word: int) -> tuple[
 
 
 @called
-def _sample(pools: Any, base: int, low: int, high: int, column: int) -> float:
+def _sample(pools: Pools, base: Word, low: Word, high: Word, column: Word) -> Real:
     """A number of the window that is not below its largest by much, usually: of its ends."""
     first, last = pools.rows[base + low + 1, column], pools.rows[base + high, column]
     size = 0.0
@@ -42,7 +45,7 @@ def _sample(pools: Any, base: int, low: int, high: int, column: int) -> float:
 
 
 @called
-def float_total(pools: Any, base: int, low: int, high: int, word: int, column: int) -> float:
+def float_total(pools: Pools, base: Word, low: Word, high: Word, word: Word, column: Word) -> Real:
     """The sum of the column over ``(low, high]``."""
     total, rest, size = _difference(pools, base, low, high, word)
     found = total + rest
@@ -54,7 +57,7 @@ def float_total(pools: Any, base: int, low: int, high: int, word: int, column: i
 
 
 @called
-def _scale(pools: Any, base: int, low: int, high: int, column: int) -> float:
+def _scale(pools: Pools, base: Word, low: Word, high: Word, column: Word) -> Real:
     largest = 0.0
     for row in range(low + 1, high + 1):
         if pools.rows[base + row, column] != NULL:
@@ -63,7 +66,7 @@ def _scale(pools: Any, base: int, low: int, high: int, column: int) -> float:
 
 
 @called
-def _sum_of_rows(pools: Any, base: int, low: int, high: int, column: int, scale: float) -> float:
+def _sum_of_rows(pools: Pools, base: Word, low: Word, high: Word, column: Word, scale: Real) -> Real:
     total, rest = 0.0, 0.0
     for row in range(low + 1, high + 1):
         value = pools.rows[base + row, column]
@@ -79,7 +82,7 @@ def _sum_of_rows(pools: Any, base: int, low: int, high: int, column: int, scale:
 
 
 @called
-def spread(total: float, rest: float, squares: float, squares_rest: float, count: int) -> float:
+def spread(total: Real, rest: Real, squares: Real, squares_rest: Real, count: Word) -> Real:
     """Sum of squares - mean * sum, in pairs of doubles, so that what cancels is exact; never below zero."""
     mean = total / count
     back, back_rest = two_product(mean, float(count))
@@ -92,8 +95,8 @@ def spread(total: float, rest: float, squares: float, squares_rest: float, count
 
 @called
 def float_deviation(
-    pools: Any, base: int, low: int, high: int, words: tuple[int, int], column: int, count: int
-) -> float:
+    pools: Pools, base: Word, low: Word, high: Word, words: tuple[Word, Word], column: Word, count: Word
+) -> Real:
     """The sample standard deviation of the column over ``(low, high]``."""
     total, rest, size = _difference(pools, base, low, high, words[0])
     squares, squares_rest, squares_size = _difference(pools, base, low, high, words[1])
@@ -108,7 +111,7 @@ def float_deviation(
 
 
 @called
-def _deviation_of_rows(pools: Any, base: int, low: int, high: int, column: int, count: int) -> float:
+def _deviation_of_rows(pools: Pools, base: Word, low: Word, high: Word, column: Word, count: Word) -> Real:
     largest = 0.0
     for row in range(low + 1, high + 1):
         if pools.rows[base + row, column] != NULL:

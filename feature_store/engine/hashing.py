@@ -13,13 +13,13 @@ import numpy as np
 from feature_store.engine.compiled import compiled, inlined
 
 if TYPE_CHECKING:
-    from feature_store.engine.layout import Ints
+    from feature_store.engine.layout import Ints, Word
 
 _FIRST = (0x736C756963656761, 0x746520656E746974)
 
 
 @inlined
-def _rotate(word: Any, bits: int) -> Any:
+def _rotate(word: Any, bits: Word) -> Any:
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
 
 
@@ -39,7 +39,7 @@ def _round(v0: Any, v1: Any, v2: Any, v3: Any) -> tuple[Any, Any, Any, Any]:
 
 
 @inlined
-def _siphash(data: Any, start: int, end: int, key0: Any, key1: Any) -> tuple[Any, Any]:
+def _siphash(data: Any, start: Word, end: Word, key0: Any, key1: Any) -> tuple[Any, Any]:
     v0 = key0 ^ np.uint64(0x736F6D6570736575)
     v1 = key1 ^ np.uint64(0x646F72616E646F83)
     v2 = key0 ^ np.uint64(0x6C7967656E657261)

@@ -47,8 +47,8 @@ def present(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]
 def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
     """Where each value's bytes stand, the bytes, and which rows have a value."""
     if kind.kind is Kind.STRING:
-        _, offsets, data = column.buffers()
-        ends = np.frombuffer(memoryview(offsets) if offsets else b"", np.int32)
+        _, starts, data = column.buffers()
+        ends = np.frombuffer(memoryview(starts) if starts else b"", np.int32)
         ends = ends[column.offset : column.offset + len(column) + 1] if len(ends) else np.zeros(1, np.int32)
         bytes_ = np.frombuffer(memoryview(data) if data else b"", np.uint8)
         return ends.astype(np.int64), bytes_, present(column)

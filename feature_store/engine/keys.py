@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.engine.compiled import called, compiled, inlined
+
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Word
 
 # An index holds, at each place, 1 + the number of a record whose first two words are its key, or 0.
 
 
 @inlined
-def find(index: Any, records: Any, low: int, high: int) -> int:
+def find(index: Any, records: Any, low: Word, high: Word) -> Word:
     """The record with this key, -1 if there is none."""
     mask = len(index) - 1
     place = low & mask
@@ -23,7 +26,7 @@ def find(index: Any, records: Any, low: int, high: int) -> int:
 
 
 @called
-def enter(index: Any, low: int, record: int) -> None:
+def enter(index: Any, low: Word, record: Word) -> None:
     """Add a record whose key is not there yet; the caller keeps a part of the index free."""
     mask = len(index) - 1
     place = low & mask
@@ -33,7 +36,7 @@ def enter(index: Any, low: int, record: int) -> None:
 
 
 @called
-def leave(index: Any, records: Any, record: int) -> None:
+def leave(index: Any, records: Any, record: Word) -> None:
     """Take a record out that is there."""
     mask = len(index) - 1
     place = records[record, 0] & mask
@@ -52,7 +55,7 @@ def leave(index: Any, records: Any, record: int) -> None:
 
 
 @compiled
-def enter_all(index: Any, records: Any, count: int, mark: int) -> None:
+def enter_all(index: Any, records: Any, count: Word, mark: Word) -> None:
     """Fill an empty index with every record whose word ``mark`` is not negative."""
     for record in range(count):
         if records[record, mark] >= 0:

@@ -1,18 +1,23 @@
 """What the arrays of a series hold, word by word.
 
-A **series** is the rows (events, or what became known about them) of every entity of one kind. Each entity
-has a slab: a power of two of places, aligned to its size, in the row pools. Row ``i`` of an entity is at place
-``base + i``; ``head`` is a sentinel (the row before the first one that is kept), rows are ``head + 1 .. end``
-in order of time, ties in applied order. Accumulators are running totals, so a window ``(lo, hi]`` is the
-difference of two rows however long it is. A boundary of a window is the last row at or before a time.
+A **series** is the rows (events, or what became known about them) of every entity of one kind. Each
+entity has a slab: a power of two of places, aligned to its size, in the row pools. Row ``i`` of an entity is
+at place ``base + i``; ``head`` is a sentinel (the row before the first one that is kept), rows are
+``head + 1 .. end`` in order of time, ties in applied order. Accumulators are running totals, so a window
+``(lo, hi]`` is the difference of two rows however long it is. A boundary of a window is the last row at or
+before a time.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+Word = Any
+"""A 64-bit integer inside a kernel: what numba, not Python, makes of it."""
+Real = Any
+"""A double inside a kernel."""
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Ints32 = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -84,8 +89,9 @@ COUNTERS = FREE_SLABS + 48
 # What a kernel asks for when it stops in the middle of a batch.
 DONE, MORE_SLOTS, MORE_PLACES, MORE_JOURNAL, MORE_VALUES = range(5)
 
-FANOUT_BITS = 4
 LEVELS = 4
+"""Of summaries: of 16, 256, 4096 and 65536 places."""
+SMALLEST_BLOCK, LARGEST_BLOCK = 16, 65536
 
 
 class Plan(NamedTuple):
@@ -117,7 +123,7 @@ class Pools(NamedTuple):
     entities: Ints
     levels: Ints
     """(places / 16, 4 x trees): summaries of 16 places, of 256 at every 16th row, of 4096, of 65536."""
-    index: Ints32
+    entity_index: Ints32
     value_index: Ints32
     value_table: Ints
     journal: Ints

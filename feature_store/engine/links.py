@@ -6,7 +6,7 @@ before ``lo``. A cursor is such a window with its count; either end moves by one
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from feature_store.engine.compiled import called
 from feature_store.engine.keys import enter, find, leave
@@ -24,9 +24,12 @@ from feature_store.engine.layout import (
     VALUES,
 )
 
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Plan, Pools, Word
+
 
 @called
-def _value_of(pools: Any, low: int, high: int) -> int:
+def _value_of(pools: Pools, low: Word, high: Word) -> Word:
     record = find(pools.value_index, pools.value_table, low, high)
     if record >= 0:
         return record
@@ -47,7 +50,7 @@ def _value_of(pools: Any, low: int, high: int) -> int:
 
 
 @called
-def release_value(pools: Any, record: int) -> None:
+def release_value(pools: Pools, record: Word) -> None:
     """One row fewer holds this value."""
     pools.value_table[record, USES] -= 1
     if pools.value_table[record, USES] == 0:
@@ -59,7 +62,9 @@ def release_value(pools: Any, record: int) -> None:
 
 
 @called
-def link(plan: Any, pools: Any, base: int, head: int, row: int, which: int, low: int, high: int) -> None:
+def link(
+    plan: Plan, pools: Pools, base: Word, head: Word, row: Word, which: Word, low: Word, high: Word
+) -> None:
     """Put ``row`` into the chain of its value; rows behind it have their links already."""
     links, at = pools.rows, plan.distincts[which]
     if low == 0 and high == 0:
@@ -83,7 +88,7 @@ def link(plan: Any, pools: Any, base: int, head: int, row: int, which: int, low:
 
 
 @called
-def unlink(plan: Any, pools: Any, base: int, head: int, row: int, which: int) -> None:
+def unlink(plan: Plan, pools: Pools, base: Word, head: Word, row: Word, which: Word) -> None:
     """Take ``row`` out of the chain of its value."""
     links, at = pools.rows, plan.distincts[which]
     record = links[base + row, at + VALUE]
@@ -100,7 +105,9 @@ def unlink(plan: Any, pools: Any, base: int, head: int, row: int, which: int) ->
 
 
 @called
-def relabel(plan: Any, pools: Any, base: int, head: int, first: int, last: int, which: int, by: int) -> None:
+def relabel(
+    plan: Plan, pools: Pools, base: Word, head: Word, first: Word, last: Word, which: Word, by: Word
+) -> None:
     """Rows ``first`` to ``last``, the newest, have moved ``by`` places: so must what points at them.
 
     ``first`` and ``last`` are where they stand now.
@@ -124,7 +131,9 @@ def relabel(plan: Any, pools: Any, base: int, head: int, first: int, last: int, 
 
 
 @called
-def move_cursor(plan: Any, pools: Any, slot: int, cursor: int, base: int, low: int, high: int) -> int:
+def move_cursor(
+    plan: Plan, pools: Pools, slot: Word, cursor: Word, base: Word, low: Word, high: Word
+) -> Word:
     """Move a cursor to the window ``(low, high]`` and return how many different values are in it."""
     word = HINTS + len(plan.offsets) + 3 * cursor
     entity, links = pools.entities, pools.rows
@@ -153,7 +162,7 @@ def move_cursor(plan: Any, pools: Any, slot: int, cursor: int, base: int, low: i
 
 
 @called
-def make_room_in_cursors(plan: Any, pools: Any, slot: int, base: int, row: int, by: int) -> None:
+def make_room_in_cursors(plan: Plan, pools: Pools, slot: Word, base: Word, row: Word, by: Word) -> None:
     """Before a row comes to (+1) or goes from (-1) ``row``: no cursor may count it or what is behind it."""
     entity = pools.entities
     for cursor in range(len(plan.cursors)):
@@ -169,7 +178,7 @@ def make_room_in_cursors(plan: Any, pools: Any, slot: int, base: int, row: int, 
 
 
 @called
-def leave_behind(plan: Any, pools: Any, slot: int, base: int, head: int) -> None:
+def leave_behind(plan: Plan, pools: Pools, slot: Word, base: Word, head: Word) -> None:
     """Before rows up to ``head`` go: no cursor may begin before it."""
     entity = pools.entities
     for cursor in range(len(plan.cursors)):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from feature_store.engine.compiled import called, inlined
+
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Real, Word
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -12,33 +17,33 @@ _SPLIT = 134217729.0  # 2**27 + 1 (Dekker, 1971)
 
 
 @inlined
-def bits_of(number: float) -> int:
+def bits_of(number: Real) -> Word:
     """The bits of a double, as an integer in the same order as the doubles."""
     bits = np.float64(number + 0.0).view(np.int64)
     return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
 
 
 @inlined
-def float_of(ordered: int) -> float:
+def float_of(ordered: Word) -> Real:
     """The inverse of ``bits_of``."""
     bits = np.int64(ordered) ^ ((np.int64(ordered) >> 63) & np.int64(0x7FFFFFFFFFFFFFFF))
     return np.int64(bits).view(np.float64)
 
 
 @inlined
-def raw_bits(number: float) -> int:
+def raw_bits(number: Real) -> Word:
     """The bits of a double as they are."""
     return np.float64(number).view(np.int64)
 
 
 @inlined
-def raw_float(bits: int) -> float:
+def raw_float(bits: Word) -> Real:
     """The double of these bits."""
     return np.int64(bits).view(np.float64)
 
 
 @inlined
-def wide_add(low: int, high: int, low2: int, high2: int) -> tuple[int, int]:
+def wide_add(low: Word, high: Word, low2: Word, high2: Word) -> tuple[Word, Word]:
     """The sum of two 128-bit integers."""
     total = np.uint64(low) + np.uint64(low2)
     carry = np.int64(1) if total < np.uint64(low) else np.int64(0)
@@ -46,14 +51,14 @@ def wide_add(low: int, high: int, low2: int, high2: int) -> tuple[int, int]:
 
 
 @inlined
-def wide_subtract(low: int, high: int, low2: int, high2: int) -> tuple[int, int]:
+def wide_subtract(low: Word, high: Word, low2: Word, high2: Word) -> tuple[Word, Word]:
     """The difference of two 128-bit integers."""
     borrow = np.int64(1) if np.uint64(low) < np.uint64(low2) else np.int64(0)
     return np.int64(np.uint64(low) - np.uint64(low2)), high - high2 - borrow
 
 
 @inlined
-def wide_square(number: int) -> tuple[int, int]:
+def wide_square(number: Word) -> tuple[Word, Word]:
     """The square of a 64-bit integer above -2**63."""
     size = np.uint64(-number if number < 0 else number)
     low, high = size & _LOW, size >> _HALF
@@ -64,7 +69,7 @@ def wide_square(number: int) -> tuple[int, int]:
 
 
 @called
-def wide_float(low: int, high: int) -> float:
+def wide_float(low: Word, high: Word) -> Real:
     """A 128-bit integer as the nearest double."""
     if high == (low >> 63):
         return np.float64(low)
@@ -84,7 +89,7 @@ def wide_float(low: int, high: int) -> float:
 
 
 @called
-def wide_pair_of_size(low: int, high: int) -> tuple[float, float]:
+def wide_pair_of_size(low: Word, high: Word) -> tuple[Real, Real]:
     """A 128-bit integer from 0 as a pair of doubles."""
     first = wide_float(low, high)
     if first < 2.0**53:
@@ -96,7 +101,7 @@ def wide_pair_of_size(low: int, high: int) -> tuple[float, float]:
 
 
 @called
-def wide_pair(low: int, high: int) -> tuple[float, float]:
+def wide_pair(low: Word, high: Word) -> tuple[Real, Real]:
     """A 128-bit integer as a pair of doubles, exact to 106 bits."""
     if high < 0:
         positive_low, positive_high = wide_subtract(np.int64(0), np.int64(0), low, high)
@@ -106,16 +111,16 @@ def wide_pair(low: int, high: int) -> tuple[float, float]:
 
 
 @inlined
-def two_sum(a: float, b: float) -> tuple[float, float]:
-    """a + b and its rounding error (Knuth)."""
+def two_sum(a: Real, b: Real) -> tuple[Real, Real]:
+    """Return a + b and its rounding error (Knuth)."""
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)
 
 
 @called
-def two_product(a: float, b: float) -> tuple[float, float]:
-    """a * b and its rounding error (Dekker); not finite above about 1e300."""
+def two_product(a: Real, b: Real) -> tuple[Real, Real]:
+    """Return a * b and its rounding error (Dekker); not finite above about 1e300."""
     product = a * b
     big = _SPLIT * a
     a_high = big - (big - a)
@@ -127,7 +132,7 @@ def two_product(a: float, b: float) -> tuple[float, float]:
 
 
 @called
-def pair_add(high: float, low: float, high2: float, low2: float) -> tuple[float, float]:
+def pair_add(high: Real, low: Real, high2: Real, low2: Real) -> tuple[Real, Real]:
     """The sum of two pairs of doubles, to about 100 bits."""
     total, error = two_sum(high, high2)
     error2, rest = two_sum(low, low2)

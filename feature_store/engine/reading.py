@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.engine.compiled import called, inlined
+from feature_store.engine.floats import float_deviation, float_total, spread
 from feature_store.engine.layout import (
     AVERAGE,
     BASE,
@@ -13,11 +14,9 @@ from feature_store.engine.layout import (
     DEVIATION,
     DIFFERENT,
     EXTRA,
-    GREATEST,
     HIGH,
     INCLUDES,
     IS_FLOAT,
-    LEAST,
     LOW,
     NTH,
     NULL,
@@ -26,25 +25,27 @@ from feature_store.engine.layout import (
     ROWS,
     SHARE,
     SINCE,
+    SQUARES_WORD,
     SUM,
     SUM_KIND,
     SUM_WORD,
-    SQUARES_WORD,
     TIME,
     TOTAL,
     VALUE_COLUMN,
     WIDE_SUM,
 )
-from feature_store.engine.floats import float_deviation, float_total, spread
 from feature_store.engine.links import move_cursor
 from feature_store.engine.numbers import float_of, wide_float, wide_pair, wide_subtract
 from feature_store.engine.trees import best
+
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Plan, Pools, Real, Word
 
 _SECOND = 1e6
 
 
 @inlined
-def boundary(rows: Any, base: int, head: int, end: int, hint: int, time: int) -> int:
+def boundary(rows: Any, base: Word, head: Word, end: Word, hint: Word, time: Word) -> Word:
     """The last row at or before ``time``, ``head`` if there is none: from a guess, by doubling steps."""
     low = min(max(hint, head), end)
     step = 1
@@ -71,14 +72,14 @@ def boundary(rows: Any, base: int, head: int, end: int, hint: int, time: int) ->
 
 
 @inlined
-def _count(totals: Any, base: int, low: int, high: int, word: int) -> int:
+def _count(totals: Any, base: Word, low: Word, high: Word, word: Word) -> Word:
     if word < 0:
         return high - low
     return totals[base + high, word] - totals[base + low, word]
 
 
 @inlined
-def _total(plan: Any, pools: Any, feature: int, base: int, low: int, high: int) -> float:
+def _total(plan: Plan, pools: Pools, feature: Word, base: Word, low: Word, high: Word) -> Real:
     """The sum of a window, in units of the input."""
     totals = pools.rows
     word, kind = plan.features[feature, SUM_WORD], plan.features[feature, SUM_KIND]
@@ -90,7 +91,7 @@ def _total(plan: Any, pools: Any, feature: int, base: int, low: int, high: int) 
 
 
 @inlined
-def _wide(totals: Any, base: int, low: int, high: int, word: int) -> tuple[int, int]:
+def _wide(totals: Any, base: Word, low: Word, high: Word, word: Word) -> tuple[Word, Word]:
     return wide_subtract(
         totals[base + high, word],
         totals[base + high, word + 1],
@@ -100,15 +101,20 @@ def _wide(totals: Any, base: int, low: int, high: int, word: int) -> tuple[int, 
 
 
 @called
-def _deviation(plan: Any, pools: Any, feature: int, base: int, low: int, high: int, count: int) -> float:
+def _deviation(
+    plan: Plan, pools: Pools, feature: Word, base: Word, low: Word, high: Word, count: Word
+) -> Real:
     totals = pools.rows
-    if count < 2:
+    if count <= 1:
         return math.nan
     if plan.features[feature, IS_FLOAT]:
         words = plan.features[feature, SUM_WORD], plan.features[feature, SQUARES_WORD]
         return float_deviation(pools, base, low, high, words, plan.features[feature, VALUE_COLUMN], count)
     if plan.features[feature, SUM_KIND] == SUM:
-        total = totals[base + high, plan.features[feature, SUM_WORD]] - totals[base + low, plan.features[feature, SUM_WORD]]
+        total = (
+            totals[base + high, plan.features[feature, SUM_WORD]]
+            - totals[base + low, plan.features[feature, SUM_WORD]]
+        )
         first, rest = wide_pair(total, total >> 63)
     else:
         first, rest = wide_pair(*_wide(totals, base, low, high, plan.features[feature, SUM_WORD]))
@@ -117,7 +123,7 @@ def _deviation(plan: Any, pools: Any, feature: int, base: int, low: int, high: i
 
 
 @called
-def _nth(pools: Any, base: int, low: int, high: int, word: int, nth: int) -> int:
+def _nth(pools: Pools, base: Word, low: Word, high: Word, word: Word, nth: Word) -> Word:
     """The row of the nth newest value in the window, -1 if there are fewer."""
     if _count(pools.rows, base, low, high, word) < nth:
         return -1
@@ -135,23 +141,37 @@ def _nth(pools: Any, base: int, low: int, high: int, word: int, nth: int) -> int
 
 
 @inlined
-def feature_value(
-    plan: Any, pools: Any, slot: int, feature: int, base: int, low: int, high: int, time: int
-) -> float:
-    """One feature over the rows ``(low, high]``."""
+def _since(plan: Plan, pools: Pools, feature: Word, place: Word, time: Word) -> Real:
+    word = plan.features[feature, COUNT_WORD]
+    latest = pools.rows[place, TIME] if word < 0 else pools.rows[place, word]
+    if latest <= time - plan.features[feature, EXTRA] or latest > time:
+        return math.nan
+    return (time - latest) / _SECOND
+
+
+@inlined
+def _kept_value(plan: Plan, pools: Pools, feature: Word, base: Word, low: Word, high: Word) -> Real:
+    """A value as one of the rows holds it: the least, the greatest, the nth newest."""
+    value, extra = NULL, plan.features[feature, EXTRA]
+    if plan.features[feature, OP] == NTH:
+        row = _nth(pools, base, low, high, plan.features[feature, COUNT_WORD], extra)
+        if row >= 0:
+            value = pools.rows[base + row, plan.features[feature, VALUE_COLUMN]]
+    else:
+        value = best(plan, pools, extra, base + low + 1, base + high)
+    if value == NULL:
+        return math.nan
+    if plan.features[feature, IS_FLOAT]:
+        return float_of(value)
+    return value / plan.scales[feature]
+
+
+@inlined
+def _of_values(
+    plan: Plan, pools: Pools, feature: Word, base: Word, low: Word, high: Word, count: Word
+) -> Real:
+    """A feature that is null where the window holds no value."""
     op = plan.features[feature, OP]
-    if op == SINCE:
-        latest = pools.rows[base + high, TIME] if plan.features[feature, COUNT_WORD] < 0 else pools.rows[base + high, plan.features[feature, COUNT_WORD]]
-        if latest <= time - plan.features[feature, EXTRA] or latest > time:
-            return math.nan
-        return (time - latest) / _SECOND
-    if op == DIFFERENT:
-        return float(move_cursor(plan, pools, slot, plan.features[feature, EXTRA], base, low, high))
-    count = _count(pools.rows, base, low, high, plan.features[feature, COUNT_WORD])
-    if op == ROWS:
-        return float(count)
-    if op == TOTAL:
-        return _total(plan, pools, feature, base, low, high) / plan.scales[feature] if count else 0.0
     if op == SHARE:
         whole = _count(pools.rows, base, low, high, plan.features[feature, EXTRA])
         return count / whole if whole else math.nan
@@ -161,26 +181,37 @@ def feature_value(
         return _total(plan, pools, feature, base, low, high) / (count * plan.scales[feature])
     if op == DEVIATION:
         return _deviation(plan, pools, feature, base, low, high, count)
-    if op == NTH:
-        found_at = _nth(pools, base, low, high, plan.features[feature, COUNT_WORD], plan.features[feature, EXTRA])
-        value = NULL if found_at < 0 else pools.rows[base + found_at, plan.features[feature, VALUE_COLUMN]]
-    else:
-        value = best(plan, pools, plan.features[feature, EXTRA], base + low + 1, base + high)
-    if value == NULL:
-        return math.nan
-    return float_of(value) if plan.features[feature, IS_FLOAT] else value / plan.scales[feature]
+    return _kept_value(plan, pools, feature, base, low, high)
 
 
 @inlined
-def empty_value(plan: Any, feature: int) -> float:
+def feature_value(
+    plan: Plan, pools: Pools, slot: Word, feature: Word, base: Word, low: Word, high: Word, time: Word
+) -> Real:
+    """One feature over the rows ``(low, high]``."""
+    op = plan.features[feature, OP]
+    if op == SINCE:
+        return _since(plan, pools, feature, base + high, time)
+    if op == DIFFERENT:
+        return float(move_cursor(plan, pools, slot, plan.features[feature, EXTRA], base, low, high))
+    count = _count(pools.rows, base, low, high, plan.features[feature, COUNT_WORD])
+    if op == ROWS:
+        return float(count)
+    if op == TOTAL:
+        return _total(plan, pools, feature, base, low, high) / plan.scales[feature] if count else 0.0
+    return _of_values(plan, pools, feature, base, low, high, count)
+
+
+@inlined
+def empty_value(plan: Plan, feature: Word) -> Real:
     """A feature of an entity without rows."""
     op = plan.features[feature, OP]
-    return 0.0 if op == ROWS or op == TOTAL or op == DIFFERENT else math.nan
+    return 0.0 if op in (ROWS, TOTAL, DIFFERENT) else math.nan
 
 
 @inlined
 def read_features(
-    plan: Any, pools: Any, slot: int, bounds: Any, time: int, includes: int, out: Any, row: int
+    plan: Plan, pools: Pools, slot: Word, bounds: Any, time: Word, includes: Word, out: Any, row: Word
 ) -> None:
     """Every feature that counts the event itself (``includes`` 1), or that does not (0)."""
     base = 0 if slot < 0 else pools.entities[slot, BASE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.engine.compiled import called, compiled, inlined
 from feature_store.engine.keys import find
@@ -36,12 +36,16 @@ from feature_store.engine.slabs import capacity_for, drop_entity, has_places, mo
 from feature_store.engine.totals import add_row, totals_after
 from feature_store.engine.trees import appended, rebuild
 
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Batch, Plan, Pools, Word
+
 READ, ADD, READ_AND_ADD = 1, 2, 3
 _SWEEP = 64
+_NOBODY = -2
 
 
 @inlined
-def _wants(plan: Any, pools: Any, slot: int) -> int:
+def _wants(plan: Plan, pools: Pools, slot: Word) -> Word:
     """What must grow before a row can be added to this entity (-1: a new one)."""
     counters = pools.counters
     if counters[JOURNAL] >= len(pools.journal):
@@ -53,7 +57,7 @@ def _wants(plan: Any, pools: Any, slot: int) -> int:
     ):
         return MORE_VALUES
     if slot < 0:
-        if counters[SLOTS] >= len(pools.entities) or 2 * (counters[LIVE_SLOTS] + 1) > len(pools.index):
+        if counters[SLOTS] >= len(pools.entities) or 2 * (counters[LIVE_SLOTS] + 1) > len(pools.entity_index):
             return MORE_SLOTS
         return DONE if has_places(pools, MIN_CAPACITY) else MORE_PLACES
     head, end = pools.entities[slot, HEAD], pools.entities[slot, END]
@@ -65,14 +69,14 @@ def _wants(plan: Any, pools: Any, slot: int) -> int:
 
 
 @called
-def _shift_up(pools: Any, base: int, row: int, end: int) -> None:
+def _shift_up(pools: Pools, base: Word, row: Word, end: Word) -> None:
     for each in range(end, row - 1, -1):
         for word in range(pools.rows.shape[1]):
             pools.rows[base + each + 1, word] = pools.rows[base + each, word]
 
 
 @inlined
-def _add(plan: Any, pools: Any, slot: int, after: int, batch: Any, source: int) -> None:
+def _add(plan: Plan, pools: Pools, slot: Word, after: Word, batch: Batch, source: Word) -> None:
     """Add the batch's row ``source`` behind the entity's row ``after``; there must be room."""
     entities = pools.entities
     if entities[slot, END] + 1 >= entities[slot, CAPACITY]:
@@ -108,7 +112,7 @@ def _add(plan: Any, pools: Any, slot: int, after: int, batch: Any, source: int) 
 
 
 @called
-def _remove(plan: Any, pools: Any, slot: int, row: int) -> None:
+def _remove(plan: Plan, pools: Pools, slot: Word, row: Word) -> None:
     """The inverse of ``_add``, for the change that was made last."""
     entities = pools.entities
     base, head, end = entities[slot, BASE], entities[slot, HEAD], entities[slot, END]
@@ -135,64 +139,84 @@ def _remove(plan: Any, pools: Any, slot: int, row: int) -> None:
 
 
 @inlined
-def _find_all(pools: Any, batch: Any, rows: Any, start: int, slots: Any) -> None:
+def _find_all(pools: Pools, batch: Batch, rows: Any, start: Word, slots: Any) -> None:
     """Look every entity up first: the loads then wait for memory side by side, not one after another."""
     for at in range(start, len(rows)):
         low, high = batch.keys[rows[at], 0], batch.keys[rows[at], 1]
-        slots[at] = -1 if low == 0 and high == 0 else find(pools.index, pools.entities, low, high)
+        slots[at] = _NOBODY if low == 0 and high == 0 else find(pools.entity_index, pools.entities, low, high)
+
+
+@inlined
+def _unknown(plan: Plan, mode: Word, out: Any, row: Word) -> None:
+    for feature in range(len(plan.features) if mode & READ else 0):
+        out[row, plan.features[feature, OUT]] = math.nan
+
+
+@inlined
+def _bounds(plan: Plan, pools: Pools, slot: Word, time: Word, bounds: Any) -> None:
+    """Where every window of an event at ``time`` begins and ends."""
+    entities = pools.entities
+    base, head, end = entities[slot, BASE], entities[slot, HEAD], entities[slot, END]
+    for which in range(len(plan.offsets)):
+        guess = entities[slot, HINTS + which]
+        found = boundary(pools.rows, base, head, end, guess, time - plan.offsets[which])
+        bounds[which] = found
+        entities[slot, HINTS + which] = found
+
+
+@inlined
+def _add_and_read(
+    plan: Plan, pools: Pools, slot: Word, batch: Batch, source: Word, mode: Word, out: Any, bounds: Any
+) -> None:
+    moved = pools.entities[slot, MOVED]
+    _add(plan, pools, slot, bounds[0], batch, source)
+    if mode & READ:
+        for which in range(len(plan.offsets)):
+            bounds[which] -= pools.entities[slot, MOVED] - moved
+        read_features(plan, pools, slot, bounds, batch.times[source], 1, out, source)
 
 
 @compiled
 def observe(
-    plan: Any, pools: Any, batch: Any, rows: Any, start: int, mode: int, out: Any, slots: Any, bounds: Any
-) -> tuple[int, int]:
+    plan: Plan,
+    pools: Pools,
+    batch: Batch,
+    rows: Any,
+    start: Word,
+    mode: Word,
+    out: Any,
+    slots: Any,
+    bounds: Any,
+) -> tuple[Word, Word]:
     """Read and / or add the batch's ``rows`` from ``start`` on, in order.
 
     Returns where it stopped and why: DONE, or what must grow before it can go on there.
     """
-    entities, counters = pools.entities, pools.counters
     _find_all(pools, batch, rows, start, slots)
-    boundaries = len(plan.offsets)
     for at in range(start, len(rows)):
-        source = rows[at]
+        source, slot = rows[at], slots[at]
         low, high = batch.keys[source, 0], batch.keys[source, 1]
-        if low == 0 and high == 0:
-            if mode & READ:
-                for feature in range(len(plan.features)):
-                    out[source, plan.features[feature, OUT]] = math.nan
+        if slot == _NOBODY:
+            _unknown(plan, mode, out, source)
             continue
-        slot = slots[at]
-        if slot < 0:
-            slot = find(pools.index, entities, low, high)
-        if mode & ADD:
-            wants = _wants(plan, pools, slot)
-            if wants != DONE:
-                return at, wants
-        time = batch.times[source]
+        if slot < 0:  # it may have come with this batch
+            slot = find(pools.entity_index, pools.entities, low, high)
+        wants = _wants(plan, pools, slot) if mode & ADD else DONE
+        if wants != DONE:
+            return at, wants
         if slot < 0 and mode & ADD:
             slot = new_entity(plan, pools, low, high)
         if slot >= 0:
-            base, head, end = entities[slot, BASE], entities[slot, HEAD], entities[slot, END]
-            for which in range(boundaries):
-                found = boundary(
-                    pools.rows, base, head, end, entities[slot, HINTS + which], time - plan.offsets[which]
-                )
-                bounds[which] = found
-                entities[slot, HINTS + which] = found
+            _bounds(plan, pools, slot, batch.times[source], bounds)
         if mode & READ:
-            read_features(plan, pools, slot, bounds, time, 0, out, source)
+            read_features(plan, pools, slot, bounds, batch.times[source], 0, out, source)
         if mode & ADD:
-            moved = entities[slot, MOVED]
-            _add(plan, pools, slot, bounds[0], batch, source)
-            if mode & READ:
-                for which in range(boundaries):
-                    bounds[which] -= entities[slot, MOVED] - moved
-                read_features(plan, pools, slot, bounds, time, 1, out, source)
+            _add_and_read(plan, pools, slot, batch, source, mode, out, bounds)
     return len(rows), DONE
 
 
 @compiled
-def take_back(plan: Any, pools: Any) -> None:
+def take_back(plan: Plan, pools: Pools) -> None:
     """Undo everything since the last ``settle``, the last change first."""
     counters = pools.counters
     while counters[JOURNAL] > 0:
@@ -203,7 +227,7 @@ def take_back(plan: Any, pools: Any) -> None:
 
 
 @compiled
-def settle(plan: Any, pools: Any, rows_until: int, entity_until: int) -> None:
+def settle(plan: Plan, pools: Pools, rows_until: Word, entity_until: Word) -> None:
     """Everything so far is final. Forget what no window can reach: of the entities that were touched, and of
     some others in turn, so that idle ones go as well.
     """
@@ -222,7 +246,7 @@ def settle(plan: Any, pools: Any, rows_until: int, entity_until: int) -> None:
 
 
 @compiled
-def rebuild_all(plan: Any, pools: Any) -> None:
+def rebuild_all(plan: Plan, pools: Pools) -> None:
     """Summaries of all rows anew: they are not kept in snapshots."""
     for slot in range(pools.counters[SLOTS]):
         base = pools.entities[slot, BASE]

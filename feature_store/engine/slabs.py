@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from feature_store.engine.compiled import called, inlined
 from feature_store.engine.keys import enter, leave
@@ -35,9 +35,12 @@ from feature_store.engine.links import leave_behind
 from feature_store.engine.totals import clear_totals, recompute
 from feature_store.engine.trees import rebuild
 
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Plan, Pools, Word
+
 
 @inlined
-def size_class(capacity: int) -> int:
+def size_class(capacity: Word) -> Word:
     """The power of two that a capacity is."""
     bits = 0
     while (1 << bits) < capacity:
@@ -46,7 +49,7 @@ def size_class(capacity: int) -> int:
 
 
 @inlined
-def has_places(pools: Any, capacity: int) -> bool:
+def has_places(pools: Pools, capacity: Word) -> Word:
     """Whether a slab of this capacity can be taken; if not, notes how many places the pools need."""
     counters = pools.counters
     if counters[FREE_SLABS + size_class(capacity)] >= 0:
@@ -57,7 +60,7 @@ def has_places(pools: Any, capacity: int) -> bool:
 
 
 @called
-def take_slab(pools: Any, capacity: int) -> int:
+def take_slab(pools: Pools, capacity: Word) -> Word:
     """The first place of a slab; there must be one."""
     counters = pools.counters
     which = FREE_SLABS + size_class(capacity)
@@ -75,7 +78,7 @@ def take_slab(pools: Any, capacity: int) -> int:
 
 
 @called
-def give_slab(pools: Any, base: int, capacity: int) -> None:
+def give_slab(pools: Pools, base: Word, capacity: Word) -> None:
     """A slab is free again."""
     which = FREE_SLABS + size_class(capacity)
     pools.rows[base, TIME] = pools.counters[which]
@@ -83,7 +86,7 @@ def give_slab(pools: Any, base: int, capacity: int) -> None:
 
 
 @called
-def new_entity(plan: Any, pools: Any, low: int, high: int) -> int:
+def new_entity(plan: Plan, pools: Pools, low: Word, high: Word) -> Word:
     """An entity without rows; a slot and a slab must be free."""
     counters, entities = pools.counters, pools.entities
     slot = counters[FREE_SLOT]
@@ -100,12 +103,12 @@ def new_entity(plan: Any, pools: Any, low: int, high: int) -> int:
     entities[slot, BASE] = base
     entities[slot, CAPACITY] = MIN_CAPACITY
     _sentinel(plan, pools, base, NEVER)
-    enter(pools.index, low, slot)
+    enter(pools.entity_index, low, slot)
     return slot
 
 
 @called
-def _sentinel(plan: Any, pools: Any, place: int, time: int) -> None:
+def _sentinel(plan: Plan, pools: Pools, place: Word, time: Word) -> None:
     pools.rows[place, TIME] = time
     clear_totals(plan, pools, place)
     for which in range(len(plan.kept)):
@@ -115,10 +118,10 @@ def _sentinel(plan: Any, pools: Any, place: int, time: int) -> None:
 
 
 @called
-def drop_entity(pools: Any, slot: int) -> None:
+def drop_entity(pools: Pools, slot: Word) -> None:
     """Forget an entity without rows."""
     entities = pools.entities
-    leave(pools.index, entities, slot)
+    leave(pools.entity_index, entities, slot)
     give_slab(pools, entities[slot, BASE], entities[slot, CAPACITY])
     entities[slot, BASE] = -1
     entities[slot, HEAD] = pools.counters[FREE_SLOT]
@@ -127,7 +130,7 @@ def drop_entity(pools: Any, slot: int) -> None:
 
 
 @inlined
-def capacity_for(rows: int) -> int:
+def capacity_for(rows: Word) -> Word:
     """The capacity that an entity with so many rows moves to: they fill at most half of it."""
     capacity = MIN_CAPACITY
     while capacity < 2 * (rows + 1):
@@ -136,7 +139,7 @@ def capacity_for(rows: int) -> int:
 
 
 @called
-def move_rows(plan: Any, pools: Any, slot: int) -> None:
+def move_rows(plan: Plan, pools: Pools, slot: Word) -> None:
     """Make room behind the newest row: in place where many rows have gone, or in another slab."""
     entities = pools.entities
     base, capacity = entities[slot, BASE], entities[slot, CAPACITY]
@@ -160,7 +163,7 @@ def move_rows(plan: Any, pools: Any, slot: int) -> None:
 
 
 @called
-def _after_move(plan: Any, pools: Any, slot: int, by: int) -> None:
+def _after_move(plan: Plan, pools: Pools, slot: Word, by: Word) -> None:
     """Everything that names rows of this entity names them ``by`` lower."""
     entities, links = pools.entities, pools.rows
     base, end = entities[slot, BASE], entities[slot, END]
@@ -185,7 +188,7 @@ def _after_move(plan: Any, pools: Any, slot: int, by: int) -> None:
 
 
 @inlined
-def trim(plan: Any, pools: Any, slot: int, rows_until: int, entity_until: int) -> int:
+def trim(plan: Plan, pools: Pools, slot: Word, rows_until: Word, entity_until: Word) -> Word:
     """Forget rows at or before ``rows_until``, and the entity if it then has none and is older than
     ``entity_until``. Returns how many rows went.
     """

@@ -52,7 +52,7 @@ class SeriesState:
             rows=np.zeros((_FEW * 4, program.row_words), np.int64),
             entities=np.zeros((_FEW, program.entity_words), np.int64),
             levels=np.zeros((_FEW * 4 // _BLOCK, 4 * trees), np.int64),
-            index=np.zeros(2 * _FEW, np.int32),
+            entity_index=np.zeros(2 * _FEW, np.int32),
             value_index=np.zeros(2 * _FEW, np.int32),
             value_table=np.zeros((_FEW, VALUE_WORDS), np.int64),
             journal=np.zeros((_FEW, 2), np.int64),
@@ -144,7 +144,7 @@ class SeriesState:
         enter_all(index, pools.entities, counters[SLOTS], BASE)
         value_index = np.zeros(_index_size(len(pools.value_table)), np.int32)
         enter_all(value_index, pools.value_table, counters[VALUES], USES)
-        self._pools = pools._replace(index=index, value_index=value_index)
+        self._pools = pools._replace(entity_index=index, value_index=value_index)
 
 
 def _index_size(records: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.engine.compiled import called, inlined
 from feature_store.engine.layout import (
@@ -32,20 +32,23 @@ from feature_store.engine.numbers import (
     wide_subtract,
 )
 
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Plan, Pools, Word
+
 
 @called
-def clear_totals(plan: Any, pools: Any, place: int) -> None:
+def clear_totals(plan: Plan, pools: Pools, place: Word) -> None:
     """The totals of no rows at all, for a sentinel."""
     for which in range(len(plan.accumulators)):
         word = plan.accumulators[which, WORD]
         kind = plan.accumulators[which, KIND]
         pools.rows[place, word] = NEVER if kind == LATEST else 0
-        if kind != COUNT and kind != SUM and kind != LATEST:
+        if kind not in (COUNT, SUM, LATEST):
             pools.rows[place, word + 1] = 0
 
 
 @inlined
-def add_row(plan: Any, pools: Any, place: int, columns: Any, row: int) -> None:
+def add_row(plan: Plan, pools: Pools, place: Word, columns: Any, row: Word) -> None:
     """Totals at ``place`` from those before it and the input ``row``; its time must stand there already."""
     totals = pools.rows
     for which in range(len(plan.accumulators)):
@@ -59,7 +62,7 @@ def add_row(plan: Any, pools: Any, place: int, columns: Any, row: int) -> None:
             totals[place, word] = before + (value if value != NULL else 0)
         elif kind == LATEST:
             totals[place, word] = pools.rows[place, TIME] if value != NULL else before
-        elif kind == WIDE_SUM or kind == WIDE_SQUARES:
+        elif kind in (WIDE_SUM, WIDE_SQUARES):
             low, high = 0, 0
             if value != NULL:
                 low, high = wide_square(value) if kind == WIDE_SQUARES else (value, value >> 63)
@@ -71,7 +74,7 @@ def add_row(plan: Any, pools: Any, place: int, columns: Any, row: int) -> None:
 
 
 @called
-def _add_float(totals: Any, place: int, word: int, value: int, kind: int) -> None:
+def _add_float(totals: Any, place: Word, word: Word, value: Word, kind: Word) -> None:
     high, low = raw_float(totals[place - 1, word]), raw_float(totals[place - 1, word + 1])
     if value != NULL:
         number = float_of(value)
@@ -85,7 +88,7 @@ def _add_float(totals: Any, place: int, word: int, value: int, kind: int) -> Non
 
 
 @called
-def totals_after(plan: Any, pools: Any, first: int, last: int, changed: int, sign: int) -> None:
+def totals_after(plan: Plan, pools: Pools, first: Word, last: Word, changed: Word, sign: Word) -> None:
     """Correct places ``first`` to ``last`` after a row came (+1) before them, or went (-1).
 
     ``changed`` is the place of a copy of the totals row whose difference to the one before it is that row's
@@ -97,11 +100,11 @@ def totals_after(plan: Any, pools: Any, first: int, last: int, changed: int, sig
         kind = plan.accumulators[which, KIND]
         word = plan.accumulators[which, WORD]
         before = changed - 1 if sign > 0 else first - 1
-        if kind == COUNT or kind == SUM:
+        if kind in (COUNT, SUM):
             part = sign * (totals[changed, word] - totals[before, word])
             for place in range(first, last + 1):
                 totals[place, word] += part
-        elif kind == WIDE_SUM or kind == WIDE_SQUARES:
+        elif kind in (WIDE_SUM, WIDE_SQUARES):
             low, high = wide_subtract(
                 totals[changed, word],
                 totals[changed, word + 1],
@@ -119,14 +122,14 @@ def totals_after(plan: Any, pools: Any, first: int, last: int, changed: int, sig
 
 
 @called
-def recompute(plan: Any, pools: Any, first: int, last: int) -> None:
+def recompute(plan: Plan, pools: Pools, first: Word, last: Word) -> None:
     """Totals that are not sums of integers, from what the rows themselves keep; counts must be right."""
     totals = pools.rows
     for which in range(len(plan.accumulators)):
         kind = plan.accumulators[which, KIND]
         word = plan.accumulators[which, WORD]
         other = plan.accumulators[which, AUXILIARY]
-        if kind == FLOAT_SUM or kind == FLOAT_SQUARES:
+        if kind in (FLOAT_SUM, FLOAT_SQUARES):
             for place in range(first, last + 1):
                 _add_float(totals, place, word, pools.rows[place, other], kind)
         elif kind == LATEST:

@@ -6,14 +6,17 @@ blocks that lie wholly inside a window are read.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_store.engine.compiled import called, inlined
-from feature_store.engine.layout import LEVELS, NULL
+from feature_store.engine.layout import LARGEST_BLOCK, LEVELS, NULL, SMALLEST_BLOCK
+
+if TYPE_CHECKING:
+    from feature_store.engine.layout import Plan, Pools, Word
 
 
 @inlined
-def better(a: int, b: int, least: int) -> int:
+def better(a: Word, b: Word, least: Word) -> Word:
     """The lesser or greater of two values, either of which may be null."""
     if a == NULL:
         return b
@@ -25,13 +28,13 @@ def better(a: int, b: int, least: int) -> int:
 
 
 @inlined
-def appended(plan: Any, pools: Any, place: int, capacity: int) -> None:
+def appended(plan: Plan, pools: Pools, place: Word, capacity: Word) -> None:
     """A row was written behind all others of its entity."""
     trees = len(plan.trees)
     for tree in range(trees):
         value = pools.rows[place, plan.trees[tree, 0]]
         least = plan.trees[tree, 1]
-        level, size = 0, 16
+        level, size = 0, SMALLEST_BLOCK
         while level < LEVELS and capacity >= size:
             block, word = (place & -size) >> 4, level * trees + tree
             if place & (size - 1) == 0:
@@ -43,12 +46,12 @@ def appended(plan: Any, pools: Any, place: int, capacity: int) -> None:
 
 
 @called
-def rebuild(plan: Any, pools: Any, first: int, last: int, capacity: int) -> None:
+def rebuild(plan: Plan, pools: Pools, first: Word, last: Word, capacity: Word) -> None:
     """Rows from place ``first`` to ``last``, the newest one of the slab, have changed."""
     trees = len(plan.trees)
     for tree in range(trees):
         column, least = plan.trees[tree, 0], plan.trees[tree, 1]
-        if capacity < 16:
+        if capacity < SMALLEST_BLOCK:
             continue
         for block in range(first >> 4, (last >> 4) + 1):
             found = NULL
@@ -63,7 +66,9 @@ def rebuild(plan: Any, pools: Any, first: int, last: int, capacity: int) -> None
 
 
 @called
-def _summarise(levels: Any, word: int, trees: int, first: int, last: int, size: int, least: int) -> None:
+def _summarise(
+    levels: Any, word: Word, trees: Word, first: Word, last: Word, size: Word, least: Word
+) -> None:
     """Blocks of ``size`` places from the sixteen below each, whose summaries stand at ``word``."""
     for start in range(first, last + 1, size):
         found = NULL
@@ -73,7 +78,7 @@ def _summarise(levels: Any, word: int, trees: int, first: int, last: int, size: 
 
 
 @called
-def best(plan: Any, pools: Any, tree: int, first: int, last: int) -> int:
+def best(plan: Plan, pools: Pools, tree: Word, first: Word, last: Word) -> Word:
     """The least or greatest value of the places ``first`` to ``last``; NULL if there is none."""
     column, least = plan.trees[tree, 0], plan.trees[tree, 1]
     trees = len(plan.trees)
@@ -85,10 +90,10 @@ def best(plan: Any, pools: Any, tree: int, first: int, last: int) -> int:
     while low < high and high & 15:
         high -= 1
         found = better(found, pools.rows[high, column], least)
-    size, word = 16, tree
+    size, word = SMALLEST_BLOCK, tree
     while low < high:
         wider = size << 4
-        top = size == 65536
+        top = size == LARGEST_BLOCK
         while low < high and (top or low & (wider - 1)):
             found = better(found, pools.levels[low >> 4, word], least)
             low += size
