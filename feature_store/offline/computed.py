@@ -1,22 +1,22 @@
-"""All features of one entity: fast frames, what is late again, known frauds, and the values made of them."""
+"""All features of one entity: frames, what was late, known frauds, and the values made of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feature_store.offline.exact import corrected
+from feature_store.offline.combined import combined
 from feature_store.offline.frames import framed
 from feature_store.offline.outcomes import deltas_of, known_frauds
 from feature_store.offline.rows import rows_of
 from feature_store.offline.scratch import Scratch
 from feature_store.offline.sql import listed, quoted
+from feature_store.offline.tails import tails_of
 from feature_store.offline.values import value_of
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
-    from feature_store.offline.frames import Framed
     from feature_store.offline.history import History
-    from feature_store.offline.plan import Frame, Group, Raw
+    from feature_store.offline.plan import Group
     from feature_store.offline.rows import Rows
 
 
@@ -40,25 +40,12 @@ def _events(scratch: Scratch, group: Group, rows: Rows) -> tuple[str, dict[str, 
     if not frames:
         return "", {}
     fast = framed(scratch, group, rows)
+    tails = tails_of(scratch, frames, rows, fast)
     joins = [f"join {fast.table} as f using (row)"]
-    columns = {column: f"f.{fast.columns[raw]}" for raw, column in group.raws.items() if raw in fast.columns}
-    for number, ((frame, flag), raws) in enumerate(_by_flag(frames, fast).items()):
-        exact = corrected(scratch, frame, raws, flag, rows, fast)
-        if exact is None:
-            continue
-        joins.append(f"left join {exact} as x{number} on x{number}.row = o.row")
-        for raw in raws:
-            column = fast.columns[raw]
-            columns[group.raws[raw]] = f"case when f.{flag} then x{number}.{column} else f.{column} end"
-    return " ".join(joins), columns
-
-
-def _by_flag(frames: dict[Frame, dict[Raw, str]], fast: Framed) -> dict[tuple[Frame, str], list[Raw]]:
-    found: dict[tuple[Frame, str], list[Raw]] = {}
-    for frame, raws in frames.items():
-        for raw in raws:
-            found.setdefault((frame, fast.late[raw]), []).append(raw)
-    return found
+    joins += [f"left join {table} on {table}.row = o.row" for table in tails.tables]
+    stretch = {raw: f"f.{column}" for raw, column in fast.columns.items()}
+    wanted = {raw: column for raw, column in group.raws.items() if raw in stretch}
+    return " ".join(joins), {column: combined(raw, stretch, tails.columns) for raw, column in wanted.items()}
 
 
 def _outcomes(

@@ -6,7 +6,7 @@ frames. Each raw aggregate is computed once; a feature is an expression over the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ class Of(StrEnum):
     MIN = "min"
     MAX = "max"
     STD = "std"
+    AVERAGE = "average"
+    """The mean as float64: what deviations are put together with, not the exact MEAN of a feature."""
     DISTINCT = "distinct"
     LAST = "last"
     NEWEST = "newest"
@@ -124,7 +126,17 @@ def input_of(feature: WindowFeature) -> Input:
 def needed(feature: WindowFeature) -> list[Raw]:
     """The raw aggregates a feature is made of."""
     windows = [feature.window, feature.over] if feature.over else [feature.window]
-    return [raw for window in windows for raw in parts(feature, frame_of(feature, window))]
+    found = [raw for window in windows for raw in parts(feature, frame_of(feature, window))]
+    return [*found, *(other for raw in found for other in _beside(raw))]
+
+
+def _beside(raw: Raw) -> list[Raw]:
+    """What it takes to put a raw aggregate of a whole frame together from two stretches."""
+    if raw.of is Of.STD:
+        return [replace(raw, of=Of.COUNT), replace(raw, of=Of.AVERAGE)]
+    if raw.of is Of.LAST:
+        return [replace(raw, position=k) for k in range(1, raw.position)]
+    return []
 
 
 def parts(feature: WindowFeature, frame: Frame) -> list[Raw]:

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 class Rows:
     """``entities``: e and the entity's columns.
 
-    ``table``: row, e, n, t, seq, decided_seq, let_through and the inputs.
+    ``table``: row, e, n, t, seq, decided_seq, let_through and the inputs. ``overtaken``: row and
+    ``cut`` of the events that have something applied after them among those before them in time; so many rows
+    back, counted from the event, is the first of it.
     """
 
     entities: str
     table: str
+    overtaken: str | None
     inputs: dict[Input, str]
     complete: frozenset[Input]
     """Inputs without a null: counting them is counting rows."""
@@ -47,10 +50,23 @@ def rows_of(scratch: Scratch, pipeline: Pipeline, group: Group, history: History
     if history.values:
         source += f" join {history.values} using (row)"
     carried = listed(["row", "e", "t", "seq", "decided_seq", "let_through", *values])
+    order = "over (partition by e order by t, seq rows unbounded preceding)"
     table = scratch.table(
-        f"select {carried}, row_number() over (partition by e order by t, seq) as n from {source}"  # noqa: S608
+        f"select {carried}, row_number() {order} as n, max(seq) {order} as top from {source}"  # noqa: S608
     )
-    return Rows(entities, table, inputs, _complete(scratch, table, inputs))
+    return Rows(entities, table, _overtaken(scratch, table), inputs, _complete(scratch, table, inputs))
+
+
+def _overtaken(scratch: Scratch, table: str) -> str | None:
+    """``top`` never falls along n: the first row applied later is behind the last row whose top is not."""
+    (number,) = scratch.row(f"select count(*) from {table} where top > seq")  # noqa: S608
+    if number == 0:
+        return None
+    return scratch.table(
+        f"select o.row, o.n - coalesce(x.n, 0) as cut from (from {table} where top > seq) as o "  # noqa: S608
+        f"asof left join (select e, top, max(n) as n from {table} group by e, top) as x "
+        "on o.e = x.e and o.seq >= x.top"
+    )
 
 
 def _value(pipeline: Pipeline, history: History, values: Input) -> str:
