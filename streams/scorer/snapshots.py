@@ -78,6 +78,7 @@ class Snapshots:
             partitions = self._changed(self._core.positions).get(unit)
             if partitions is not None:
                 self._writer.write(self._capture(unit, partitions))
+                return
 
     def hand_over(self, partitions: Iterable[int]) -> None:
         """Keep the state of partitions that another scorer is about to take over."""
