@@ -10,14 +10,18 @@ import msgspec
 import pytest
 
 from feature_store.clock import WallClock
+from feature_store.snapshots import Shelf
+from feature_store.snapshots.store import in_memory
 from streams.alerts import AlertSender
-from streams.kafka import Consumer, Producer, group_consumer, transactional_producer
+from streams.kafka import Consumer, Producer, group_consumer, plain_producer, transactional_producer
 from streams.models.watcher import ModelWatcher
+from streams.scorer import outcomes
 from streams.scorer.loop import ScorerLoop
-from streams.scorer.transaction import Aborted, Transactions
-from tests.support.features import assert_features_as_if_nothing_had_happened
-from tests.support.kafka import feed_of, read_until
-from tests.support.payments import encoded, private_pipeline
+from streams.scorer.transaction import Aborted, Transactions, _Offsets
+from tests.support.features import assert_features_as_if_nothing_had_happened, logged_deltas
+from tests.support.kafka import feed_of, read_all, read_until
+from tests.support.outcomes import counting_frauds, delta
+from tests.support.payments import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from streams.scorer.records import StepResult
 
 TOTAL = 2_000
+KNOWN = [(n + 1, n, 1) for n in range(0, TOTAL, 7)] + [(TOTAL + n + 1, n, -1) for n in range(0, TOTAL, 21)]
+"""route_seq, number of the event, fraud or not any more."""
 
 
 class EveryThirdAborts(Transactions):
@@ -37,24 +43,40 @@ class EveryThirdAborts(Transactions):
         self.aborts = 0
         self._steps = 0
 
-    def commit(self, result: StepResult) -> None:
+    def commit(self, result: StepResult) -> dict[int, int]:
         self._steps += 1
         if self._steps % 3:
-            super().commit(result)
-            return
+            return super().commit(result)
         self._producer.begin_transaction()
-        self._send(result)
+        self._send(result, _Offsets())
         self._producer.flush(30)
         self._producer.abort_transaction(30)
         self.aborts += 1
         raise Aborted("as planned")
 
 
-def _run_with_aborts(broker: Broker, unique: str, tmp_path: Path) -> tuple[Pipeline, int]:
+def _send_outcomes(broker: Broker, pipeline: Pipeline) -> None:
+    """Every delta of ``KNOWN`` to the partition of its event, twice, as after a keeper's restart."""
+    partitions = {r.key: r.partition for r in read_all(broker.bootstrap, pipeline.topics.events)}
+    producer = plain_producer(broker.bootstrap)
+    for route_seq, number, fraud in KNOWN * 2:
+        producer.produce(
+            pipeline.topics.entity_outcomes,
+            value=delta(route_seq, number, fraud=fraud),
+            partition=partitions[encoded(number)[0]],
+        )
+    assert producer.flush(30) == 0
+
+
+def _run_with_aborts(
+    broker: Broker, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Pipeline, int]:
+    monkeypatch.setattr(outcomes, "_AT_ONCE", 7)  # so that they come among the events
     serving = {"batch": {"max_events": 40}}
-    _, pipeline = private_pipeline(tmp_path, unique, serving=serving)
+    _, pipeline = counting_frauds(tmp_path, unique, serving=serving)
     feed = feed_of(pipeline, broker.bootstrap)
     feed.send(encoded(n) for n in range(TOTAL))
+    _send_outcomes(broker, pipeline)
     clock = WallClock()
     identity = f"sluicegate.{pipeline.name}.scorer"
     consumer = group_consumer(broker.bootstrap, identity, session_timeout_ms=6_000)
@@ -62,12 +84,16 @@ def _run_with_aborts(broker: Broker, unique: str, tmp_path: Path) -> tuple[Pipel
     transactions = EveryThirdAborts(producer, consumer, pipeline)
     alerts = AlertSender(broker.bootstrap, pipeline, clock, "test")
     watcher = ModelWatcher(broker.bootstrap, pipeline, alerts)
-    loop = ScorerLoop(pipeline, broker.bootstrap, consumer, transactions, watcher, clock, alerts)
+    shelf = Shelf(in_memory(), pipeline.name, 1)
+    loop = ScorerLoop(pipeline, broker.bootstrap, consumer, transactions, watcher, clock, alerts, shelf)
     stop = threading.Event()
     worker = threading.Thread(target=loop.run, args=(stop,))
     worker.start()
     try:
         read_until(broker.bootstrap, [pipeline.topics.decisions], lambda seen: len(seen) >= TOTAL)
+        read_until(
+            broker.bootstrap, [pipeline.topics.features], lambda seen: len(logged_deltas(seen)) >= len(KNOWN)
+        )
     finally:
         stop.set()
         worker.join(60)
@@ -78,21 +104,23 @@ def _assert_all_decided_once(broker: Broker, pipeline: Pipeline) -> None:
     seen = read_until(broker.bootstrap, [pipeline.topics.decisions], lambda seen: len(seen) >= TOTAL)
     ids = Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
     assert ids == Counter(f"e{n}" for n in range(TOTAL))
+    learned = logged_deltas(read_all(broker.bootstrap, pipeline.topics.features))
+    assert sorted(row["route_seq"] for row in learned) == sorted(route_seq for route_seq, _, _ in KNOWN)
     assert_features_as_if_nothing_had_happened(broker, pipeline)
 
 
 @pytest.mark.kafka
 def test_aborted_steps_are_done_again_on_apache_kafka(
-    apache_kafka: Broker, unique: str, tmp_path: Path
+    apache_kafka: Broker, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline, aborts = _run_with_aborts(apache_kafka, unique, tmp_path)
+    pipeline, aborts = _run_with_aborts(apache_kafka, unique, tmp_path, monkeypatch)
     assert aborts > 10
     _assert_all_decided_once(apache_kafka, pipeline)
 
 
 def test_aborted_steps_are_done_again_on_the_embedded_broker(
-    embedded_broker: Broker, unique: str, tmp_path: Path
+    embedded_broker: Broker, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline, aborts = _run_with_aborts(embedded_broker, unique, tmp_path)
+    pipeline, aborts = _run_with_aborts(embedded_broker, unique, tmp_path, monkeypatch)
     assert aborts > 10
     _assert_all_decided_once(embedded_broker, pipeline)
