@@ -48,12 +48,16 @@ SELECT value FROM about WHERE name = $name;
 INSERT INTO about VALUES ($name, $value);
 
 -- name: create_views
--- Which message a row came in, and so what it was computed under.
+-- Which message a row came in, and so what it was computed under. Places are found apart: a search over whole
+-- rows would sort whole rows.
 CREATE OR REPLACE VIEW placed_rows AS
-    SELECT scored.*, if(scored.source_offset < batch.next_offset, batch.definitions, NULL) AS definitions,
-        if(scored.source_offset < batch.next_offset, batch.log_offset, NULL) AS log_offset
-    FROM scored ASOF LEFT JOIN (FROM batches WHERE first_offset < next_offset) AS batch
-    ON scored.source_partition = batch."partition" AND scored.source_offset >= batch.first_offset;
+    SELECT scored.*, place.definitions, place.log_offset
+    FROM scored LEFT JOIN (
+        SELECT event.source_partition, event.source_offset, batch.definitions, batch.log_offset
+        FROM scored AS event ASOF JOIN (FROM batches WHERE first_offset < next_offset) AS batch
+        ON event.source_partition = batch."partition" AND event.source_offset >= batch.first_offset
+        WHERE event.source_offset < batch.next_offset) AS place
+    ON scored.source_partition = place.source_partition AND scored.source_offset = place.source_offset;
 CREATE OR REPLACE VIEW routed AS SELECT event_id, sum(fraud)::TINYINT AS fraud FROM outbox GROUP BY event_id;
 
 -- name: columns_of

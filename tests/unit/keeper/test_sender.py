@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ from streams.messages import OutcomeDelta
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.test_routing import rows_of
 from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
+from training.keeper import KeeperSettings, run
 from training.keeper.sender import DeltaSender
 from training.keeper.sink import Sink
 
@@ -73,7 +75,11 @@ def start(new_parts: Callable[[], Parts]) -> Iterator[Callable[[], Running]]:
 
 def sent(parts: Parts) -> list[tuple[int, OutcomeDelta]]:
     """Partition and delta of every message on the topic, in the order of each partition."""
-    messages = list(read_to_end(parts.settings.bootstrap, parts.pipeline.topics.entity_outcomes))
+    return on_topic(parts.pipeline, parts.settings.bootstrap)
+
+
+def on_topic(pipeline: Pipeline, bootstrap: str) -> list[tuple[int, OutcomeDelta]]:
+    messages = list(read_to_end(bootstrap, pipeline.topics.entity_outcomes))
     return [(m.partition() or 0, msgspec.json.decode(m.value() or b"", type=OutcomeDelta)) for m in messages]
 
 
@@ -175,3 +181,22 @@ def _fails_the_second_time() -> Callable[[int], str]:
 
 def _unreachable(*_: object) -> Producer:
     raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+
+def test_a_running_keeper_sends_what_it_routes(
+    config: Path, pipeline: Pipeline, bootstrap: str, tmp_path: Path
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3))], START)
+    stop = threading.Event()
+    found: list[tuple[int, OutcomeDelta]] = []
+    keeper = threading.Thread(target=run, args=(KeeperSettings(config, bootstrap, tmp_path / "state"), stop))
+    keeper.start()
+    try:
+        until(
+            lambda: bool(found) or not keeper.is_alive(), lambda: found.extend(on_topic(pipeline, bootstrap))
+        )
+    finally:
+        stop.set()
+        keeper.join()
+    assert [delta.event_id for _, delta in found] == ["e0-3"]
