@@ -16,7 +16,7 @@ from streams.scorer.deltas import DeltaDecoder
 from streams.scorer.log_writer import LogWriter
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
 from streams.scorer.replay import replay
-from tests.support.outcomes import FRAUDS, counting_frauds, delta
+from tests.support.outcomes import FRAUD_RATE, FRAUDS, counting_frauds, delta
 from tests.support.payments import MONDAY, SECOND, encoded
 
 if TYPE_CHECKING:
@@ -234,3 +234,37 @@ def test_where_no_feature_counts_outcomes_any_more_they_are_passed_over(
     other, ledger = new_core(plain)
     assert replay(other, plain, [rows], [learned]) == 1
     assert [name for name, _ in ledger.calls] == ["apply"]
+
+
+def real_core(pipeline: Pipeline) -> ScorerCore:
+    core = ScorerCore(pipeline, StreamClock())
+    core.add_partition(0, 0)
+    return core
+
+
+def rates(result: StepResult) -> list[tuple[Any, Any]]:
+    rows = logged(result)[0][0]
+    return list(zip(rows.column(FRAUDS).to_pylist(), rows.column(FRAUD_RATE).to_pylist(), strict=True))
+
+
+def test_known_fraud_is_held_to_what_was_let_through_and_known_to_be(pipeline: Pipeline) -> None:
+    core = real_core(pipeline)
+    stopped: dict[str, Any] = {"amount": 450, "country": "FR"}
+    first = core.step([payment(1), payment(51, event_id="e53", **stopped)], COLD)
+    assert [row["action"] for row in logged(first)[0][0].to_pylist()] == ["approve", "review"]
+    core.commit()
+    records, deltas = [payment(101), payment(151)], [known(pipeline, 0, 1, 1)]
+    second = core.step(records, COLD, deltas)
+    assert rates(second) == [(1.0, 1.0), (1.0, 1.0)]  # of one event: the other of the step is decided with it
+    core.rollback()
+    assert rates(core.step(records, COLD, deltas)) == rates(second)
+    core.commit()
+    assert rates(core.step([payment(201)], COLD)) == [(1.0, 1 / 3)]
+    core.rollback()
+
+    restored = real_core(pipeline)
+    parts = [logged(result)[0] for result in (first, second)]
+    replay(restored, pipeline, [rows for rows, _, _ in parts], [deltas for _, _, deltas in parts if deltas])
+    assert rates(restored.step([payment(201)], COLD, [known(pipeline, 1, 2, 51, let_through=False)])) == [
+        (2.0, 1 / 3)
+    ]
