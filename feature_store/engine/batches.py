@@ -80,7 +80,7 @@ class EventBatch:
 
     def _whole(self, name: str) -> Ints:
         if name not in self._event.fields:
-            return np.asarray(self._events.column(name).cast(pa.int64()).to_numpy(), np.int64)
+            return np.array(self._events.column(name).cast(pa.int64()).to_numpy(), np.int64)
         return whole_numbers(self._event.fields[name].type, self._events.column(name))
 
     def _hashable(self, name: str) -> tuple[Any, Any, Any]:

@@ -1,4 +1,7 @@
-"""Arrow columns as what kernels read."""
+"""Arrow columns as what kernels read.
+
+Every array is contiguous, and writable but for bytes: a kernel is compiled anew for another kind of array.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def whole_numbers(kind: FieldType, column: pa.Array[Any]) -> Ints:
         found = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if column.null_count:
         return np.where(present(column), found, NULL)
-    return np.asarray(found, np.int64)
+    return np.array(found, np.int64)
 
 
 def ordered(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
@@ -41,7 +44,7 @@ def present(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]
     """Where the column has a value."""
     if column.null_count == 0:
         return np.ones(len(column), np.bool_)
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
+    return np.array(column.is_valid().to_numpy(zero_copy_only=False))
 
 
 def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
@@ -53,8 +56,9 @@ def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
         bytes_ = np.frombuffer(memoryview(data) if data else b"", np.uint8)
         return ends.astype(np.int64), bytes_, present(column)
     words = whole_numbers(kind, column)
-    offsets = np.arange(0, _EIGHT * (len(words) + 1), _EIGHT)
-    return offsets, np.ascontiguousarray(words).view(np.uint8), present(column)
+    data = words.view(np.uint8)
+    data.flags.writeable = False
+    return np.arange(0, _EIGHT * (len(words) + 1), _EIGHT), data, present(column)
 
 
 def _minor_units(column: pa.Array[Any]) -> Ints:
