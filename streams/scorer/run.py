@@ -44,9 +44,11 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     from streams.models.watcher import ModelWatcher  # noqa: PLC0415
     from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
     from streams.scorer.transaction import Transactions  # noqa: PLC0415
+    from streams.scorer.warm_up import warm_up  # noqa: PLC0415
 
-    stop = stop or stop_on_signals()
     pipeline = load_pipeline(settings.config)
+    warm_up(pipeline)  # nothing to tidy up yet: a signal may end it at once
+    stop = stop or stop_on_signals()
     snapshots = pipeline.serving.snapshots
     shelf = Shelf(
         open_folder(snapshots.store, settings.state_dir / "snapshots"), pipeline.name, snapshots.keep
