@@ -23,10 +23,13 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends libgomp1 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home sluicegate \
- && install --directory --owner sluicegate /var/lib/sluicegate /var/lib/sluicegate/.sluicegate
+ && install --directory --owner sluicegate /var/lib/sluicegate /var/lib/sluicegate/.sluicegate /var/cache/sluicegate
 COPY --from=build /opt/sluicegate /opt/sluicegate
-ENV PATH=/opt/sluicegate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/sluicegate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    XDG_CACHE_HOME=/var/cache/sluicegate
 USER sluicegate
 WORKDIR /var/lib/sluicegate
+# The window engine is compiled here; on another kind of processor, once more at the first start.
+RUN python -m feature_store.engine.warm
 ENTRYPOINT ["sluicegate"]
 CMD ["--help"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import hot_swap, scorer, step
+from benchmarks import features, hot_swap, scorer, step
 
-BENCHMARKS = {"step": step.main, "scorer": scorer.main, "hot_swap": hot_swap.main}
+BENCHMARKS = {"features": features.main, "step": step.main, "scorer": scorer.main, "hot_swap": hot_swap.main}
 
 
 def main(names: list[str]) -> int:

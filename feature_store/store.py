@@ -160,10 +160,8 @@ class FeatureStore:
         """The batch was aborted."""
         self._moved.clear()
         self._observed = None
-        for groups in (*self._partitions.values(), self._global):
-            for state in groups.values():
-                for series in state.values():
-                    series.rollback()
+        for series in self._series():
+            series.rollback()
 
     # -- snapshots
 
@@ -198,16 +196,24 @@ class FeatureStore:
     @property
     def nbytes(self) -> int:
         """Bytes of state."""
-        everything = [*self._partitions.values(), self._global]
-        return sum(s.nbytes for groups in everything for state in groups.values() for s in state.values())
+        return sum(series.nbytes for series in self._series())
 
     @property
     def entities(self) -> int:
         """How many entities have state."""
-        everything = [*self._partitions.values(), self._global]
-        return sum(len(s) for groups in everything for state in groups.values() for s in state.values())
+        return sum(len(series) for series in self._series())
+
+    @property
+    def row_count(self) -> int:
+        """How many rows are kept, of all entities."""
+        return sum(series.row_count for series in self._series())
 
     # -- inside
+
+    def _series(self) -> Iterator[SeriesState]:
+        for groups in (*self._partitions.values(), self._global):
+            for state in groups.values():
+                yield from state.values()
 
     def _chosen(self, only: set[str] | None) -> list[Group]:
         return [group for group in self._groups if only is None or group.name in only]
