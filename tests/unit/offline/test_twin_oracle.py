@@ -146,7 +146,7 @@ def _delta(chance: random.Random, history: list[Event | Delta], seq: int) -> Del
 
 
 @pytest.mark.parametrize("late", [0.0, 0.3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_twin_equals_the_oracle(seed: int, late: float) -> None:
     history = stream(seed, 120, late)
     found = twin(PIPELINE, history)
