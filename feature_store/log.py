@@ -47,7 +47,8 @@ class LogMeta(msgspec.Struct, frozen=True):
     The stretch ``first_offset <= offset < next_offset`` of the source partition is accounted for: rows here,
     ``duplicates``, ``dead_letters``; what is in none of them was never a committed record.
     ``outcomes_offset`` is the next offset of the partition of entity outcomes, ``route_seq`` the last one
-    that was applied: what was known.
+    that was applied: what was known. ``history`` is the last ``seq`` of past events that were in the state
+    before this log began, 0 where there were none: then the state can be rebuilt from the log alone.
     """
 
     pipeline: str
@@ -62,6 +63,7 @@ class LogMeta(msgspec.Struct, frozen=True):
     hashes: dict[str, str]
     outcomes_offset: int = 0
     route_seq: int = 0
+    history: int = 0
 
 
 def arrow_type(kind: FieldType) -> pa.DataType:

@@ -39,7 +39,8 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     ``events`` and ``outcomes`` are the next offsets of the two inputs, ``route_seq`` the last delta that was
     applied, ``release_epoch`` the newest release it was decided under. ``log_offset`` is the offset of the
     last feature log message that is in the state, -1 where there was none; ``log_digest`` stands for that
-    message, so that a log of the same name with another content is told from it.
+    message, so that a log of the same name with another content is told from it. ``history`` is the last
+    ``seq`` of past events that came into the state without being in the log, 0 where there were none.
     """
 
     events: int
@@ -48,6 +49,7 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     release_epoch: int = 0
     log_offset: int = -1
     log_digest: str = ""
+    history: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -52,6 +52,7 @@ class ScorerCore:
         self._event_schema = event_schema(pipeline.event)
         self._positions: dict[int, int] = {}
         self._pending: dict[int, int] = {}
+        self._history: dict[int, int] = {}
         self._seq = 0
         self._committed_seq = 0
 
@@ -63,6 +64,7 @@ class ScorerCore:
         self.store.add_partition(partition)
         self._deltas.add_partition(partition)
         self._positions[partition] = position
+        self._history[partition] = 0
 
     def drop_partition(self, partition: int) -> None:
         """Forget a partition."""
@@ -70,6 +72,7 @@ class ScorerCore:
         self.store.drop_partition(partition)
         self._deltas.drop_partition(partition)
         self._positions.pop(partition, None)
+        self._history.pop(partition, None)
 
     @property
     def positions(self) -> dict[int, int]:
@@ -80,6 +83,11 @@ class ScorerCore:
     def outcomes(self) -> dict[int, OutcomePosition]:
         """Partition -> where its entity outcomes stand, as committed."""
         return self._deltas.committed
+
+    @property
+    def history(self) -> dict[int, int]:
+        """Partition -> the last seq of past events in its state that the feature log does not have."""
+        return dict(self._history)
 
     @property
     def seq(self) -> int:
@@ -111,8 +119,12 @@ class ScorerCore:
         position: int,
         outcomes: OutcomePosition = NOTHING_KNOWN,
         seq: int = 0,
+        history: int = 0,
     ) -> None:
-        """The partition's state is that of these positions, and of ``seq`` or later."""
+        """The partition's state is that of these positions, and of ``seq`` or later; ``history`` is the last
+        seq of past events in it that the feature log does not have.
+        """
+        self._history[partition] = history
         self._positions[partition] = position
         self._deltas.add_partition(partition, outcomes)
         self._restored_to(seq)
@@ -184,7 +196,8 @@ class ScorerCore:
         self._pending = {delta.partition: self._positions[delta.partition] for delta in deltas}
         self._pending |= {record.partition: record.offset + 1 for record in records}
         return {
-            p: Stretch(self._positions[p], end, self._deltas.position(p)) for p, end in self._pending.items()
+            p: Stretch(self._positions[p], end, self._deltas.position(p), self._history[p])
+            for p, end in self._pending.items()
         }
 
 

@@ -27,6 +27,7 @@ class Stretch(NamedTuple):
     first: int
     end: int
     outcomes: OutcomePosition
+    history: int
 
 
 class LogWriter:
@@ -70,6 +71,7 @@ class LogWriter:
                 hashes=self._hashes,
                 outcomes_offset=stretch.outcomes.offset,
                 route_seq=stretch.outcomes.route_seq,
+                history=stretch.history,
             )
             mine, learned = rows, deltas
             if len(stretches) > 1:

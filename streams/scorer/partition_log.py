@@ -69,14 +69,20 @@ class PartitionLog:
     outcomes: OutcomePosition = NOTHING_KNOWN
     beyond: int | None = None
     epoch: int = 0
+    history: int = 0
     before: Entries = field(default_factory=Entries)
     after: Entries = field(default_factory=Entries)
     _last: tuple[int, bytes] | None = None
 
     def __post_init__(self) -> None:
-        if self.base is not None and self.base.log_offset >= 0:
+        if self.base is None:
+            return
+        self.outcomes, self.history = (
+            OutcomePosition(self.base.outcomes, self.base.route_seq),
+            self.base.history,
+        )
+        if self.base.log_offset >= 0:
             self.position, self.epoch = self.base.events, self.base.release_epoch
-            self.outcomes = OutcomePosition(self.base.outcomes, self.base.route_seq)
 
     @property
     def ends_early(self) -> bool:
@@ -130,7 +136,7 @@ class PartitionLog:
                 f"{meta.topic}/{meta.partition}: the feature log jumps from offset {self.position} "
                 f"to {meta.first_offset}; state cannot be rebuilt from it"
             )
-        self.position = meta.next_offset
+        self.position, self.history = meta.next_offset, meta.history
         self.epoch = meta.release_epoch
         self.outcomes = OutcomePosition(meta.outcomes_offset, meta.route_seq)
 

@@ -25,7 +25,8 @@ class _Row(NamedTuple):
 def refuse_a_short_log(
     pipeline: Pipeline, logs: Iterable[PartitionLog], groups: set[str] | None, newest: int
 ) -> None:
-    """Raise StateError where a log that was cut in front lacks events that a window may still count.
+    """Raise StateError where a log that was cut in front, or began after a history, lacks events that a
+    window may still count.
 
     ``groups`` are the groups of features that are built from it, None is all of them and the remembered ids;
     ``newest`` is the newest event time. An event that was in time was not further behind what came before it
@@ -42,7 +43,7 @@ def refuse_a_short_log(
     reach += pipeline.features.lateness
     window = pipeline.decision.duplicates.window
     for log in logs:
-        if log.first == 0:
+        if log.first == 0 and not log.history:
             continue
         rows = [batch for batch in (*log.before.rows, *log.after.rows) if batch.num_rows]
         first = _first_in_time(pipeline, rows)

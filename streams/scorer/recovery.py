@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import structlog
 
 from feature_store.errors import ContractError, StateError
@@ -108,6 +109,8 @@ class _Restoration:
         if self._snapshot is None:
             return PartitionLog(partition, committed, None, bounds.low)
         base = self._snapshot.positions[partition]
+        if all(position.log_offset < 0 for position in self._snapshot.positions.values()):
+            base = msgspec.structs.replace(base, history=self._snapshot.seq)  # past events, and no log yet
         first = bounds.low if self._later else max(bounds.low, base.log_offset + 1)
         return PartitionLog(partition, committed, base, first)
 
@@ -125,7 +128,7 @@ class _Restoration:
         seq = self._snapshot.seq if self._snapshot is not None else 0
         for log in self.logs:
             events = log.committed.events if log.committed is not None else core.positions[log.partition]
-            core.restored(log.partition, events, log.outcomes, seq)
+            core.restored(log.partition, events, log.outcomes, seq, log.history)
         return replayed
 
     def _replay(self, part: str, only: set[str] | None = None) -> int:

@@ -132,11 +132,12 @@ class Snapshots:
         return {p: self._position(p, events[p], outcomes[p]) for p in partitions}
 
     def _position(self, partition: int, events: int, outcomes: OutcomePosition) -> PartitionPosition:
+        history = self._core.history[partition]
         end, message = self._ends[partition], self._messages.pop(partition, None)
         if message is not None:
             end = self._ends[partition] = end._replace(digest=digest(message).hex())
         return PartitionPosition(
-            events, outcomes.offset, outcomes.route_seq, end.epoch, end.offset, end.digest
+            events, outcomes.offset, outcomes.route_seq, end.epoch, end.offset, end.digest, history
         )
 
     def _failed(self, why: str) -> None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from tests.support.features import assert_features_as_if_nothing_had_happened
+from tests.support.features import (
+    assert_features_as_if_nothing_had_happened,
+    assert_one_state_as_if_nothing_had_happened,
+)
 from tests.support.kafka import feed_of, read_until
 from tests.support.payments import encoded, private_pipeline, shipped_tree
 from tests.support.processes import scorer
@@ -20,10 +23,12 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
 
-pytestmark = pytest.mark.acceptance
+# What a killed scorer left open ends with its transaction's timeout, since none of the same slot comes back.
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+PATIENCE_S = 240
 
 OFTEN = {
-    "batch": {"max_events": 40},
+    "batch": {"max_events": 100},
     "session_timeout": "6s",
     "snapshots": {"every": "20ms", "keep": 3},
 }
@@ -39,7 +44,8 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 
 def decided(broker: Broker, pipeline: Pipeline, count: int) -> Counter[str]:
-    seen = read_until(broker.bootstrap, [pipeline.topics.decisions], lambda found: len(found) >= count)
+    topics = [pipeline.topics.decisions]
+    seen = read_until(broker.bootstrap, topics, lambda found: len(found) >= count, PATIENCE_S)
     return Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
 
 
@@ -64,22 +70,25 @@ def test_killed_while_keeping_snapshots_damaged_and_restarted_elsewhere(
         features["windows"].append({"entity": "terminal_id", "windows": ["24h"], "count": True})
     config, pipeline = private_pipeline(tmp_path, unique, serving=OFTEN, features=features)
     feed = feed_of(pipeline, broker.bootstrap)
-    total = 6_000
+    total = 5_000
     feed.send(encoded(n) for n in range(total))
-    for slot, kill_at in enumerate((800, 2_200, 3_600)):
+    for slot, kill_at in enumerate((800, 2_400)):
         with scorer(config, broker.bootstrap, slot) as process:
             decided(broker, pipeline, kill_at)
             process.send_signal(signal.SIGKILL)
         newest = snapshots(tmp_path)[-1]
-        newest.write_bytes(newest.read_bytes()[: 100 * slot])
-    with scorer(config, broker.bootstrap, 3) as process:
+        newest.write_bytes(newest.read_bytes()[: 100 * slot + 50])
+    with scorer(config, broker.bootstrap, 2) as process:
         decided(broker, pipeline, total)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-    with scorer(config, broker.bootstrap, 4) as process:
+    with scorer(config, broker.bootstrap, 3):
         feed.send(encoded(n) for n in range(total, total + 500))
         assert decided(broker, pipeline, total + 500) == Counter(f"e{n}" for n in range(total + 500))
-    assert_features_as_if_nothing_had_happened(broker, pipeline)
+    same = (
+        assert_one_state_as_if_nothing_had_happened if whole else assert_features_as_if_nothing_had_happened
+    )
+    same(broker, pipeline)
     assert said(tmp_path, "snapshot_taken")
     assert any("cut short" in line["why"] for line in said(tmp_path, "snapshot_rejected"))
     assert said(tmp_path, "partitions_gained")[-1]["replayed"] == 0  # the last one was stopped in order

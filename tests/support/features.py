@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -50,6 +51,26 @@ def assert_features_as_if_nothing_had_happened(broker: Broker, pipeline: Pipelin
         for message in mine:
             logged |= _features(pipeline, message.value)
         assert logged == expected
+
+
+def assert_one_state_as_if_nothing_had_happened(broker: Broker, pipeline: Pipeline) -> None:
+    """The same where one state covers all partitions: the order of the log is that of its seqs."""
+    messages = [message.value for message in read_all(broker.bootstrap, pipeline.topics.features)]
+    rows = sorted((row for m in messages for row in decode_log(m)[0].to_pylist()), key=itemgetter("seq"))
+    total = read_until(broker.bootstrap, [pipeline.topics.events], lambda seen: len(seen) >= len(rows))
+    events = {(e.partition, e.offset): e for e in total}
+    core = ScorerCore(pipeline, WallClock())
+    for partition in {row["source_partition"] for row in rows}:
+        core.add_partition(partition, 0)
+    records = []
+    for row in rows:
+        e = events[row["source_partition"], row["source_offset"]]
+        records.append(SourceRecord(e.partition, e.offset, e.key, e.value, e.timestamp, e.timestamp * 1_000))
+    found = [(log.partition, log.message) for log in core.step(records, Acting(0, None)).log]
+    expected = {(p, o): vector for p, m in found for o, vector in _features(pipeline, m).items()}
+    names = [feature.name for feature in pipeline.feature_vector]
+    logged = {(r["source_partition"], r["source_offset"]): [r[name] for name in names] for r in rows}
+    assert logged == expected
 
 
 def logged_deltas(messages: Seen) -> list[dict[str, Any]]:

@@ -362,7 +362,9 @@ def test_a_quiet_partition_whose_log_is_gone_is_known_from_its_snapshot(
     world.feed(world.worker())
 
 
-def test_history_from_before_the_log_is_taken_over(one: Pipeline, world_of: WorldOf) -> None:
+def test_history_from_before_the_log_is_taken_over_and_missed_where_no_snapshot_has_it(
+    one: Pipeline, tmp_path: Path, world_of: WorldOf
+) -> None:
     world = world_of(one)
     past = world.worker()
     world.feed(past, steps=3)
@@ -381,6 +383,19 @@ def test_history_from_before_the_log_is_taken_over(one: Pipeline, world_of: Worl
     live = world.worker()
     world.feed(live)
     world.feed(world.worker())
+    live = world.worker()
+    live.keep()
+    assert len(objects(world)) == 6
+    for name in objects(world):
+        if "/000000000001-" in name:
+            world.folder.delete(name)
+    world.feed(world.worker())
+    with pytest.raises(StateError, match="fill the past in"):
+        world.worker(pipeline=declared(tmp_path, FRAUDS, NEW))
+    for name in objects(world):
+        world.folder.delete(name)
+    with pytest.raises(StateError, match="no snapshot has them"):
+        world.worker()
 
 
 @pytest.mark.parametrize("seed", range(6))
