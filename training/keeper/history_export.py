@@ -50,7 +50,7 @@ def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folde
     """
     folder = inside(state_dir, folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # personal data is in it
     except OSError as error:
         raise ContractError(f"{folder} cannot be made: {error.strerror}") from error
     if any(folder.iterdir()):

@@ -80,6 +80,9 @@ WHERE offsets.topic = moved.topic AND offsets."partition" = moved."partition";
 -- name: add_offset
 INSERT INTO offsets VALUES ($topic, $partition, $next_offset);
 
+-- name: forget_offsets
+DELETE FROM offsets WHERE topic = $topic;
+
 -- name: newest_arrival
 SELECT epoch_us(max(arrived_at)) AS newest FROM scored;
 

@@ -4,9 +4,9 @@
 2. Send them in one transaction: all of them become visible, or none, so no gap can open.
 3. After the commit store how far it came.
 
-Whatever goes wrong, or a kill between 2 and 3, the next try begins at 1 with a producer made anew, which
-settles what the old one left open. Then deltas may be sent again, with the same ``route_seq``: scorers skip
-them.
+Whatever goes wrong, the next try begins at 1 with a producer made anew, which settles what the old one left
+open. Then deltas may be sent again, with the same ``route_seq``: scorers skip them. What a kill between 2 and
+3 left in doubt is looked up at the next start (``training.keeper.outbox``).
 """
 
 from __future__ import annotations

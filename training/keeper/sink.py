@@ -23,6 +23,7 @@ from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
 from streams.kafka.tail import PASSING
 from training.keeper.log_rows import log_tables
+from training.keeper.outbox import recover_outbox
 from training.keeper.queries import sql
 from training.keeper.routing import Router
 from training.keeper.rows import decision_table, offset_table, outcome_tables
@@ -56,11 +57,12 @@ class Sink:
         self._known = {table: set(columns_of(self._store, table)) for table in ("scored", "deltas")}
         self._router = Router(self._store, parts.pipeline)
         self._clock.observe(newest_arrival(self._store))
-        with self._transaction():
-            self._router.begin(self._clock.now())
         self._consumer = reader(parts.settings.bootstrap, end_events=True)
         try:
             offsets = starting_offsets(self._consumer, parts)
+            recover_outbox(parts)
+            with self._transaction():
+                self._router.begin(self._clock.now())
             self._consumer.assign([TopicPartition(topic, p, at) for (topic, p), at in offsets.items()])
         except BaseException:
             self._consumer.close()

@@ -96,9 +96,9 @@ def test_a_history_goes_in_before_the_first_keeper_runs(counting: Pipeline, tmp_
     state = tmp_path / "new"
     folder = whole_history(state / "history", counting)
     assert import_history_offline(state, counting, folder)["rows"] == 20
-    assert open_keeper_store(state / STORE, counting).execute("SELECT count(*) FROM scored").fetchall() == [
-        (20,)
-    ]
+    store = open_keeper_store(state / STORE, counting)
+    assert rows_of(store, "SELECT count(*) AS n FROM scored") == [{"n": 20}]
+    store.close()
 
 
 def test_the_same_history_once_more_changes_nothing_until_live_events_come(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from feature_store.declaration.load import load_pipeline
+from feature_store.errors import ContractError
 from feature_store.units import to_text
-from streams.kafka import KafkaError, KafkaException, Producer, read_to_end
+from streams.kafka import KafkaError, KafkaException, Producer, plain_producer, read_to_end
 from streams.kafka.headers import headers_of
 from streams.messages import OutcomeDelta
 from tests.unit.keeper.conftest import PIPELINE
@@ -19,6 +20,7 @@ from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batc
 from training.keeper import KeeperSettings, run
 from training.keeper.sender import DeltaSender
 from training.keeper.sink import Sink
+from training.keeper.store import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +114,7 @@ def test_outcomes_and_events_in_deltas_out(
     assert arrived == [str((START + minute * MINUTE) // 1_000).encode() for minute in (500, 600, 700)]
 
 
-def test_a_kill_between_commit_and_note_sends_again_under_the_same_number(
+def test_a_kill_between_commit_and_note_is_settled_at_the_next_start(
     start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_batches(pipeline, bootstrap, 0, batches=1, size=10)
@@ -124,16 +126,45 @@ def test_a_kill_between_commit_and_note_sends_again_under_the_same_number(
         running.sender.step()
     monkeypatch.undo()
     restarted = start()
+    assert rows_of(restarted.parts.store, "SELECT sent FROM routing") == [{"sent": 2}]
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 7))], START)
     restarted.catch_up()
-    assert restarted.sender.step() == 3
-    deltas = [delta for _, delta in sent(restarted.parts)]
+    assert restarted.sender.step() == 1
+    assert [delta.route_seq for _, delta in sent(restarted.parts)] == [1, 2, 3]
+
+
+def test_a_commit_whose_answer_was_lost_is_sent_again_under_the_same_numbers(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(0, 5))], START)
+    running = start()
+    running.catch_up()
+    send = running.sender._send
+
+    def unanswered(deltas: list[dict[str, Any]]) -> None:
+        send(deltas)
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running.sender, "_send", unanswered)
+        assert running.sender.step() == 0
+    monkeypatch.setattr(running.sender, "_not_before", 0.0)  # the pause is over
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 7))], START)
+    running.catch_up()
+    assert running.sender.step() == 3
+    deltas = [delta for _, delta in sent(running.parts)]
     assert [delta.route_seq for delta in deltas] == [1, 2, 1, 2, 3]
     assert deltas[:2] == deltas[2:4]
 
 
+@pytest.mark.parametrize("broker", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
 def test_a_kill_before_the_commit_loses_nothing_and_shows_nothing(
-    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+    start: Callable[[], Running],
+    pipeline: Pipeline,
+    bootstrap: str,
+    monkeypatch: pytest.MonkeyPatch,
+    broker: str,
 ) -> None:
     write_batches(pipeline, bootstrap, 0, batches=1, size=10)
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(1, 5))], START)
@@ -145,6 +176,7 @@ def test_a_kill_before_the_commit_loses_nothing_and_shows_nothing(
     monkeypatch.undo()
     assert sent(running.parts) == []
     assert start().sender.step() == 2
+    assert sorted(delta.route_seq for _, delta in on_topic(pipeline, bootstrap)) == [1, 2]
 
 
 def test_a_broker_that_does_not_answer_costs_a_wait_not_a_delta(
@@ -200,3 +232,32 @@ def test_a_running_keeper_sends_what_it_routes(
         stop.set()
         keeper.join()
     assert [delta.event_id for _, delta in found] == ["e0-3"]
+
+
+def test_a_store_that_was_lost_goes_on_behind_what_was_sent(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, tmp_path: Path
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(1, 5))], START)
+    running = start()
+    running.catch_up()
+    assert running.sender.step() == 2
+    running.parts.store.close()
+    (tmp_path / STORE).unlink()
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3), "legitimate")], START + MINUTE)
+    anew = start()
+    anew.catch_up()
+    assert anew.sender.step() == 1
+    deltas = sorted((delta for _, delta in sent(anew.parts)), key=lambda delta: delta.route_seq)
+    assert [(delta.route_seq, delta.fraud) for delta in deltas] == [(1, 1), (2, 1), (3, -1)]
+    assert deltas[2].event_id == "e0-3"
+
+
+def test_a_foreign_message_among_the_deltas_is_an_error_that_says_where(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str
+) -> None:
+    foreign = plain_producer(bootstrap)
+    foreign.produce(pipeline.topics.entity_outcomes, value=b"not ours", partition=1)
+    foreign.flush(30)
+    with pytest.raises(ContractError, match=rf"{pipeline.topics.entity_outcomes}\[1\]@0"):
+        start()
