@@ -80,7 +80,8 @@ def main(file: Path) -> int:
             subprocess.run(command, check=True)
             print(f"{engine}: {time.monotonic() - started:.0f} s")
             table = pq.read_table(out)
-            by_id = np.argsort(table["transaction_id"].cast(pa.int64()).to_numpy())[np.argsort(np.argsort(ids))]
+            numbers = table["transaction_id"].cast(pa.int64()).to_numpy()
+            by_id = np.argsort(numbers)[np.argsort(np.argsort(ids))]
             for name, values in wanted.items():
                 found = table[name].to_numpy().astype(float)[by_id]
                 wrong = ~together & ~np.isclose(found, values, rtol=1e-12, atol=0)
