@@ -74,11 +74,6 @@ class FeatureStore:
         rows, conditions = self._vector.expressions(events)
         return self.observe_windows(events, partitions, rows, conditions)
 
-    def observe_past(self, events: pa.RecordBatch, partitions: Sequence[int] | Ints) -> Matrix:
-        """``observe`` of past events: every one was let through, and those after it know at once."""
-        rows, conditions = self._vector.expressions(events)
-        return self.observe_windows(events, partitions, rows, conditions, known_at_once=True)
-
     def observe_windows(
         self,
         events: pa.RecordBatch,
@@ -90,7 +85,8 @@ class FeatureStore:
     ) -> Matrix:
         """``observe`` with the expressions (``vector.expressions``) worked out before, for more at a time.
 
-        ``known_at_once``: past events, see ``observe_past``; ``decided`` is not called for them.
+        ``known_at_once``: past events, each let through and known to be by those after it; ``decided`` is not
+        called for them.
         """
         parts = np.asarray(partitions, np.int64)
         batch = EventBatch(self._event, events, conditions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,20 +34,35 @@ def _steps(order: Order, store: FeatureStore) -> Iterator[tuple[int, Matrix]]:
     """The end and the features of each step.
 
     A step ends where an outcome is applied, since a scorer applies outcomes before the events of a step.
+    Expressions are of an event alone: they are worked out for many steps at a time.
     """
     events = order.past.events.combine_chunks()
-    (whole,) = events.to_batches() or [pa.RecordBatch.from_pylist([], events.schema)]
     deltas = order.deltas.combine_chunks()
     partitions = order.partitions.astype(np.int64)
-    cuts = np.unique(np.concatenate([order.before, np.arange(0, order.past.rows, BATCH)]))
-    ends = np.append(cuts, order.past.rows)[1:]
     learnt = 0
-    for first, end in zip(cuts.tolist(), ends.tolist(), strict=True):
-        due = int(np.searchsorted(order.before, first, side="right"))
-        if due > learnt:
+    for began in range(0, order.past.rows, BATCH):
+        (block,) = events.slice(began, BATCH).to_batches()
+        rows, conditions = store.vector.expressions(block)
+        for first, end in _cuts(order, began, began + block.num_rows):
+            due = int(np.searchsorted(order.before, first, side="right"))
             for batch in deltas.slice(learnt, due - learnt).to_batches():
                 store.learn(batch)
             learnt = due
-        matrix = store.observe_past(whole.slice(first, end - first), partitions[first:end])
-        store.commit()
-        yield end, matrix
+            part = slice(first - began, end - began)
+            matrix = store.observe_windows(
+                block.slice(part.start, end - first),
+                partitions[first:end],
+                rows[part],
+                {name: flags[part] for name, flags in conditions.items()},
+                known_at_once=True,
+            )
+            store.commit()
+            yield end, matrix
+
+
+def _cuts(order: Order, first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The stretches from ``first`` to ``end`` in which no outcome is applied but before their first event."""
+    low, high = np.searchsorted(order.before, [first, end], side="right")
+    starts = np.unique([first, *order.before[low:high]])
+    starts = starts[starts < end]
+    return zip(starts.tolist(), [*starts[1:].tolist(), end], strict=True)
