@@ -47,6 +47,7 @@ class FeatureStore:
         self._partitions: dict[int, dict[str, State]] = {}
         self._watermarks: dict[int, int] = {}
         self._moved: dict[int, int] = {}
+        self._touched: set[int] = set()
         self._observed: tuple[EventBatch, Ints] | None = None
 
     def add_partition(self, partition: int) -> None:
@@ -147,8 +148,9 @@ class FeatureStore:
             self._watermarks[partition] = max(self._watermarks[partition], newest)
         self._moved.clear()
         self._observed = None
-        for partition, groups in self._partitions.items():
-            _commit(groups, self._watermarks[partition] - self._lateness)
+        for partition in self._touched & self._partitions.keys():
+            _commit(self._partitions[partition], self._watermarks[partition] - self._lateness)
+        self._touched.clear()
         if self._global:
             _commit(self._global, min(self._watermarks.values(), default=NEVER) - self._lateness)
 
@@ -156,6 +158,7 @@ class FeatureStore:
         """The batch was aborted."""
         self._moved.clear()
         self._observed = None
+        self._touched.clear()
         for series in self._series():
             series.rollback()
 
@@ -220,6 +223,7 @@ class FeatureStore:
             yield self._global[group.name], np.arange(len(parts))
             return
         for partition in np.unique(parts).tolist():
+            self._touched.add(partition)
             yield self._partitions[partition][group.name], np.flatnonzero(parts == partition)
 
     def _run(
