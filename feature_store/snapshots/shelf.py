@@ -42,9 +42,7 @@ class Shelf:
         number = int(names[0].rsplit("/", 1)[1][:12]) + 1 if names else 1
         name = f"{self._pipeline}/{snapshot.unit}/{number:012d}-{secrets.token_hex(4)}.snapshot"
         self._folder.put(name, encode_snapshot(snapshot))
-        self._folder.sweep(f"{self._pipeline}/{snapshot.unit}")
-        for old in [name, *names][self._keep :]:
-            self._folder.delete(old)
+        self._remove([name, *names][self._keep :], snapshot.unit)
         return name
 
     def newest_first(self, unit: str) -> Iterator[tuple[str, Snapshot]]:
@@ -57,6 +55,14 @@ class Shelf:
                 yield name, self._read(name, unit)
             except StorageError as error:
                 reject(name, str(error))
+
+    def _remove(self, names: list[str], unit: str) -> None:
+        try:
+            for name in names:
+                self._folder.delete(name)
+            self._folder.sweep(f"{self._pipeline}/{unit}")
+        except StorageError as error:
+            _log.warning("snapshots_not_removed", snapshots=names, why=str(error))
 
     def _read(self, name: str, unit: str) -> Snapshot:
         snapshot = decode_snapshot(self._folder.get(name))

@@ -22,9 +22,10 @@ _ALL = "all"
 
 def units_of(pipeline: Pipeline, partitions: Iterable[int]) -> dict[str, list[int]]:
     """What is kept as one snapshot: each partition, or all where one state covers all of them."""
+    held = sorted(partitions)
     if pipeline.global_features:
-        return {_ALL: sorted(partitions)}
-    return {f"partition-{partition}": [partition] for partition in sorted(partitions)}
+        return {_ALL: held} if held else {}
+    return {f"partition-{partition}": [partition] for partition in held}
 
 
 def capture(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 _HANDOVER_S = 2.0
 """How long a handover waits for a snapshot that is being written: the next owner waits, too."""
+_STOP_S = 10.0
+"""How long a stop waits for the store: less than whoever asked for it waits for the process."""
 
 
 class Snapshots:
@@ -103,11 +105,17 @@ class Snapshots:
         self._kept = {unit: position for unit, position in self._kept.items() if unit in held}
 
     def finish(self) -> None:
-        """Keep what changed, and return when all of it is written: an ordered stop."""
-        for unit, partitions in self._changed(self._core.positions).items():
-            self._writer.wait()
+        """Keep what changed, and return when all of it is written or time is up: an ordered stop."""
+        deadline = time.monotonic() + _STOP_S
+        changed = self._changed(self._core.positions)
+        while changed:
+            self._writer.wait(max(deadline - time.monotonic(), 0.0))
+            if self._writer.busy:
+                _log.warning("snapshots_passed_over", units=list(changed), why="the store is too slow")
+                return
+            unit, partitions = changed.popitem()
             self._writer.write(self._capture(unit, partitions))
-        self._writer.wait()
+        self._writer.wait(max(deadline - time.monotonic(), 0.0))
 
     def _changed(self, held: Iterable[int]) -> dict[str, list[int]]:
         """Unit -> its partitions, where the state is another than was last kept and its end is known."""

@@ -90,6 +90,24 @@ def test_one_of_another_pipeline_under_our_name_is_passed_over(
     assert said[0]["why"] == "it is of claims/partition-0, not of payments/partition-0"
 
 
+def test_what_cannot_be_removed_does_not_spoil_what_was_written(
+    said: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = in_memory()
+    shelf = Shelf(folder, "payments", keep=1)
+    old = shelf.put(snapshot(1))
+
+    def refuse(_: str) -> None:
+        raise StorageError("not allowed")
+
+    monkeypatch.setattr(folder, "delete", refuse)
+    shelf.put(snapshot(2))
+    assert seqs(shelf) == [2, 1]
+    assert said == [
+        {"event": "snapshots_not_removed", "snapshots": [old], "why": "not allowed", "log_level": "warning"}
+    ]
+
+
 def test_other_files_in_the_folder_are_not_taken_for_snapshots(folder: ObjectFolder) -> None:
     shelf = Shelf(folder, "payments", keep=1)
     folder.put("payments/partition-0/README.md", b"ours")

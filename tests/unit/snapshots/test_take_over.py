@@ -178,6 +178,15 @@ def test_a_stop_in_order_leaves_nothing_to_replay(pipeline: Pipeline, world_of: 
     world.feed(second)
 
 
+def test_who_holds_nothing_keeps_nothing(pipeline: Pipeline, world_of: WorldOf) -> None:
+    world = world_of(pipeline)
+    idle = world.worker([])
+    idle.keep()
+    idle.snapshots.finish()
+    idle.hand_over([])
+    assert objects(world) == []
+
+
 def test_what_did_not_change_is_not_kept_again(one: Pipeline, world_of: WorldOf) -> None:
     world = world_of(one)
     first = world.worker()
