@@ -40,7 +40,7 @@ def _events(scratch: Scratch, group: Group, rows: Rows) -> tuple[str, dict[str, 
     if not frames:
         return "", {}
     fast = framed(scratch, group, rows)
-    tails = tails_of(scratch, frames, rows, fast)
+    tails = tails_of(scratch, fast.columns, rows, fast)
     joins = [f"join {fast.table} as f using (row)"]
     joins += [f"left join {table} on {table}.row = o.row" for table in tails.tables]
     stretch = {raw: f"f.{column}" for raw, column in fast.columns.items()}
