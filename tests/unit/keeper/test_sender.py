@@ -140,14 +140,14 @@ def test_a_commit_whose_answer_was_lost_is_sent_again_under_the_same_numbers(
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(0, 5))], START)
     running = start()
     running.catch_up()
-    send = running.sender._send
+    send = DeltaSender._send
 
-    def unanswered(deltas: list[dict[str, Any]]) -> None:
-        send(deltas)
+    def unanswered(sender: DeltaSender, deltas: list[dict[str, Any]]) -> None:
+        send(sender, deltas)
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
 
     with monkeypatch.context() as patched:
-        patched.setattr(running.sender, "_send", unanswered)
+        patched.setattr(DeltaSender, "_send", unanswered)
         assert running.sender.step() == 0
     monkeypatch.setattr(running.sender, "_not_before", 0.0)  # the pause is over
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 7))], START)
