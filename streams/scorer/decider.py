@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from feature_store.declaration.decision import Action
 from feature_store.declaration.event import Kind
 from feature_store.expressions import Expression, Matrix, RowQuery
 from feature_store.log import event_schema
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from feature_store.columns import Columns
     from feature_store.declaration.decision import Rule
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.expressions import Flags
     from streams.models.engine import Vector
     from streams.models.watcher import Acting
     from streams.scorer.intake import Accepted
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 COLD_START = "cold_start"
 NO_SCORE = "no_score"
 """The champion gave no finite number for this event: the cold-start rules decided."""
+
+_APPROVED = Verdict(Action.APPROVE, Action.APPROVE, 1.0)
 
 
 class Decider:
@@ -61,20 +65,19 @@ class Decider:
         cheapest = cheapest_actions(scores, self._amounts(columns), self._pipeline.decision.costs)
         strengths = np.maximum(ruled_actions(flags, rules), np.where(scored, cheapest, 0))
         control = self._pipeline.outcomes.control_group
-        verdicts: list[Verdict] = [
-            verdict(event_id, int(strength), control)
-            for event_id, strength in zip(accepted.ids, strengths, strict=True)
+        verdicts = [
+            verdict(event_id, strength, control) if strength else _APPROVED
+            for event_id, strength in zip(accepted.ids, strengths.tolist(), strict=True)
         ]
-        names = [rule.name for rule in rules]
-        champion = acting.champion
+        champion, had_score = acting.champion, scored.tolist()
         return Evidence(
             verdicts=verdicts,
-            rules=[[names[i] for i in np.flatnonzero(row)] for row in flags],
+            rules=_matched(flags, [rule.name for rule in rules]),
             scores=scores,
             margins=margins,
-            models=[champion.version if champion and known else None for known in scored],
-            engines=[champion.engine.name if champion and known else None for known in scored],
-            fallbacks=[None if known else (NO_SCORE if champion else COLD_START) for known in scored],
+            models=[champion.version if champion and known else None for known in had_score],
+            engines=[champion.engine.name if champion and known else None for known in had_score],
+            fallbacks=[None if known else (NO_SCORE if champion else COLD_START) for known in had_score],
             decided_at=decided_at,
         )
 
@@ -102,6 +105,14 @@ def _score(acting: Acting, matrix: Matrix) -> tuple[Vector, Vector]:
     scores = acting.champion.scores(margins)
     sound = np.isfinite(margins) & np.isfinite(scores)
     return np.where(sound, margins, np.nan), np.where(sound, scores, np.nan)
+
+
+def _matched(flags: Flags, names: list[str]) -> list[list[str]]:
+    """The names of the rules that match, of every row; of most rows none does."""
+    matched: list[list[str]] = [[] for _ in range(len(flags))]
+    for row in np.flatnonzero(flags.any(axis=1)):
+        matched[row] = [names[i] for i in np.flatnonzero(flags[row])]
+    return matched
 
 
 def _rule_query(schema: pa.Schema, rules: tuple[Rule, ...]) -> RowQuery:

@@ -40,7 +40,8 @@ def decisions(
 ) -> list[Decided]:
     """One decision message per accepted event, in order."""
     topic = pipeline.topics.events
-    passed = [(name, pipeline.event.fields[name].type, columns[name]) for name in pipeline.event.passthrough]
+    names = pipeline.event.passthrough
+    passed = [_plain(pipeline.event.fields[name].type, columns[name]) for name in names]
     times = columns[pipeline.event.time]
     scores = [None if math.isnan(score) else score for score in evidence.scores.tolist()]
     decided_at = to_text(evidence.decided_at)
@@ -52,7 +53,7 @@ def decisions(
             event_id=event_id,
             event_time=to_text(times[i]),
             decided_at=decided_at,
-            event={name: _plain(kind, values[i]) for name, kind, values in passed},
+            event={name: values[i] for name, values in zip(names, passed, strict=True)},
             action=ruling.action.value,
             policy_action=ruling.policy_action.value,
             propensity=ruling.propensity,
@@ -70,13 +71,16 @@ def decisions(
     return found
 
 
-def _plain(kind: FieldType, value: Any) -> Any:
-    if value is None:
-        return None
+def _plain(kind: FieldType, values: list[Any]) -> list[Any]:
+    """A column as it is written in a message."""
     if kind.kind is Kind.TIMESTAMP:
-        return to_text(value)
+        return [None if value is None else to_text(value) for value in values]
     if kind.kind is Kind.DECIMAL and kind.scale:
-        sign, whole = ("-", -value) if value < 0 else ("", value)
-        digits = str(whole).zfill(kind.scale + 1)
-        return msgspec.Raw(f"{sign}{digits[: -kind.scale]}.{digits[-kind.scale :]}".encode())
-    return value
+        return [None if value is None else _decimal(value, kind.scale) for value in values]
+    return values
+
+
+def _decimal(minor: int, scale: int) -> msgspec.Raw:
+    sign, whole = ("-", -minor) if minor < 0 else ("", minor)
+    digits = str(whole).zfill(scale + 1)
+    return msgspec.Raw(f"{sign}{digits[:-scale]}.{digits[-scale:]}".encode())
