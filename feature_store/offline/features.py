@@ -79,7 +79,7 @@ def _query(
         conditions,
     )
     values = {name: representable(column) for name, column in history.numbers.items()}
-    values |= {code_name(name): _code(name, listed_) for name, listed_ in codes.items()}
+    values |= {code_name(name): _code(name, known) for name, known in codes.items()}
     tables = [history.values] if history.values else []
     for group in groups(windows, pipeline.event.key):
         tables.append(computed(scratch, pipeline, group, history, deltas))
