@@ -68,10 +68,8 @@ class DeltaSender:
         deltas = self._read(sent)
         if not deltas:
             return 0
-        try:
-            self._send(deltas)
-        except (KafkaException, BufferError) as error:
-            log.warning("outcomes_not_sent", waiting=len(deltas), why=str(error))
+        if why := self._tried(deltas):
+            log.warning("outcomes_not_sent", waiting=len(deltas), why=why)
             self.close()
             self._not_before = time.monotonic() + _PAUSE_S
             return 0
@@ -93,6 +91,14 @@ class DeltaSender:
         )
         names = [column[0] for column in answer.description or ()]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def _tried(self, deltas: list[dict[str, Any]]) -> str | None:
+        """Send; why that failed, if it did."""
+        try:
+            self._send(deltas)
+        except (KafkaException, BufferError) as error:
+            return str(error)
+        return None
 
     def _send(self, deltas: list[dict[str, Any]]) -> None:
         if self._producer is None:
