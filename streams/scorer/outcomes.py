@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from feature_store.errors import ContractError, StateError
+from feature_store.errors import BrokerError, ContractError, StateError
 from streams.kafka import Message, TopicPartition, at_end, reader
-from streams.kafka.tail import watermarks
+from streams.kafka.tail import partitions_of, watermarks
 from streams.scorer.deltas import DeltaDecoder
 from streams.scorer.records import SourceDelta
 
@@ -42,10 +42,17 @@ class OutcomeFeed:
     def assign(self, positions: dict[int, int]) -> None:
         """Read these partitions too, each from its position.
 
-        Raises StateError where the topic was made anew.
+        Raises BrokerError where there is no such topic, or too few partitions of it; StateError where it was
+        made anew.
         """
         if self._consumer is None or not positions:
             return
+        there = partitions_of(self._consumer, self._topic)
+        if not positions.keys() <= set(there):
+            raise BrokerError(
+                f"topic {self._topic!r} has {len(there)} partitions; it needs as many as the events have, "
+                "since outcomes stand on the partition of their event"
+            )
         starts = {partition: self._start(partition, offset) for partition, offset in positions.items()}
         self._consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
         self._next |= starts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from feature_store.errors import StateError
+from feature_store.errors import BrokerError, StateError
 from streams.scorer import outcomes
 from streams.scorer.outcomes import OutcomeFeed
 from tests.support.outcomes import counting_frauds, delta
@@ -44,6 +45,10 @@ class Client:
     def __init__(self) -> None:
         self.ready: list[Arrived] = []
         self.assigned: dict[int, int] = {}
+
+    def list_topics(self, topic: str, **_: Any) -> Any:
+        found = SimpleNamespace(error=None, partitions=dict.fromkeys(range(4)))
+        return SimpleNamespace(topics={topic: found})
 
     def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
         return 3, 50
@@ -141,6 +146,11 @@ def test_a_topic_that_was_made_anew_is_refused(feed: OutcomeFeed) -> None:
         StateError, match="ends at offset 50, but the feature log says that outcomes up to 51"
     ):
         feed.assign({0: 51})
+
+
+def test_a_topic_with_fewer_partitions_than_the_events_is_refused(feed: OutcomeFeed) -> None:
+    with pytest.raises(BrokerError, match="'unit-entity_outcomes' has 4 partitions; it needs as many"):
+        feed.assign({3: 0, 4: 0})
 
 
 def test_an_error_that_will_not_pass_ends_the_scorer(feed: OutcomeFeed, client: Client) -> None:
