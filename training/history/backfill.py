@@ -90,9 +90,9 @@ def backfill_new(
 
 @contextmanager
 def scratch(state_dir: Path) -> Iterator[Path]:
-    """The name of a new folder inside ``state_dir``, gone at the end of the block."""
+    """The path of a new folder inside ``state_dir``, gone at the end of the block."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    folder = state_dir / f"history-{secrets.token_hex(4)}"
+    folder = state_dir.resolve() / f"history-{secrets.token_hex(4)}"
     try:
         yield folder
     finally:
