@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from streams.alerts import Details
 
 _log = structlog.get_logger()
-_AT_ONCE = 5_000
-"""The most deltas of a step: what a long absence piled up must not hold up events for long."""
+_AT_ONCE = 1_000
+"""The most deltas of a step: what a long absence piled up must not hold up events (about 5 us each)."""
 
 
 class OutcomeFeed:
