@@ -26,9 +26,10 @@ LOG_COLUMNS = frozenset(
         "event_id", "event_time", "stage", "seq", "source_partition", "source_offset",
         "record_time", "arrived_at", "decided_at", "body_digest", "margin", "score", "engine",
         "model", "policy_action", "action", "propensity", "rules", "fallback", "late", "decided_seq",
+        "let_through", "definitions", "log_offset",
     }
 )  # fmt: skip
-"""Names the feature log keeps for itself; ``event_id`` and ``event_time`` may be the declared id and time."""
+"""Names that the feature log and history keep; ``event_id`` and ``event_time`` may be the declared id and time."""
 
 _SUMMABLE = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT}
 _ROUTABLE = {Kind.STRING, Kind.INTEGER, Kind.BOOLEAN}
