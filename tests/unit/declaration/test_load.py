@@ -62,8 +62,8 @@ def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
         (lambda t: t["outcomes"]["control_group"].update(key=""), "a control group needs a secret key"),
         (lambda t: t.update(pipeline="My Pipeline"), "pipeline: "),
         (
-            lambda t: t["features"]["windows"][0].update(median="amount"),
-            "features.windows.0.median: unknown key; known here: entity, windows, count",
+            lambda t: t["features"]["windows"][0].update(quantile="amount"),
+            "features.windows.0.quantile: unknown key; known here: entity, windows, count",
         ),
         (
             lambda t: t["event"]["fields"]["country"].update(requird=False),
