@@ -48,8 +48,9 @@ def summary(checked: Checked) -> str:
     late = f"; {checked.late} late events were left out" if checked.late else ""
     if not wrong:
         return f"{checked.rows} events, {len(checked.features)} features: no difference{late}"
+    count = "1 difference" if checked.differences == 1 else f"{checked.differences} differences"
     return (
-        f"{checked.rows} events, {len(checked.features)} features: {checked.differences} differences in "
+        f"{checked.rows} events, {len(checked.features)} features: {count} in "
         f"{', '.join(each.name for each in wrong)}{late}"
     )
 
