@@ -118,11 +118,14 @@ class Snapshots:
         self._writer.wait(max(deadline - time.monotonic(), 0.0))
 
     def _changed(self, held: Iterable[int]) -> dict[str, list[int]]:
-        """Unit -> its partitions, where the state is another than was last kept and its end is known."""
+        """Unit -> its partitions, where anything was logged, the state is another than was last kept, and the
+        end of its log is known.
+        """
         return {
             unit: partitions
             for unit, partitions in self._units(held).items()
             if all(p in self._ends for p in partitions)
+            and any(self._ends[p].offset >= 0 for p in partitions)
             and self._positions(partitions) != self._kept.get(unit)
         }
 

@@ -187,6 +187,24 @@ def test_who_holds_nothing_keeps_nothing(pipeline: Pipeline, world_of: WorldOf) 
     assert objects(world) == []
 
 
+def test_a_partition_without_a_log_is_not_kept_and_has_no_history(
+    one: Pipeline, tmp_path: Path, world_of: WorldOf
+) -> None:
+    world = world_of(one)
+    first = world.worker([0, 1])
+    world.feed(first)
+    second = world.worker([2])
+    first.keep()
+    second.keep()
+    first.hand_over([0])
+    second.take_over([0])
+    second.keep()
+    assert not [name for name in objects(world) if "partition-2" in name]
+    world.feed(first, second)
+    second.snapshots.finish()
+    assert set(world.worker(pipeline=declared(tmp_path, FRAUDS, NEW)).core.history.values()) == {0}
+
+
 def test_what_did_not_change_is_not_kept_again(one: Pipeline, world_of: WorldOf) -> None:
     world = world_of(one)
     first = world.worker()
