@@ -11,10 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from training.history.check import Checked
     from training.history.differences import Compared
 
 _PAGE_WIDTH = 160  # where nobody looks at a terminal
+_NAME_WIDTH = 24
+_EXAMPLE = "example"
 
 
 def as_dict(checked: Checked) -> dict[str, Any]:
@@ -28,15 +32,15 @@ def as_dict(checked: Checked) -> dict[str, Any]:
 
 
 def print_check(checked: Checked) -> None:
-    """A table of every feature, and the sum of it."""
+    """A table of every feature, and the sum of it; columns that would be empty are left out."""
     table = Table()
-    table.add_column("feature", overflow="fold")
-    for name in ("rows compared", "other definition", "differences", "largest"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("example", overflow="fold")
+    table.add_column("feature", overflow="fold", min_width=_NAME_WIDTH)
+    columns = _columns(checked)
+    for name in columns:
+        table.add_column(name, justify="left" if name == _EXAMPLE else "right", overflow="fold")
     for each in checked.features:
-        style = "bold red" if each.differences else None
-        table.add_row(*(Text(cell) for cell in _cells(each)), style=style)
+        cells = [Text(each.name), *(Text(tell(each)) for tell in columns.values())]
+        table.add_row(*cells, style="bold red" if each.differences else None)
     console = Console(width=None if sys.stdout.isatty() else _PAGE_WIDTH, highlight=False)
     console.print(table)
     console.print(Text(summary(checked)))
@@ -55,13 +59,22 @@ def summary(checked: Checked) -> str:
     )
 
 
-def _cells(each: Compared) -> list[str]:
-    largest = "" if each.largest is None else f"{each.largest:g}"
-    shown = ""
-    if each.example is not None:
-        said = each.example
-        shown = f"{said.event_id}: {_value(said.found)}, computed again {_value(said.computed)}"
-    return [each.name, f"{each.rows:,}", f"{each.other:,}", f"{each.differences:,}", largest, shown]
+def _columns(checked: Checked) -> dict[str, Callable[[Compared], str]]:
+    columns: dict[str, Callable[[Compared], str]] = {"rows compared": lambda each: f"{each.rows:,}"}
+    if any(each.other for each in checked.features):
+        columns["other definition"] = lambda each: f"{each.other:,}"
+    columns["differences"] = lambda each: f"{each.differences:,}"
+    if checked.differences:
+        columns["largest"] = lambda each: "" if each.largest is None else f"{each.largest:g}"
+        columns[_EXAMPLE] = _example
+    return columns
+
+
+def _example(each: Compared) -> str:
+    said = each.example
+    if said is None:
+        return ""
+    return f"{said.event_id}: {_value(said.found)}, computed again {_value(said.computed)}"
 
 
 def _value(number: float | None) -> str:

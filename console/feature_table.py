@@ -44,11 +44,11 @@ def print_features(features: Sequence[Explained]) -> None:
 def _table(entity: tuple[str, ...], features: list[Explained]) -> Table:
     title = "the event itself" if not entity else f"{' + '.join(entity)}: state {features[0].state}"
     table = Table(title=title, title_justify="left", title_style="bold", show_lines=False)
-    table.add_column("feature", overflow="fold", ratio=2)
+    table.add_column("feature, hash", overflow="fold", ratio=2)
     table.add_column("kind", no_wrap=True)
-    table.add_column("in words", overflow="fold", ratio=3)
-    table.add_column("hash", no_wrap=True)
+    table.add_column("in words", ratio=3)
     for each in features:
-        # As plain text: square brackets in SQL are not markup.
-        table.add_row(*(Text(cell) for cell in (each.name, each.kind, each.words, each.hash)))
+        # As text: square brackets in SQL are not markup.
+        named = Text.assemble(each.name, "\n", (each.hash, "dim"))
+        table.add_row(named, Text(each.kind), Text(each.words))
     return table

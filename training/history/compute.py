@@ -58,6 +58,7 @@ def _write(
     on_progress: Callable[[str, int, int], None],
 ) -> None:
     done = 0
+    on_progress("computing", 0, 0)  # the first batch of the twin is also its last: until then nobody knows
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in batches:
             writer.write_batch(batch)
