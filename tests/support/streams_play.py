@@ -69,7 +69,7 @@ def reloaded(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
             store = FeatureStore(pipeline)
             load(store, saved)
         found.append(run(pipeline, store, step))
-        saved = save(store) if step.hands_over else None
+        saved = save(pipeline, store) if step.hands_over else None
     return found
 
 
@@ -80,7 +80,7 @@ def taken_back(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]
     for step in steps:
         found.append(run(pipeline, store, step))
         if step.hands_over:
-            saved = save(store)
+            saved = save(pipeline, store)
             for partition in range(PARTITIONS):
                 store.drop_partition(partition)
             load(store, saved)
@@ -95,12 +95,12 @@ def widened(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
     store, past = new_store(narrow), [step for step in steps[:until] if step.commits]
     for step in past:
         run(narrow, store, step)
-    saved = save(store)
+    saved = save(narrow, store)
     store = FeatureStore(pipeline)
     known = load(store, saved)
-    groups = {name for partition in saved for name in store.layouts(partition)}
+    new = set(store.layouts(None)) - known
     for step in past:
-        replay(pipeline, store, step.deltas, step.events, groups - known)
+        replay(pipeline, store, step.deltas, step.events, only=new)
     return [*([None] * until), *(run(pipeline, store, step) for step in steps[until:])]
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.support.oracle import Delta, Event
     from tests.support.streams import Step
 
-State = dict[int | None, dict[str, np.ndarray[Any, Any]]]
+State = dict[int | None, tuple[dict[str, str], dict[str, np.ndarray[Any, Any]]]]
+"""Partition, or None for all of them -> the layouts of the groups, and the arrays."""
 
 
 def new_store(pipeline: Pipeline) -> FeatureStore:
@@ -60,17 +61,22 @@ def replay(
     store.commit()
 
 
-def save(store: FeatureStore) -> State:
-    """The committed state, partition by partition and that over all of them."""
-    return {partition: store.export(partition) for partition in [*range(PARTITIONS), None]}
+def save(pipeline: Pipeline, store: FeatureStore) -> State:
+    """The committed state as snapshots have it: as a whole, or by partition where every entity follows it."""
+    scopes = [None] if pipeline.global_features else list(range(PARTITIONS))
+    return {scope: (store.layouts(scope), store.export(scope)) for scope in scopes}
 
 
 def load(store: FeatureStore, saved: State) -> set[str]:
-    """Give the store partitions that hold what was saved; the groups that were in it."""
+    """Give the store partitions with what was saved of groups that are still the same; the names of these."""
     for partition in range(PARTITIONS):
         store.add_partition(partition)
-    found = [store.load(of, state) for of, state in saved.items()]
-    return set().union(*found)
+    held = set(store.layouts(None))
+    for scope, (layouts, arrays) in saved.items():
+        changed = {name for name, layout in store.layouts(scope).items() if layouts.get(name) != layout}
+        same = {name: array for name, array in arrays.items() if changed.isdisjoint(name.split("/"))}
+        held &= store.load(scope, same) - changed
+    return held
 
 
 def events_of(pipeline: Pipeline, events: Sequence[Event]) -> pa.RecordBatch:

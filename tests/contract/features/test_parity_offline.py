@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 
-@settings(max_examples=5)
+@settings(max_examples=4)
 @given(stream=streams())
 def test_every_aggregate_on_any_stream(stream: DrawnStream) -> None:
     assert_parity(offline, RICH, stream)
