@@ -50,7 +50,7 @@ ACCUMULATOR_WORDS = {
     COUNT: 1,
     SUM: 1,
     WIDE_SUM: 2,
-    WIDE_SQUARES: 2,
+    WIDE_SQUARES: 3,  # the squares of three numbers of 64 bits are more than 127
     FLOAT_SUM: 2,
     FLOAT_SQUARES: 2,
     LATEST: 1,

@@ -68,6 +68,14 @@ def wide_square(number: Word) -> tuple[Word, Word]:
     return np.int64(bottom), np.int64(top + (middle >> _HALF) + (middle >> _HALF) + (carried >> _HALF))
 
 
+@inlined
+def wide_below(low: Word, high: Word, low2: Word, high2: Word) -> Word:
+    """1 where the first of two unsigned 128-bit integers is less, else 0: the carry, or the borrow."""
+    if np.uint64(high) != np.uint64(high2):
+        return np.int64(1) if np.uint64(high) < np.uint64(high2) else np.int64(0)
+    return np.int64(1) if np.uint64(low) < np.uint64(low2) else np.int64(0)
+
+
 @called
 def wide_float(low: Word, high: Word) -> Real:
     """A 128-bit integer as the nearest double."""
@@ -108,6 +116,16 @@ def wide_pair(low: Word, high: Word) -> tuple[Real, Real]:
         first, rest = wide_pair_of_size(positive_low, positive_high)
         return -first, -rest
     return wide_pair_of_size(low, high)
+
+
+@called
+def long_pair(low: Word, high: Word, top: Word) -> tuple[Real, Real]:
+    """A 192-bit integer from 0 as a pair of doubles."""
+    if top == 0 and high >= 0:
+        return wide_pair_of_size(low, high)
+    upper, upper_rest = wide_pair_of_size(high, top)
+    lower, lower_rest = wide_pair_of_size(low, np.int64(0))
+    return pair_add(upper * 2.0**64, upper_rest * 2.0**64, lower, lower_rest)
 
 
 @inlined

@@ -35,7 +35,7 @@ from feature_store.engine.layout import (
     WIDE_SUM,
 )
 from feature_store.engine.links import move_cursor
-from feature_store.engine.numbers import float_of, wide_float, wide_pair, wide_subtract
+from feature_store.engine.numbers import float_of, long_pair, wide_below, wide_float, wide_pair, wide_subtract
 from feature_store.engine.trees import best
 
 if TYPE_CHECKING:
@@ -101,6 +101,17 @@ def _wide(totals: Any, base: Word, low: Word, high: Word, word: Word) -> tuple[W
 
 
 @called
+def _squares(totals: Any, base: Word, low: Word, high: Word, word: Word) -> tuple[Real, Real]:
+    last, first = base + high, base + low
+    borrow = wide_below(
+        totals[last, word], totals[last, word + 1], totals[first, word], totals[first, word + 1]
+    )
+    return long_pair(
+        *_wide(totals, base, low, high, word), totals[last, word + 2] - totals[first, word + 2] - borrow
+    )
+
+
+@called
 def _deviation(
     plan: Plan, pools: Pools, feature: Word, base: Word, low: Word, high: Word, count: Word
 ) -> Real:
@@ -118,7 +129,7 @@ def _deviation(
         first, rest = wide_pair(total, total >> 63)
     else:
         first, rest = wide_pair(*_wide(totals, base, low, high, plan.features[feature, SUM_WORD]))
-    squares, squares_rest = wide_pair(*_wide(totals, base, low, high, plan.features[feature, SQUARES_WORD]))
+    squares, squares_rest = _squares(totals, base, low, high, plan.features[feature, SQUARES_WORD])
     return math.sqrt(spread(first, rest, squares, squares_rest, count) / (count - 1)) / plan.scales[feature]
 
 

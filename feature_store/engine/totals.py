@@ -28,6 +28,7 @@ from feature_store.engine.numbers import (
     raw_float,
     two_product,
     wide_add,
+    wide_below,
     wide_square,
     wide_subtract,
 )
@@ -45,6 +46,8 @@ def clear_totals(plan: Plan, pools: Pools, place: Word) -> None:
         pools.rows[place, word] = NEVER if kind == LATEST else 0
         if kind not in (COUNT, SUM, LATEST):
             pools.rows[place, word + 1] = 0
+        if kind == WIDE_SQUARES:
+            pools.rows[place, word + 2] = 0
 
 
 @inlined
@@ -69,6 +72,9 @@ def add_row(plan: Plan, pools: Pools, place: Word, columns: Any, row: Word) -> N
             low, high = wide_add(before, totals[place - 1, word + 1], low, high)
             totals[place, word] = low
             totals[place, word + 1] = high
+            if kind == WIDE_SQUARES:
+                carry = wide_below(low, high, before, totals[place - 1, word + 1])
+                totals[place, word + 2] = totals[place - 1, word + 2] + carry
         else:
             _add_float(totals, place, word, value, kind)
 
@@ -112,12 +118,19 @@ def totals_after(plan: Plan, pools: Pools, first: Word, last: Word, changed: Wor
                 totals[before, word + 1],
             )
             for place in range(first, last + 1):
+                old_low, old_high = totals[place, word], totals[place, word + 1]
                 if sign > 0:
-                    low2, high2 = wide_add(totals[place, word], totals[place, word + 1], low, high)
+                    low2, high2 = wide_add(old_low, old_high, low, high)
+                    carry = wide_below(low2, high2, old_low, old_high)
                 else:
-                    low2, high2 = wide_subtract(totals[place, word], totals[place, word + 1], low, high)
+                    low2, high2 = wide_subtract(old_low, old_high, low, high)
+                    carry = -wide_below(old_low, old_high, low, high)
                 totals[place, word] = low2
                 totals[place, word + 1] = high2
+                if (
+                    kind == WIDE_SQUARES
+                ):  # one square is less than 2**126: only a carry reaches its third word
+                    totals[place, word + 2] += carry
     recompute(plan, pools, first, last)
 
 
