@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from feature_store.units import format_duration
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,6 +30,7 @@ def summary(pipeline: Pipeline) -> dict[str, Any]:
         "conditions": [condition.name for condition in pipeline.features.conditions()],
         "entities": list(dict.fromkeys(" + ".join(feature.entity) for feature in windows)),
         "global_features": [feature.name for feature in pipeline.global_features],
+        "retention_note": _retention_note(pipeline),
         "schedule": f"{pipeline.training.schedule} {pipeline.training.time_zone}",
         "algorithm": pipeline.training.algorithm,
     }
@@ -49,7 +52,19 @@ def describe(config: Path, told: dict[str, Any]) -> str:
             f"  one scorer must hold all partitions: the key {told['key']} does not determine the entity of "
             f"{', '.join(told['global_features'])}"
         )
+    if told["retention_note"]:
+        lines.append(f"  {told['retention_note']}")
     return "\n".join(lines)
+
+
+def _retention_note(pipeline: Pipeline) -> str | None:
+    kept = pipeline.topics.retention
+    if pipeline.clock == "stream" or kept >= pipeline.reach:
+        return None
+    return (
+        f"topics.retention ({format_duration(kept)}) is shorter than the longest window with delay and "
+        f"lateness ({format_duration(pipeline.reach)}): should every snapshot be lost, state cannot be rebuilt"
+    )
 
 
 def _features(told: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
 from feature_store.declaration.topics import TopicNames
 from feature_store.declaration.training import TrainingSpec
-from feature_store.units import format_duration
 
 if TYPE_CHECKING:
     from feature_store.declaration.aggregates import WindowFeature
@@ -29,7 +28,7 @@ LOG_COLUMNS = frozenset(
         "let_through", "definitions", "log_offset",
     }
 )  # fmt: skip
-"""Names that the feature log and history keep; ``event_id`` and ``event_time`` may be the declared id and time."""
+"""Names that log and history keep; the declared id and time may be ``event_id`` and ``event_time``."""
 
 _SUMMABLE = {Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT}
 _ROUTABLE = {Kind.STRING, Kind.INTEGER, Kind.BOOLEAN}
@@ -77,6 +76,12 @@ class Pipeline(Declared):
         return tuple(f for f in self.features.window_features() if not self.follows_key(f))
 
     @property
+    def reach(self) -> int:
+        """How far back (us) state goes: the longest window with its delay, and the lateness."""
+        longest = max((feature.reach for feature in self.features.window_features()), default=0)
+        return longest + self.features.lateness
+
+    @property
     def outcome_fields(self) -> tuple[str, ...]:
         """The fields that say to whom an outcome belongs; none where no feature counts outcomes."""
         features = [f for f in self.features.window_features() if f.aggregate.of_outcomes]
@@ -86,7 +91,6 @@ class Pipeline(Declared):
     def _sections_fit(self) -> Self:
         self._check_windows()
         self._check_categories()
-        self._check_retention()
         self._check_names()
         amount = self.decision.costs.amount
         if amount is not None:
@@ -125,17 +129,6 @@ class Pipeline(Declared):
                 raise ValueError(f"{where} names a value twice")
             if code_name(field) in self.event.fields:
                 raise ValueError(f"{where}: {code_name(field)!r} is already the name of an event field")
-
-    def _check_retention(self) -> None:
-        """State is rebuilt from the feature log, so the log must reach back as far as any window does."""
-        reach = max((f.reach for f in self.features.window_features()), default=0)
-        needed = reach + self.features.lateness
-        if self.clock == "wall" and self.topics.retention < needed:
-            raise ValueError(
-                f"topics.retention: {format_duration(self.topics.retention)} is shorter than the longest "
-                f"window with its delay and features.lateness ({format_duration(needed)}); a restarted "
-                "scorer could not rebuild its state"
-            )
 
     def _require_number(self, where: str, field: str) -> None:
         if field not in self.event.fields:

@@ -27,5 +27,5 @@ class TopicNames(Declared):
     replication: int = Field(default=1, gt=0, description="copies of each partition; 3 on a real cluster")
     retention: Duration = Field(
         default=1_209_600_000_000,
-        description="of all but models; state must be rebuilt from within it",
+        description="of all but models; where no snapshot is left, state is rebuilt from within it",
     )

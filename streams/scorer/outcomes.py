@@ -38,6 +38,8 @@ class OutcomeFeed:
         self._consumer = reader(bootstrap) if pipeline.outcome_fields else None
         self._next: dict[int, int] = {}
         self._waiting: list[SourceDelta] = []
+        by_the_wall = pipeline.clock == "wall"
+        self._retention_covers_windows = by_the_wall and pipeline.topics.retention >= pipeline.reach
 
     def assign(self, positions: dict[int, int]) -> None:
         """Read these partitions too, each from its position.
@@ -110,6 +112,11 @@ class OutcomeFeed:
                 f"up to {offset} were applied. Was the topic made anew? Use other topics to start anew"
             )
         if 0 < offset < low:
-            # They are older than topics.retention, which covers the longest window: none would count now.
+            if not self._retention_covers_windows:
+                raise StateError(
+                    f"{self._topic}/{partition}: outcomes from offset {offset} to {low} were deleted "
+                    "before they were counted, and topics.retention is shorter than the longest "
+                    "window, so fraud counts would be too low. Use other topics to start anew, with a longer retention"
+                )
             _log.warning("entity_outcomes_gone", partition=partition, first=offset, end=low)
         return max(offset, low)

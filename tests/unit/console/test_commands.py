@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from console.cli.app import app
@@ -137,3 +138,14 @@ def test_more_scorers_than_partitions_are_refused(tmp_path: Path) -> None:
 
 def test_version() -> None:
     assert run("--version").stdout.startswith("0.")
+
+
+def test_a_retention_below_the_longest_window_is_told(tmp_path: Path) -> None:
+    tree = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    tree["outcomes"]["control_group"]["key"] = "secret"
+    for retention, expected in (("2d", 1), ("14d", 0)):
+        config = tmp_path / f"{retention}.yaml"
+        config.write_text(yaml.safe_dump(tree | {"topics": {"retention": retention}}), encoding="utf-8")
+        told = run("check", str(config))
+        assert told.returncode == 0, told.stderr
+        assert told.stdout.count("shorter than the longest window") == expected

@@ -57,7 +57,6 @@ def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
         (lambda t: t["features"]["windows"].append({"entity": "card_id", "windows": ["1h"]}), "no aggregate"),
         (lambda t: t["decision"]["costs"].update(amount="country"), "decision.costs.amount: 'country' is a"),
         (lambda t: t["decision"]["cold_start"][0].update(action="stop"), "decision.cold_start.0.action:"),
-        (lambda t: t.update(topics={"retention": "7d"}), "topics.retention: 7d is shorter than the longest"),
         (lambda t: t["training"].update(time_zone="Mars/Olympus"), "'Mars/Olympus' is not a time zone"),
         (lambda t: t["outcomes"]["control_group"].update(key=""), "a control group needs a secret key"),
         (lambda t: t.update(pipeline="My Pipeline"), "pipeline: "),
