@@ -116,7 +116,7 @@ class OutcomeFeed:
                 raise StateError(
                     f"{self._topic}/{partition}: outcomes from offset {offset} to {low} were deleted "
                     "before they were counted, and topics.retention is shorter than the longest "
-                    "window, so fraud counts would be too low. Use other topics, kept for longer, to start anew"
+                    "window, so counts would be too low. Use other topics, kept for longer, to start anew"
                 )
             _log.warning("entity_outcomes_gone", partition=partition, first=offset, end=low)
         return max(offset, low)
