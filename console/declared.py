@@ -63,7 +63,7 @@ def _retention_note(pipeline: Pipeline) -> str | None:
         return None
     return (
         f"topics.retention ({format_duration(kept)}) is shorter than the longest window with delay and "
-        f"lateness ({format_duration(pipeline.reach)}): should every snapshot be lost, state cannot be rebuilt"
+        f"lateness ({format_duration(pipeline.reach)}): without a snapshot, state cannot be rebuilt"
     )
 
 
