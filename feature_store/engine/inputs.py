@@ -56,9 +56,9 @@ def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
         bytes_ = np.frombuffer(memoryview(data) if data else b"", np.uint8)
         return ends.astype(np.int64), bytes_, present(column)
     words = whole_numbers(kind, column)
-    data = words.view(np.uint8)
-    data.flags.writeable = False
-    return np.arange(0, _EIGHT * (len(words) + 1), _EIGHT), data, present(column)
+    as_bytes = words.view(np.uint8)
+    as_bytes.flags.writeable = False
+    return np.arange(0, _EIGHT * (len(words) + 1), _EIGHT), as_bytes, present(column)
 
 
 def _minor_units(column: pa.Array[Any]) -> Ints:
