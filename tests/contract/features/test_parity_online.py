@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 
-from tests.support.streams import DrawnStream, streams
+from tests.support.streams import MINUTE, DrawnEvent, DrawnStep, DrawnStream, streams
 from tests.support.streams_check import assert_parity
 from tests.support.streams_declared import pipelines
-from tests.support.streams_pipeline import RICH
+from tests.support.streams_pipeline import RICH, pipeline_of
 from tests.support.streams_play import (
     online,
     reloaded,
@@ -54,3 +54,15 @@ class TestTakingOver:
     @given(pipeline=pipelines(), stream=streams())
     def test_any_declaration_on_any_stream(self, way: Play, pipeline: Pipeline, stream: DrawnStream) -> None:
         assert_parity(way, pipeline, stream)
+
+
+def test_what_comes_late_is_not_newer_than_what_was_forgotten() -> None:
+    spec = {"entity": "card", "windows": ["1m"], "count": True, "since_last": True, "horizon": "1h"}
+    first = [drawn_event(0), drawn_event(-12)]  # the second is late, and beyond every row that is kept
+    then = [drawn_event(-13), drawn_event(0)]
+    steps = [DrawnStep(0, [], events, commits=True, hands_over=False) for events in (first, then)]
+    assert_parity(online, pipeline_of([{**spec, "delay": "1ms"}]), DrawnStream(steps))
+
+
+def drawn_event(minutes: int) -> DrawnEvent:
+    return DrawnEvent(minutes * MINUTE, {"card": "a"}, let_through=True)
