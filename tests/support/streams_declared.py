@@ -53,7 +53,7 @@ def _spec(draw: st.DrawFn) -> dict[str, Any]:
     spec["delay"] = draw(st.sampled_from(["0s", "1ms", "1m", "2h"]))
     spec["last"] = draw(st.dictionaries(st.sampled_from(NUMBERS), st.integers(1, 3), max_size=2))
     spec["since_last"] = draw(st.booleans())
-    if draw(st.booleans()):
+    if (spec["last"] or spec["since_last"]) and draw(st.booleans()):
         spec["horizon"] = draw(_lengths)
     return _some(spec)
 
