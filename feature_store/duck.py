@@ -16,12 +16,17 @@ from feature_store.errors import StorageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Connection", "DuckError", "memory", "open_store", "sandbox"]
+__all__ = ["Connection", "DuckError", "memory", "open_store", "path_of", "sandbox"]
 
 
 def memory(threads: int = 2) -> Connection:
     """A database in memory that can read files: for snapshots and files of past events."""
     return duckdb.connect(":memory:", config={"threads": threads})
+
+
+def path_of(file: Path) -> str:
+    """How DuckDB must be told of ``file``: *, ? and [ in a name would make it read others."""
+    return "".join(f"[{each}]" if each in "*?[" else each for each in str(file))
 
 
 def sandbox() -> Connection:

@@ -91,7 +91,7 @@ class FieldSpec(Declared):
 class LabelColumn(Declared):
     """The truth as a file of past events holds it."""
 
-    column: str = Field(description="true or 1: fraud; anything else has no outcome")
+    column: str = Field(description="true or 1: fraud; false, 0 or nothing: no outcome")
     delay: Duration = Field(description="how long after the event the label became known")
     source: str = Field("history", description="the outcome source it counts as")
 
@@ -126,7 +126,9 @@ class EventSpec(Declared):
         le=2_097_152,  # so that the decision and the log row of one event, escaped, pass as one message each
         description="a larger message is a dead letter",
     )
-    file: FileMapping = Field(default=FileMapping(), description="used by replay only")
+    file: FileMapping = Field(
+        default=FileMapping(), description="used by replay, backfill, features compute and features check"
+    )
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Self:

@@ -8,7 +8,7 @@ from feature_store.declaration.event import Kind
 from feature_store.errors import ConfigError
 
 if TYPE_CHECKING:
-    from feature_store.declaration.event import EventSpec, FieldType
+    from feature_store.declaration.event import EventSpec, FieldType, LabelColumn
 
 _FLOATS = {"FLOAT", "DOUBLE"}
 _OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
@@ -63,6 +63,25 @@ def instant_sql(column: str, duck_type: str, file: str) -> str:
     if duck_type == "VARCHAR":  # a plain cast would drop the offset without a word
         return f"CASE WHEN regexp_matches({name}, {literal(_OFFSET)}) THEN {in_utc} ELSE {plain} END"
     return in_utc if duck_type == "TIMESTAMP WITH TIME ZONE" else plain
+
+
+def fraud_sql(label: LabelColumn | None) -> str:
+    """Whether a row is labelled fraud: by true or 1, also where a number was written as 1.0.
+
+    A word that is no label fails the query: taken for "no outcome" it would hide every fraud of the file.
+    """
+    if label is None:
+        return "false"
+    name = quoted(label.column)
+    number, flag = f"TRY_CAST({name} AS DOUBLE)", f"TRY_CAST({name} AS BOOLEAN)"
+    refusal = literal(
+        f"event.file.label: column {label.column!r} must hold true or 1 for fraud, and false, 0 or nothing "
+        "else; it holds "
+    )
+    return (
+        f"CASE WHEN trim(CAST({name} AS VARCHAR)) <> '' AND {number} IS NULL AND {flag} IS NULL "
+        f"THEN error({refusal} || CAST({name} AS VARCHAR)) ELSE coalesce({number} = 1, {flag}, false) END"
+    )
 
 
 def text_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from feature_store import duck
 from feature_store.errors import ConfigError
 from feature_store.log import event_schema
-from streams.sources.columns import fits_sql, instant_sql, mapped_columns, quoted, typed_sql
+from streams.sources.columns import fits_sql, fraud_sql, instant_sql, mapped_columns, quoted, typed_sql
 from streams.sources.past_file import opened
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def _query(event: EventSpec, table: str, columns: dict[str, str], found: dict[st
         values.append(f"{value} AS {quoted(name)}")
         fits = fits_sql(column, spec.type, found[column], file, required=spec.required)
         misfits.append(f"WHEN NOT ({fits}) THEN {len(misfits)}")
-    label = event.file.label
-    fraud = f"coalesce(TRY_CAST({quoted(label.column)} AS BOOLEAN), false)" if label else "false"
-    values += [f"{fraud} AS {quoted(_FRAUD)}", quoted(_POSITION)]
+    values += [f"{fraud_sql(event.file.label)} AS {quoted(_FRAUD)}", quoted(_POSITION)]
     values.append(f"CASE {' '.join(misfits)} END AS {quoted(_MISFIT)}")
     time = columns[event.time]
     instant_sql(time, found[time], file)  # refuses a column that holds no instants at all

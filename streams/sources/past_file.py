@@ -35,7 +35,7 @@ def _table(file: Path) -> str:
     if not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
     if file.name.lower().endswith(_PARQUET):
-        return f"read_parquet({literal(str(file))})"
+        return f"read_parquet({literal(duck.path_of(file))})"
     if file.name.lower().endswith(_CSV):
-        return f"read_csv({literal(str(file))}, all_varchar = true)"
+        return f"read_csv({literal(duck.path_of(file))}, all_varchar = true)"
     raise ConfigError(f"{file}: expected a file named .parquet, .csv or .csv.gz")

@@ -16,7 +16,7 @@ from feature_store import duck
 from feature_store.errors import ConfigError
 from feature_store.units import to_micros, to_text
 from streams.messages import Label, Outcome
-from streams.sources.columns import instant_sql, json_sql, mapped_columns, quoted, text_sql
+from streams.sources.columns import fraud_sql, instant_sql, json_sql, mapped_columns, text_sql
 from streams.sources.past_file import opened
 from streams.sources.timeline import Emission
 
@@ -103,15 +103,13 @@ def _query(event: EventSpec, table: str, found: dict[str, str], stretch: Stretch
     """Sort what the file holds, and put it into words after the sort, so that the sort stays small."""
     columns = mapped_columns(event, found, file)
     instant = instant_sql(columns[event.time], found[columns[event.time]], file)
-    label = event.file.label
-    fraud = f"coalesce(CAST({quoted(label.column)} AS BOOLEAN), false)" if label else "false"
     key, event_id = (
         text_sql(columns[name], event.fields[name].type, found[columns[name]], file)
         for name in (event.key, event.id)
     )
     return (
         f"SELECT epoch_us({instant}), {key}, {event_id}, "  # noqa: S608  (names and texts are quoted)
-        f"{json_sql(event, columns, found, file)}, {fraud} "
+        f"{json_sql(event, columns, found, file)}, {fraud_sql(event.file.label)} "
         f"FROM (FROM (SELECT *, row_number() OVER () AS file_position FROM {table}) "
         f"WHERE {stretch.sql(instant)} ORDER BY {instant}, file_position)"
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from feature_store.duck import DuckError
+from feature_store.duck import DuckError, path_of
 from feature_store.errors import ContractError, StorageError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def inside(state_dir: Path, folder: Path) -> Path:
 def given(store: Connection, file: Path) -> Iterator[None]:
     """The Parquet file as the relation ``given``. Raises StorageError where it does not go in."""
     try:
-        store.read_parquet(str(file)).create_view("given", replace=True)
+        store.read_parquet(path_of(file)).create_view("given", replace=True)
         yield
         store.execute("DROP VIEW given")
     except DuckError as error:

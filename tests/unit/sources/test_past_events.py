@@ -141,6 +141,40 @@ def test_a_row_that_does_not_fit_is_named(
         read_past_events(pipeline, written(table([0.0, 1.0], **columns), tmp_path))
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["1", "0", None],
+        ["1.0", "0.0", None],
+        [1.0, 0.0, float("nan")],
+        [True, False, None],
+        ["true", "F", ""],
+    ],
+    ids=str,
+)
+def test_a_label_is_read_however_a_tool_wrote_it(
+    pipeline: Pipeline, tmp_path: Path, labels: list[Any]
+) -> None:
+    file = written(table([0.0, 1.0, 2.0], FRAUD=labels), tmp_path)
+    assert read_past_events(pipeline, file).fraud.tolist() == [True, False, False]
+    assert sum(each.role == "outcomes" for each in replay(pipeline, file)) == 1
+
+
+def test_a_word_that_is_no_label_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = written(table([0.0, 1.0], FRAUD=["legitimate", "fraud"]), tmp_path)
+    with pytest.raises(ConfigError, match=r"'FRAUD' must hold true or 1 for fraud.*it holds legitimate"):
+        read_past_events(pipeline, file)
+    with pytest.raises(ConfigError, match=r"'FRAUD' must hold true or 1 for fraud.*it holds legitimate"):
+        list(replay(pipeline, file))
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_name_is_no_pattern(pipeline: Pipeline, tmp_path: Path, ending: str) -> None:
+    written(table([0.0, 1.0]), tmp_path, f"past1.{ending}")
+    file = written(table([0.0]), tmp_path, f"past[1].{ending}")
+    assert read_past_events(pipeline, file).rows == 1
+
+
 def test_the_row_is_the_one_in_the_file(pipeline: Pipeline, tmp_path: Path) -> None:
     file = written(table([3.0, 2.0, 1.0], who=["7", "8", "nine"]), tmp_path, "past.csv")
     with pytest.raises(ConfigError, match="row 3: column 'who' holds 'nine'"):
