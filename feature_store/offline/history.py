@@ -58,10 +58,14 @@ def take(
     wanted += [Expression(each.name, each.sql, "features.windows.where") for each in conditions]
     mentioned = [name for each in wanted for name in fields_in(each.sql, pipeline.event.fields)]
     rows = _rows(scratch, pipeline, events, dict.fromkeys([*fields, *mentioned]))
-    columns = {each.name: f"x{position}" for position, each in enumerate(wanted)}
+    columns = [f"x{position}" for position in range(len(wanted))]  # a condition may be named as a feature is
     values = _evaluated(scratch, pipeline, rows, wanted, len(expressions)) if wanted else None
-    flags = {each.name: columns[each.name] for each in wanted[len(expressions) :]}
-    return History(rows, values, flags, {name: columns[name] for name in expressions})
+    names = [each.name for each in wanted]
+    numbers, flags = (
+        dict(zip(names[part], columns[part], strict=True))
+        for part in (slice(len(expressions)), slice(len(expressions), None))
+    )
+    return History(rows, values, flags, numbers)
 
 
 def _rows(scratch: Scratch, pipeline: Pipeline, events: str, fields: Iterable[str]) -> str:

@@ -86,6 +86,17 @@ def test_a_ratio_is_null_over_nothing() -> None:
     assert found == [None, 1.0, 0.0, 2.5 / 1.5, 0.0]
 
 
+def test_a_condition_may_have_the_name_of_a_row_expression() -> None:
+    declared = pipeline_of(
+        [{"entity": "card", "windows": ["1m"], "count": True, "where": {"dear": "points > 1"}}],
+        rows={"dear": "weight * 2"},
+    )
+    history = [event(1, 0, points=1, weight=3.0), event(2, 1, points=2, weight=4.0), event(3, 2, weight=5.0)]
+    found = [row for _, row in sorted(twin(declared, history, ["dear", "card_count_dear_1m"]).items())]
+    assert [row["dear"] for row in found] == [6.0, 8.0, 10.0]
+    assert [row["card_count_dear_1m"] for row in found] == [0, 0, 1]
+
+
 def test_standard_deviation_of_a_sample() -> None:
     (_, _, _, fourth, _) = column({"windows": ["1m"], "std": "money"}, FIVE, "card_std_money_1m")
     assert fourth == pytest.approx(math.sqrt(2 * 1.75**2))
