@@ -144,7 +144,7 @@ def _columns(own: str, entity: list[str]) -> str:
             "source_partition",
             own,
             *entity,
-            "delta AS fraud",
+            "changed.delta AS fraud",
             'changed."partition"',
             'changed."offset"',
         ]

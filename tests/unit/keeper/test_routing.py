@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from feature_store.declaration.event import FieldSpec
 from feature_store.declaration.windows import WindowSpec
 from tests.unit.keeper.written import MINUTE, START
 from training.keeper.routing import Router
@@ -109,6 +110,18 @@ def keeper(pipeline: Pipeline, tmp_path: Path) -> Iterator[Keeper]:
 
 FRAUD = ("e0-1", "fraud", "analyst", 5)
 TAKEN_BACK = ("e0-1", "legitimate", "analyst", 9)
+
+
+def test_an_event_may_have_a_field_that_is_named_delta(pipeline: Pipeline, tmp_path: Path) -> None:
+    fields = pipeline.event.fields | {
+        "delta": FieldSpec.model_validate({"type": "string", "required": False})
+    }
+    event = pipeline.event.model_copy(update={"fields": fields})
+    declared = counting_frauds(pipeline.model_copy(update={"event": event}))
+    store = open_keeper_store(tmp_path / STORE, declared)
+    keeper = Keeper(store, declared)
+    assert keeper.step(FRAUD, events=("e0-1",)) == [("e0-1", 1)]
+    store.close()
 
 
 def test_what_became_known_after_the_event_is_routed_with_all_that_features_count(keeper: Keeper) -> None:
