@@ -20,9 +20,11 @@ Flags = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 _REFUSED = re.compile(
     r"\b(select|from\s+\w+\s*\(|random|uuid|gen_random_uuid|now|today|current_\w+|get_current_\w+"
-    r"|nextval|currval|getenv|setseed)\b",
+    r"|nextval|currval|getenv|setseed|localtime|localtimestamp|transaction_timestamp|txid_current"
+    r"|age(?=\s*\([^,()]*\)))\b",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r'BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|"NULL"')
 _EXTRACT = re.compile(r"\bextract\s*\(\s*\w+\s+from\b", re.IGNORECASE)
 
 
@@ -55,6 +57,8 @@ class RowQuery:
             _refuse_unrepeatable(expression)
             try:
                 self._connection.execute(_select([expression.sql])).fetchnumpy()
+                answer = self._connection.execute(f"select ({expression.sql}) from event")  # noqa: S608
+                _refuse_other_than_number(expression, [str(kind) for _, kind, *_ in answer.description or ()])
             except DuckError as error:
                 first = str(error).splitlines()[0]
                 raise ConfigError(f"{expression.key}: {expression.sql!r}: {first}") from None
@@ -99,6 +103,16 @@ class _Rows:
 def _select(expressions: list[str]) -> str:
     columns = ", ".join(f"try(cast(({text}) as double)) as c{i}" for i, text in enumerate(expressions))
     return f"select {columns} from event"  # noqa: S608  (expressions of the pipeline file, in a sandbox)
+
+
+def _refuse_other_than_number(expression: Expression, kinds: list[str]) -> None:
+    """A text would be null for every event; a second column would be taken for the next expression's."""
+    if len(kinds) != 1:
+        raise ConfigError(f"{expression.key}: {expression.sql!r} gives {len(kinds)} values, expected one")
+    if not _NUMBER.fullmatch(kinds[0]):
+        raise ConfigError(
+            f"{expression.key}: {expression.sql!r} gives {kinds[0]}, expected a number or a truth value"
+        )
 
 
 def _refuse_unrepeatable(expression: Expression) -> None:

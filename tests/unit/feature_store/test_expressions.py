@@ -81,15 +81,22 @@ def test_no_rows_and_no_expressions_are_fine() -> None:
         "current_date",
         "1 -- comment",
         "amount from read_csv('/etc/passwd')",
-        "country",
+        "country",  # a text
+        "moment",
+        "[amount]",
+        "COLUMNS(*)",  # would be four values, and the next expression the second of them
+        "epoch(localtimestamp)",
+        "epoch(transaction_timestamp())",
+        "extract(year from age(moment))",  # counted from today
     ],
 )
 def test_what_is_not_one_sound_repeatable_number_is_refused_by_key(sql: str) -> None:
-    if sql == "country":  # text that is no number is null, as any failing expression
-        assert all(math.isnan(value) for value in numbers(sql))
-        return
     with pytest.raises(ConfigError, match=r"^features\.rows\.x: "):
         numbers(sql)
+
+
+def test_an_age_between_two_instants_of_the_event_is_repeatable() -> None:
+    assert numbers("extract(year from age(moment, moment))") == [0.0, 0.0, 0.0]
 
 
 def test_words_in_text_are_not_taken_for_functions() -> None:
