@@ -17,7 +17,7 @@ class Declared(BaseModel):
 
 
 def _identifier(name: str) -> str:
-    if not IDENTIFIER.match(name):
+    if not IDENTIFIER.fullmatch(name):
         raise ValueError(f"{name!r} must be a plain name: letters, digits and _, no digit first")
     return name
 

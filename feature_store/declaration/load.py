@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_EXPECTED = {
+    "tuple_type": "expected a list, for example [1h, 24h]",
+    "dict_type": "expected a mapping, for example {name: value}",
+    "string_type": "expected text; YAML takes digits, yes, no, on and off for values: write it in quotes",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+}
+"""What pydantic says in the words of Python, in those of YAML."""
+
 
 def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pipeline:
     """The pipeline in ``path``.
@@ -89,6 +98,8 @@ def _in_one_line(error: yaml.YAMLError) -> str:
 def _finding(detail: ErrorDetails) -> str:
     location = detail["loc"]
     if location and location[-1] == "[key]":
+        if isinstance(detail["input"], str):
+            return f"{'.'.join(map(str, location[:-2]))}: {detail['msg'].removeprefix('Value error, ')}"
         return (
             f"{'.'.join(map(str, location[:-2]))}: the key {json.dumps(detail['input'], default=str)} is not "
             "text; YAML takes no, yes, on, off and digits for values: write such a key in quotes"
@@ -98,7 +109,7 @@ def _finding(detail: ErrorDetails) -> str:
         return f"{where}: unknown key{_did_you_mean(location)}"
     if detail["type"] == "missing":
         return f"{where}: missing; this key is required"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     if not where:  # the file as a whole: the message begins with the key
         return message
     found = detail["input"]

@@ -138,11 +138,15 @@ class Pipeline(Declared):
             raise ValueError(f"{where}: {field!r} is a {kind}; expected integer, decimal or float")
 
     def _check_names(self) -> None:
-        taken = {name.lower(): "an event field" for name in self.event.fields}
-        reserved = LOG_COLUMNS - {self.event.id, self.event.time}
+        taken: dict[str, str] = {}
+        own = {"event_id": self.event.id, "event_time": self.event.time}
+        reserved = LOG_COLUMNS - {column for column, field in own.items() if column == field}
         for name in self.event.fields:
             if name.lower() in reserved:
                 raise ValueError(f"event.fields: {name!r} is a name that the feature log uses itself")
+            if name.lower() in taken:
+                raise ValueError(f"event.fields: {name!r} differs from another field in case only")
+            taken[name.lower()] = "an event field"
         for feature in self.feature_vector:
             name = feature.name.lower()
             if name in reserved:

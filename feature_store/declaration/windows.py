@@ -90,6 +90,14 @@ class WindowSpec(Declared):
             raise ValueError("ratio: needs count, sum or mean beside it")
         return self
 
+    @model_validator(mode="after")
+    def _every_key_counts(self) -> Self:
+        if not self.entity or len(set(self.entity)) < len(self.entity):
+            raise ValueError("entity: name at least one field, and each once")
+        if self.horizon and not (self.last or self.since_last):
+            raise ValueError("horizon: only last and since_last have one; add one of them, or remove it")
+        return self
+
     def features(self) -> Iterator[WindowFeature]:
         """Every feature this declares, condition by condition and window by window."""
         conditions: list[Condition | None] = [Condition(name, sql) for name, sql in self.where.items()]

@@ -33,6 +33,10 @@ def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
     return str(refused.value)
 
 
+def _without_time(tree: dict[str, Any]) -> dict[str, Any]:
+    return {name: spec for name, spec in tree["event"]["fields"].items() if name != "event_time"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -79,6 +83,32 @@ def findings(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> str:
         (
             lambda t: t["event"]["fields"]["amount"].update(type="decimal(12"),
             "'decimal(12' is cut off; in braces, quote the type",
+        ),
+        (
+            lambda t: t["features"]["windows"][0].update(entity=[]),
+            "entity: name at least one field, and each",
+        ),
+        (
+            lambda t: t["features"]["windows"][0].update(entity=["customer_id", "customer_id"]),
+            "features.windows.0: entity: name at least one field, and each once",
+        ),
+        (
+            lambda t: t["features"]["windows"][0].update(horizon="30d"),
+            "features.windows.0: horizon: only last and since_last have one",
+        ),
+        (
+            lambda t: t["features"]["windows"][0].update(windows="1h"),
+            ".windows: expected a list, for example",
+        ),
+        (lambda t: t["features"]["windows"][0].update(where="night"), ".where: expected a mapping"),
+        (
+            lambda t: t["event"]["fields"].update(Amount="string"),
+            "'Amount' differs from another field in case",
+        ),
+        (lambda t: t["event"]["fields"].update({"amount\n": "string"}), "must be a plain name"),
+        (
+            lambda t: t["event"].update(time="seq", fields=_without_time(t) | {"seq": "timestamp"}),
+            "event.fields: 'seq' is a name that the feature log uses itself",
         ),
     ],
 )
