@@ -49,13 +49,18 @@ def print_check(checked: Checked) -> None:
 def summary(checked: Checked) -> str:
     """The whole check in one sentence."""
     wrong = [each for each in checked.features if each.differences]
-    late = f"; {checked.late} late events were left out" if checked.late else ""
+    bare = [each.name for each in checked.features if not each.rows]
+    left_out = f"; {checked.late} late events were left out" if checked.late else ""
+    if len(bare) == len(checked.features):
+        return f"{checked.rows} events, {len(bare)} features: nothing was compared{left_out}"
+    if bare:
+        left_out += f"; nothing was compared for {', '.join(bare)}"
     if not wrong:
-        return f"{checked.rows} events, {len(checked.features)} features: no difference{late}"
+        return f"{checked.rows} events, {len(checked.features)} features: no difference{left_out}"
     count = "1 difference" if checked.differences == 1 else f"{checked.differences} differences"
     return (
         f"{checked.rows} events, {len(checked.features)} features: {count} in "
-        f"{', '.join(each.name for each in wrong)}{late}"
+        f"{', '.join(each.name for each in wrong)}{left_out}"
     )
 
 

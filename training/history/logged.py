@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     OnProgress = Callable[[str, int, int], None]
 
+_NEEDED = ("event_id", "source_partition", "seq", "late", "definitions")
+
 
 @dataclass(frozen=True)
 class _Logged:
@@ -52,14 +54,13 @@ def check_history(pipeline: Pipeline, folder: Path, on_progress: OnProgress) -> 
 
 
 def _read(pipeline: Pipeline, folder: Path) -> _Logged:
-    table = pq.read_table(folder / export.EVENTS).sort_by(
-        [("source_partition", "ascending"), ("seq", "ascending")]
-    )
+    names = [feature.name for feature in pipeline.feature_vector]
+    stored = set(pq.read_schema(folder / export.EVENTS).names)
+    table = pq.read_table(
+        folder / export.EVENTS, columns=[*_NEEDED, *(name for name in names if name in stored)]
+    ).sort_by([("source_partition", "ascending"), ("seq", "ascending")])
     nowhere = np.full(table.num_rows, np.nan)
-    features = {
-        feature.name: table[feature.name].to_numpy() if feature.name in table.column_names else nowhere
-        for feature in pipeline.feature_vector
-    }
+    features = {name: table[name].to_numpy() if name in stored else nowhere for name in names}
     in_time = table["late"].to_numpy(zero_copy_only=False) != True  # noqa: E712  (null is in time, too)
     definitions = table["definitions"].to_numpy(zero_copy_only=False)
     return _Logged(table["event_id"], features, in_time, definitions)
@@ -82,7 +83,7 @@ def _relations(folder: Path) -> Iterator[duck.Connection]:
     connection = duck.memory()
     try:
         for name, file in ((EVENTS, export.EVENTS), (DELTAS, export.DELTAS)):
-            connection.read_parquet(str(folder / file)).create_view(name)
+            connection.read_parquet(duck.path_of(folder / file)).create_view(name)
         yield connection
     finally:
         connection.close()

@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from console.backfilling import refuse_what_comes_too_late, words
+from console.check_table import summary
 from console.cli.app import app
 from console.local_run import LocalRun, announced, only_run
 from feature_store.duck import open_store
@@ -18,6 +19,8 @@ from feature_store.errors import ConfigError
 from streams.kafka import ensure_topics, pipeline_topics, plain_producer
 from tests.unit.history.past import OUTCOMES, WINDOWS, declared, written
 from training.history.backfill import Backfilled
+from training.history.check import Checked
+from training.history.differences import Compared
 from training.keeper.store import STORE
 
 if TYPE_CHECKING:
@@ -52,6 +55,12 @@ def test_compute_tells_what_it_wrote(folder: Path, engine: str) -> None:
     told = json.loads(done.stdout)
     assert (told["events"], told["engine"]) == (60, engine)
     assert pq.read_table("out.parquet").num_rows == 60
+
+
+def test_a_check_that_compared_nothing_does_not_say_that_nothing_differs() -> None:
+    held, bare = Compared("held", "h", 7, 0, None, None), Compared("bare", "h", 0, 0, None, None, other=7)
+    assert summary(Checked(7, 0, (bare,))) == "7 events, 1 features: nothing was compared"
+    assert summary(Checked(7, 0, (held, bare))).endswith("no difference; nothing was compared for bare")
 
 
 def test_check_of_a_file_has_a_line_per_feature(folder: Path) -> None:
