@@ -16,6 +16,7 @@ from feature_store.engine.groups import EVENTS, TRUTH, Group, compile_groups
 from feature_store.engine.layout import NEVER
 from feature_store.engine.series import ADD, READ, READ_AND_ADD
 from feature_store.engine.state import SeriesState
+from feature_store.errors import ContractError
 from feature_store.vector import VectorAssembly
 
 if TYPE_CHECKING:
@@ -182,10 +183,12 @@ class FeatureStore:
 
     def load(self, partition: int | None, arrays: dict[str, np.ndarray[Any, Any]]) -> set[str]:
         """The inverse of ``export``, on partitions just added. Returns the groups whose state was taken over:
-        not those that are new, or whose layout in ``arrays`` is not there at all.
+        not those that are new, or whose layout in ``arrays`` is not there at all. Raises ContractError where
+        the arrays are not those of such a state; what is in the store then is of no use.
         """
         taken = {group.name for group in self._groups}
-        for part, newest in arrays[_NEWEST].tolist():
+        wanted = sorted(self._partitions) if partition is None else [partition]
+        for part, newest in _newest_of(wanted, arrays):
             self._watermarks[part] = newest
             taken &= _loaded(f"{part}/", self._partitions[part], arrays) | self._global.keys()
         if partition is None:
@@ -273,6 +276,14 @@ def _exported(prefix: str, groups: dict[str, State]) -> dict[str, np.ndarray[Any
         for name, series in state.items()
         for array, data in series.export().items()
     }
+
+
+def _newest_of(partitions: list[int], arrays: dict[str, np.ndarray[Any, Any]]) -> list[list[int]]:
+    kept = arrays.get(_NEWEST, np.empty((0, 0)))
+    pairs: list[list[int]] = kept.tolist() if kept.dtype == np.int64 and kept.shape[1:] == (2,) else []
+    if [partition for partition, _ in pairs] != partitions:
+        raise ContractError(f"{_NEWEST}: expected the newest event time of partitions {partitions}")
+    return pairs
 
 
 def _loaded(prefix: str, groups: dict[str, State], arrays: dict[str, np.ndarray[Any, Any]]) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,15 +31,32 @@ def _cache_folder() -> Path:
         if b"engine.compiled import" in source or file.stem in _SHARED:
             sources.update(source)
     name = f"kernels-{sources.hexdigest()[:16]}"
-    homes = [_HERE / "__pycache__", Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()]
-    for home in (*homes, Path(tempfile.gettempdir()) / f"sluicegate-{os.getuid()}"):
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    for home in (_HERE / "__pycache__", caches):
         try:
-            (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError:
+            folder = home.expanduser() / name
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (OSError, RuntimeError):  # not there to be written to; a user without a home
             continue
-        if os.access(home / name, os.W_OK):
-            return home / name
-    return _HERE / "__pycache__" / name
+        if os.access(folder, os.W_OK):
+            return folder
+    return _temporary_folder(Path(tempfile.gettempdir()) / f"sluicegate-{os.getuid()}", name)
+
+
+def _temporary_folder(home: Path, name: str) -> Path:
+    """A cache where anybody may write: Numba runs what it finds in it, so nobody else may have put it there.
+
+    Where somebody else was there first, everything is compiled for this process alone.
+    """
+    try:
+        for folder in (home, home / name):
+            folder.mkdir(exist_ok=True, mode=0o700)
+            found = folder.lstat()
+            if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+                raise PermissionError(folder)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="sluicegate-kernels-"))
+    return home / name
 
 
 _settings: Any = numba.config

@@ -54,6 +54,7 @@ def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
         ends = np.frombuffer(memoryview(starts) if starts else b"", np.int32)
         ends = ends[column.offset : column.offset + len(column) + 1] if len(ends) else np.zeros(1, np.int32)
         bytes_ = np.frombuffer(memoryview(data) if data else b"", np.uint8)
+        bytes_.flags.writeable = False
         return ends.astype(np.int64), bytes_, present(column)
     words = whole_numbers(kind, column)
     as_bytes = words.view(np.uint8)

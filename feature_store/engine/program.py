@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-FORMAT = 1
+FORMAT = 2
 """Of the arrays; to be raised when they change their meaning."""
 
 _NARROW_DIGITS = 12  # of a decimal whose sum over nine million rows still fits into 64 bits
@@ -149,6 +149,7 @@ def _finished(builder: _Builder, features: list[WindowFeature], rows: list[list[
     reach = max(feature.reach for feature in features)
     made_of = [FORMAT, row_reach, reach, *(array.tolist() for array in plan)]
     made_of += [[repr(each) for each in builder.inputs], [repr(each) for each in builder.distincts]]
+    made_of += [builder.words, _types(builder, features[0].entity)]
     return Program(
         plan=plan,
         inputs=builder.inputs,
@@ -159,6 +160,12 @@ def _finished(builder: _Builder, features: list[WindowFeature], rows: list[list[
         reach=reach,
         layout=hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16],
     )
+
+
+def _types(builder: _Builder, entity: tuple[str, ...]) -> list[str]:
+    """The types of all fields that are read: values of another type have other digests and numbers."""
+    read = [*entity, *(each.name for each in (*builder.inputs, *builder.distincts) if each.name is not None)]
+    return [f"{name} {builder.event.fields[name].type!r}" for name in read]
 
 
 def _event_feature(builder: _Builder, feature: WindowFeature) -> list[int]:

@@ -14,6 +14,7 @@ from feature_store.engine.layout import (
     DEVIATION,
     DIFFERENT,
     EXTRA,
+    HEAD,
     HIGH,
     INCLUDES,
     IS_FLOAT,
@@ -152,9 +153,13 @@ def _nth(pools: Pools, base: Word, low: Word, high: Word, word: Word, nth: Word)
 
 
 @inlined
-def _since(plan: Plan, pools: Pools, feature: Word, place: Word, time: Word) -> Real:
+def _since(plan: Plan, pools: Pools, slot: Word, feature: Word, place: Word, time: Word) -> Real:
     word = plan.features[feature, COUNT_WORD]
-    latest = pools.rows[place, TIME] if word < 0 else pools.rows[place, word]
+    if word < 0:  # the sentinel is newer than a row that came late
+        sentinel = pools.entities[slot, BASE] + pools.entities[slot, HEAD]
+        latest = max(pools.rows[place, TIME], pools.rows[sentinel, TIME])
+    else:
+        latest = pools.rows[place, word]
     if latest <= time - plan.features[feature, EXTRA] or latest > time:
         return math.nan
     return (time - latest) / _SECOND
@@ -202,7 +207,7 @@ def feature_value(
     """One feature over the rows ``(low, high]``."""
     op = plan.features[feature, OP]
     if op == SINCE:
-        return _since(plan, pools, feature, base + high, time)
+        return _since(plan, pools, slot, feature, base + high, time)
     if op == DIFFERENT:
         return float(move_cursor(plan, pools, slot, plan.features[feature, EXTRA], base, low, high))
     count = _count(pools.rows, base, low, high, plan.features[feature, COUNT_WORD])

@@ -200,6 +200,8 @@ def trim(plan: Plan, pools: Pools, slot: Word, rows_until: Word, entity_until: W
     if until > head:
         leave_behind(plan, pools, slot, base, until)
         entities[slot, HEAD] = until
+        # a row that came late is behind a sentinel that is newer: the newest time is what is remembered
+        pools.rows[base + until, TIME] = max(pools.rows[base + until, TIME], pools.rows[base + head, TIME])
     if until == end and pools.rows[base + end, TIME] <= entity_until:
         drop_entity(pools, slot)
     return until - head

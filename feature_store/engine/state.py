@@ -31,12 +31,12 @@ from feature_store.engine.layout import (
     Pools,
 )
 from feature_store.engine.series import observe, rebuild_all, settle, take_back
+from feature_store.engine.sound import KEPT, refuse_unsound
 
 if TYPE_CHECKING:
     from feature_store.engine.program import Program
 
 _FEW, _BLOCK = 64, 16
-_KEPT = ("rows", "entities", "value_table", "counters")
 
 
 class SeriesState:
@@ -109,8 +109,12 @@ class SeriesState:
         }
 
     def load(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-        """The inverse of ``export``, on a fresh state of the same layout."""
-        loaded = {name: np.array(arrays[name], np.int64) for name in _KEPT}
+        """The inverse of ``export``, on a fresh state of the same layout.
+
+        Raises ContractError where the arrays cannot be such a state: kernels do not look where they write.
+        """
+        refuse_unsound(self.program, arrays)
+        loaded = {name: np.array(arrays[name], np.int64) for name in KEPT}
         places = -(-max(len(loaded["rows"]), _FEW * 4) // _BLOCK) * _BLOCK
         self._pools = self._pools._replace(
             rows=_at_least(loaded["rows"], places),

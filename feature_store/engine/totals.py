@@ -64,7 +64,7 @@ def add_row(plan: Plan, pools: Pools, place: Word, columns: Any, row: Word) -> N
         elif kind == SUM:
             totals[place, word] = before + (value if value != NULL else 0)
         elif kind == LATEST:
-            totals[place, word] = pools.rows[place, TIME] if value != NULL else before
+            totals[place, word] = max(pools.rows[place, TIME], before) if value != NULL else before
         elif kind in (WIDE_SUM, WIDE_SQUARES):
             low, high = 0, 0
             if value != NULL:
@@ -147,5 +147,6 @@ def recompute(plan: Plan, pools: Pools, first: Word, last: Word) -> None:
                 _add_float(totals, place, word, pools.rows[place, other], kind)
         elif kind == LATEST:
             for place in range(first, last + 1):
+                before = totals[place - 1, word]
                 counts = totals[place, other] != totals[place - 1, other]
-                totals[place, word] = pools.rows[place, TIME] if counts else totals[place - 1, word]
+                totals[place, word] = max(pools.rows[place, TIME], before) if counts else before
