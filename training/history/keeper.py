@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from feature_store.errors import ConfigError
 from training.keeper.client import KeeperClient, KeeperUnreachableError
 from training.keeper.history_export import export_history_offline
 from training.keeper.history_import import import_history_offline
@@ -35,10 +36,15 @@ class KeptHistory:
 
     def export(self, folder: Path) -> None:
         """Write all that is stored into a new folder. Raises SluicegateError."""
-        self._ask(
+        exported = self._ask(
             lambda keeper: keeper.export_history(folder),
             lambda: export_history_offline(self._state_dir, self._pipeline, folder),
         )
+        if exported["pipeline"] != self._pipeline.name:
+            raise ConfigError(
+                f"the keeper of {self._state_dir} runs the pipeline {exported['pipeline']!r}, not "
+                f"{self._pipeline.name!r}; name its pipeline file: --config FILE"
+            )
 
     def _ask(
         self, running: Callable[[KeeperClient], dict[str, Any]], stopped: Callable[[], dict[str, Any]]

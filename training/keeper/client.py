@@ -90,7 +90,7 @@ class KeeperClient:
         return self._about_history("/history", folder)
 
     def export_history(self, folder: Path) -> dict[str, Any]:
-        """Write what is stored to a new folder inside the state folder; returns ``events`` and ``deltas``."""
+        """Write what is stored to a new folder inside the state folder; returns ``pipeline`` and counts."""
         return self._about_history("/export-history", folder)
 
     def _about_history(self, path: str, folder: Path) -> dict[str, Any]:

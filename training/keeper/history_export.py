@@ -45,8 +45,8 @@ _ALWAYS = (
 def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path) -> dict[str, object]:
     """Write the files into ``folder``, which must be inside ``state_dir``, and new or empty.
 
-    Returns how many ``events`` and ``deltas`` there are. Raises ContractError for another folder, and
-    StorageError.
+    Returns the ``pipeline``, and how many ``events`` and ``deltas`` there are. Raises ContractError for
+    another folder, and StorageError.
     """
     folder = inside(state_dir, folder)
     try:
@@ -60,7 +60,7 @@ def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folde
     columns += ["coalesce(action = 'approve', false) AS let_through", "definitions"]
     events = f"SELECT {', '.join(columns)} {sql('exported_events')}"
     try:
-        return _write(
+        return {"pipeline": pipeline.name} | _write(
             store,
             {
                 folder / EVENTS: events,

@@ -69,7 +69,7 @@ def import_history(store: Connection, pipeline: Pipeline, state_dir: Path, folde
         if before["same"] and history.only_new is None and not before["live"]:
             return {"rows": history.rows, "only_new": None, "again": True}
         if before["same"]:
-            raise ContractError(f"{folder} was imported before")
+            raise ContractError("this history was imported before: there is nothing left to do")
         if history.only_new is not None:
             count = fill(store, pipeline, folder, history)
         else:

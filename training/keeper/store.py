@@ -37,7 +37,7 @@ def open_keeper_store(path: Path, pipeline: Pipeline) -> Connection:
     store.begin()
     store.execute(sql("create_tables"))
     _expect(store, path, "schema_version", SCHEMA_VERSION)
-    _expect(store, path, "pipeline", pipeline.name)
+    _expect(store, path, "pipeline", pipeline.name, "name its pipeline file with --config, or ")
     if "decided_seq" in _fit(store, path, "scored", log_schema(pipeline)):
         store.execute(sql("fill_decided_seq"))
     _fit(store, path, "deltas", delta_schema(pipeline))
@@ -94,14 +94,14 @@ def transaction(store: Connection) -> Iterator[None]:
         raise
 
 
-def _expect(store: Connection, path: Path, name: str, value: str) -> None:
+def _expect(store: Connection, path: Path, name: str, value: str, cure: str = "") -> None:
     found = rows(store, "about", {"name": name})
     if not found:
         store.execute(sql("set_about"), {"name": name, "value": value})
     elif found[0]["value"] != value:
         raise StorageError(
             f"{path}: its {name} is {found[0]['value']!r}, expected {value!r}; "
-            "use another state folder, or move this file away to start anew"
+            f"{cure}use another state folder, or move this file away to start anew"
         )
 
 

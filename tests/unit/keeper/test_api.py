@@ -9,9 +9,10 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from feature_store.errors import BrokerError
+from feature_store.errors import BrokerError, ConfigError
 from tests.unit.keeper.past import delta_rows, whole_history
 from tests.unit.keeper.written import MINUTE, START, until, write_batches
+from training.history.keeper import KeptHistory
 from training.keeper import KeeperSettings, run
 from training.keeper.client import KeeperClient, KeeperRefusedError, KeeperUnreachableError
 from training.keeper.server import Address
@@ -119,10 +120,16 @@ def test_history_goes_in_and_out_through_the_keeper(keeper: Path, pipeline: Pipe
     folder = whole_history(keeper / "history", pipeline, deltas=delta_rows(pipeline))
     with KeeperClient(keeper) as client:
         assert client.import_history(folder) == {"rows": 20, "only_new": None, "again": False}
-        assert client.export_history(keeper / "out") == {"events": 20, "deltas": 0}
+        assert client.export_history(keeper / "out") == {"pipeline": pipeline.name, "events": 20, "deltas": 0}
         assert client.status()["clock"]["now"] == START - MINUTE
         with pytest.raises(KeeperRefusedError, match="is not inside the state folder"):
             client.import_history(keeper.parent)
         with pytest.raises(KeeperRefusedError, match="is not empty"):
             client.export_history(keeper / "out")
     assert pq.read_table(keeper / "out" / "events.parquet").num_rows == 20
+
+
+def test_the_history_of_another_pipeline_is_not_taken_for_ones_own(keeper: Path, pipeline: Pipeline) -> None:
+    other = pipeline.model_copy(update={"pipeline": "other"})
+    with pytest.raises(ConfigError, match=r"runs the pipeline .*, not 'other'; name its .* --config FILE"):
+        KeptHistory(other, keeper).export(keeper / "out")
