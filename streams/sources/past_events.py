@@ -123,7 +123,8 @@ def _refuse_misfit(
     spec = event.fields[field]
     said = "holds nothing" if value is None else f"holds {value!r}"
     more = f" (and {misfits.num_rows - 1} more rows do not fit)" if misfits.num_rows > 1 else ""
-    optional = "" if value is not None else f"; if it may be absent: event.fields.{field}.required: false"
+    may_be_absent = value is None and field not in {event.id, event.time, event.key}
+    optional = f"; if it may be absent: event.fields.{field}.required: false" if may_be_absent else ""
     raise ConfigError(
         f"{file}: row {row}: column {column!r} {said}, but the field {field!r} is declared "
         f"{spec.type}{' and required' if spec.required else ''}{optional}{more}"

@@ -32,9 +32,11 @@ def compute_file(
 ) -> int:
     """Write the id and every feature of every event of ``file`` to ``out``; returns how many there are.
 
-    ``out`` is there whole or not at all. Raises ConfigError where ``file`` does not fit the pipeline or
-    ``out`` cannot be written.
+    ``out`` is there whole or not at all. Raises ConfigError where ``file`` does not fit the pipeline, or
+    ``out`` cannot be written or is ``file``.
     """
+    if out.exists() and file.exists() and out.samefile(file):
+        raise ConfigError(f"{out}: is the file of past events itself; name another for the features")
     on_progress("reading", 0, 0)
     order = in_order(pipeline, read_past_events(pipeline, file))
     features = online_features if engine == "online" else offline_features

@@ -73,6 +73,14 @@ def test_a_file_without_events_gives_one_without_rows(tmp_path: Path, engine: En
     assert pq.read_table(out).schema.equals(feature_schema(declared()))
 
 
+def test_the_file_of_past_events_is_never_overwritten(tmp_path: Path) -> None:
+    file = written(tmp_path, [0.0], [])
+    before = file.read_bytes()
+    with pytest.raises(ConfigError, match="is the file of past events itself"):
+        compute_file(declared(), file, "online", tmp_path / "." / file.name, quiet)
+    assert file.read_bytes() == before
+
+
 def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "no such folder" / "out.parquet"
     with pytest.raises(ConfigError, match=r"out\.parquet: cannot be written"):

@@ -168,6 +168,13 @@ def test_a_word_that_is_no_label_is_refused(pipeline: Pipeline, tmp_path: Path) 
         list(replay(pipeline, file))
 
 
+def test_what_every_event_must_have_is_not_said_to_be_optional(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'id' holds nothing, but .* declared string and required$"):
+        read_past_events(pipeline, written(table([0.0, 1.0], id=["a", None]), tmp_path))
+    with pytest.raises(ConfigError, match=r"required; if it may be absent: event\.fields\.money\.required"):
+        read_past_events(pipeline, written(table([0.0, 1.0], AMOUNT=[1.0, None]), tmp_path))
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_a_name_is_no_pattern(pipeline: Pipeline, tmp_path: Path, ending: str) -> None:
     written(table([0.0, 1.0]), tmp_path, f"past1.{ending}")
