@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,6 +29,8 @@ class SnapshotWriter:
     def __init__(self, shelf: Shelf, failed: Callable[[str], None]) -> None:
         self._shelf = shelf
         self._failed = failed
+        self.not_written: deque[str] = deque()
+        """Units whose snapshot could not be written, to be taken out by the owner."""
         self._thread: threading.Thread | None = None
 
     @property
@@ -66,5 +69,6 @@ class SnapshotWriter:
             _log.info("snapshot_written", snapshot=name, seconds=round(time.monotonic() - started, 3))
 
     def _tell(self, snapshot: Snapshot, why: str) -> None:
+        self.not_written.append(snapshot.unit)
         _log.error("snapshot_not_written", unit=snapshot.unit, why=why)
         self._failed(why)

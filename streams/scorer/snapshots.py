@@ -121,6 +121,8 @@ class Snapshots:
         """Unit -> its partitions, where anything was logged, the state is another than was last kept, and the
         end of its log is known.
         """
+        while self._writer.not_written:
+            self._kept.pop(self._writer.not_written.popleft(), None)
         return {
             unit: partitions
             for unit, partitions in self._units(held).items()

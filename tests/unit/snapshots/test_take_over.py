@@ -268,9 +268,11 @@ def test_a_failing_store_alerts_and_scoring_goes_on(
         == ["snapshot_not_written: the disk is full; scoring goes on, a restart would read more of the log"]
         * 3
     )
-    world.feed(first)
     first.keep()
     assert len(objects(world)) == 3
+    world.feed(first)
+    first.keep()
+    assert len(objects(world)) == 6
 
 
 def test_topics_that_were_made_anew_do_not_get_old_state(
