@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.engine.batches import EventBatch, fraud_batch, let_through_batch
+from feature_store.engine.group_state import (
+    NEWEST,
+    commit_states,
+    empty_state,
+    exported,
+    loaded,
+    newest_of,
+)
 from feature_store.engine.groups import EVENTS, TRUTH, Group, compile_groups
 from feature_store.engine.layout import NEVER
 from feature_store.engine.series import ADD, READ, READ_AND_ADD
-from feature_store.engine.state import SeriesState
-from feature_store.errors import ContractError
 from feature_store.vector import VectorAssembly
 
 if TYPE_CHECKING:
@@ -25,14 +31,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.engine.group_state import State
     from feature_store.engine.layout import Ints
+    from feature_store.engine.state import SeriesState
     from feature_store.expressions import Matrix
 
 Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
-State = dict[str, SeriesState]
-"""Series -> its rows, of one group."""
-
-_NEWEST = "newest"
 
 
 class FeatureStore:
@@ -44,7 +48,7 @@ class FeatureStore:
         self._lateness = pipeline.features.lateness
         self._groups, outputs = compile_groups(pipeline)
         self._vector = VectorAssembly(pipeline, outputs)
-        self._global = {group.name: _empty(group) for group in self._groups if not group.per_partition}
+        self._global = {group.name: empty_state(group) for group in self._groups if not group.per_partition}
         self._partitions: dict[int, dict[str, State]] = {}
         self._watermarks: dict[int, int] = {}
         self._moved: dict[int, int] = {}
@@ -54,7 +58,7 @@ class FeatureStore:
     def add_partition(self, partition: int) -> None:
         """Take on a partition with empty state."""
         self._partitions[partition] = {
-            group.name: _empty(group) for group in self._groups if group.per_partition
+            group.name: empty_state(group) for group in self._groups if group.per_partition
         }
         self._watermarks[partition] = NEVER
 
@@ -62,7 +66,7 @@ class FeatureStore:
         """Forget a partition; state over all partitions is no longer whole and is forgotten with it."""
         self._partitions.pop(partition, None)
         self._watermarks.pop(partition, None)
-        self._global = {group.name: _empty(group) for group in self._groups if not group.per_partition}
+        self._global = {group.name: empty_state(group) for group in self._groups if not group.per_partition}
 
     def newest(self, partition: int) -> int:
         """The newest event time (us) on a partition, what is pending included."""
@@ -150,10 +154,10 @@ class FeatureStore:
         self._moved.clear()
         self._observed = None
         for partition in self._touched & self._partitions.keys():
-            _commit(self._partitions[partition], self._watermarks[partition] - self._lateness)
+            commit_states(self._partitions[partition], self._watermarks[partition] - self._lateness)
         self._touched.clear()
         if self._global:
-            _commit(self._global, min(self._watermarks.values(), default=NEVER) - self._lateness)
+            commit_states(self._global, min(self._watermarks.values(), default=NEVER) - self._lateness)
 
     def rollback(self) -> None:
         """The batch was aborted."""
@@ -173,12 +177,12 @@ class FeatureStore:
         """A copy of the committed state of one partition; None: of all, with the state over all of them."""
         wanted = self._partitions if partition is None else {partition: self._partitions[partition]}
         arrays: dict[str, np.ndarray[Any, Any]] = {
-            _NEWEST: np.array([[p, self._watermarks[p]] for p in sorted(wanted)], np.int64).reshape(-1, 2)
+            NEWEST: np.array([[p, self._watermarks[p]] for p in sorted(wanted)], np.int64).reshape(-1, 2)
         }
         for part, groups in wanted.items():
-            arrays |= _exported(f"{part}/", groups)
+            arrays |= exported(f"{part}/", groups)
         if partition is None:
-            arrays |= _exported("all/", self._global)
+            arrays |= exported("all/", self._global)
         return arrays
 
     def load(self, partition: int | None, arrays: dict[str, np.ndarray[Any, Any]]) -> set[str]:
@@ -188,11 +192,11 @@ class FeatureStore:
         """
         taken = {group.name for group in self._groups}
         wanted = sorted(self._partitions) if partition is None else [partition]
-        for part, newest in _newest_of(wanted, arrays):
+        for part, newest in newest_of(wanted, arrays):
             self._watermarks[part] = newest
-            taken &= _loaded(f"{part}/", self._partitions[part], arrays) | self._global.keys()
+            taken &= loaded(f"{part}/", self._partitions[part], arrays) | self._global.keys()
         if partition is None:
-            taken &= _loaded("all/", self._global, arrays) | {g.name for g in self._groups if g.per_partition}
+            taken &= loaded("all/", self._global, arrays) | {g.name for g in self._groups if g.per_partition}
         return taken if partition is None else taken - self._global.keys()
 
     @property
@@ -257,48 +261,3 @@ class FeatureStore:
         for partition in np.unique(parts).tolist():
             newest = int(times[parts == partition].max())
             self._moved[partition] = max(newest, self._moved.get(partition, newest))
-
-
-def _empty(group: Group) -> State:
-    return {name: SeriesState(program) for name, program in group.programs.items()}
-
-
-def _commit(groups: dict[str, State], watermark: int) -> None:
-    for state in groups.values():
-        for series in state.values():
-            series.commit(watermark)
-
-
-def _exported(prefix: str, groups: dict[str, State]) -> dict[str, np.ndarray[Any, Any]]:
-    return {
-        f"{prefix}{group}/{name}/{array}": data
-        for group, state in groups.items()
-        for name, series in state.items()
-        for array, data in series.export().items()
-    }
-
-
-def _newest_of(partitions: list[int], arrays: dict[str, np.ndarray[Any, Any]]) -> list[list[int]]:
-    kept = arrays.get(_NEWEST, np.empty((0, 0)))
-    pairs: list[list[int]] = kept.tolist() if kept.dtype == np.int64 and kept.shape[1:] == (2,) else []
-    if [partition for partition, _ in pairs] != partitions:
-        raise ContractError(f"{_NEWEST}: expected the newest event time of partitions {partitions}")
-    return pairs
-
-
-def _loaded(prefix: str, groups: dict[str, State], arrays: dict[str, np.ndarray[Any, Any]]) -> set[str]:
-    taken = set()
-    for group, state in groups.items():
-        found = {
-            name: {
-                key.rpartition("/")[2]: data
-                for key, data in arrays.items()
-                if key.startswith(f"{prefix}{group}/{name}/")
-            }
-            for name in state
-        }
-        if all(found.values()):
-            taken.add(group)
-            for name, series in state.items():
-                series.load(found[name])
-    return taken
