@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests of one file stay in one process; most of their time is waiting for brokers and processes.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 .PHONY: help install demo test test-fast check bench lock clean
 
@@ -22,10 +24,10 @@ demo: install  ## everything on this machine: about two minutes of stream, retra
 	$(BIN)/sluicegate demo
 
 test: install  ## all tests, on a real Apache Kafka
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-fast: install  ## the quick tier: units and contracts, no Apache Kafka, no system of many processes
-	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka" --timeout 60
+	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka" --timeout 60 $(SIDE_BY_SIDE)
 
 check: install  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .
