@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.engine.layout import (
+    AFTER,
     BASE,
+    BEFORE,
     CAPACITY,
     COUNTERS,
     END,
@@ -23,6 +25,7 @@ from feature_store.engine.layout import (
     LIVE_SLOTS,
     LIVE_VALUES,
     MIN_CAPACITY,
+    NOWHERE,
     PLACES,
     SLOTS,
     TIME,
@@ -82,10 +85,18 @@ def _claims(program: Program, rows: Ints, entities: Ints, values: Ints, counters
     yield "free values", _ends(values[:, LAST_ROW], values[:, USES] < 0, counters[FREE_VALUE])
     for size, first in enumerate(counters[FREE_SLABS:].tolist()):
         yield "free places", _slabs_end(rows[:, TIME], first, 1 << size)
-    held = _held(base + head + 1, end - head)
+    held, count = _held(base + head + 1, end - head), end - head
+    number, last, newest = held - np.repeat(base, count), np.repeat(end, count), 0
     for at in program.plan.distincts.tolist():
-        records = rows[held, at + VALUE]
-        yield "links", ((records >= -1) & (records < len(values))).all()
+        record, before, after = (rows[held, at + word] for word in (VALUE, BEFORE, AFTER))
+        yield "links", ((record >= -1) & (record < len(values))).all()
+        ends = after == NOWHERE
+        behind = (before < number) & (ends | ((number < after) & (after <= last)))
+        yield "links", (behind | (record < 0)).all()
+        ends &= record >= 0
+        newest += int(ends.sum())
+        yield "links", (values[record[ends], LAST_ROW] == number[ends]).all()
+    yield "links", newest == counters[LIVE_VALUES]
 
 
 def _apart(base: Ints, capacity: Ints) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.declaration.pipeline import Pipeline
 from feature_store.engine.inputs import hashable
-from feature_store.engine.layout import COUNTERS, FREE_SLABS, HEAD
+from feature_store.engine.layout import COUNTERS, FREE_SLABS, HEAD, LAST_ROW, USES
 from feature_store.errors import ContractError
 from feature_store.log import event_schema
 from feature_store.store import FeatureStore
@@ -131,8 +131,17 @@ def _elsewhere(arrays: Arrays) -> None:
     arrays["newest"][0, 0] = 7
 
 
-def _links(arrays: Arrays) -> None:
-    arrays[EVENTS + "rows"][:, -3:] = 1 << 40
+def _links(word: int) -> Damage:
+    def damage(arrays: Arrays) -> None:
+        rows = arrays[EVENTS + "rows"]
+        rows[rows[:, word] >= 0, word] = 1 << 40
+
+    return damage
+
+
+def _newest(arrays: Arrays) -> None:
+    values = arrays[EVENTS + "value_table"]
+    values[values[:, USES] > 0, LAST_ROW] += 1
 
 
 DAMAGES: Iterable[Damage] = [
@@ -143,7 +152,8 @@ DAMAGES: Iterable[Damage] = [
     _narrower,
     _missing,
     _elsewhere,
-    _links,
+    *map(_links, (-3, -2, -1)),
+    _newest,
 ]
 
 
