@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from feature_store.duck import DuckError, sandbox
 from feature_store.errors import ConfigError
 from feature_store.expressions import Expression, RowQuery
 from feature_store.log import arrow_type
@@ -51,8 +50,7 @@ def _expressions(pipeline: Pipeline) -> Iterator[str]:
     for schema, expressions in ((pa.schema(fields), rows), (pa.schema([*fields, *features]), rules)):
         for expression in expressions:
             found = _said_by(partial(RowQuery, schema, [expression]))
-            found = [_with_names(finding, expression, schema) for finding in found]
-            yield from found or _text_for_number(schema, expression)
+            yield from (_with_names(finding, expression, schema) for finding in found)
 
 
 def _with_names(finding: str, expression: Expression, schema: pa.Schema) -> str:
@@ -63,23 +61,6 @@ def _with_names(finding: str, expression: Expression, schema: pa.Schema) -> str:
     close = difflib.get_close_matches(missing["name"], schema.names, n=1)
     cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(schema.names)}"
     return f"{expression.key}: {expression.sql!r}: there is no {missing['name']!r} here; {cure}"
-
-
-def _text_for_number(schema: pa.Schema, expression: Expression) -> list[str]:
-    """Text would be cast to a number and, where it is none, be null without a word."""
-    connection = sandbox()
-    try:
-        connection.register("event", schema.empty_table())
-        described = connection.execute(f"DESCRIBE SELECT ({expression.sql}) FROM event")  # noqa: S608  (checked before, in a sandbox)
-        kind = described.fetchall()[0][1]
-    except DuckError as error:
-        return [f"{expression.key}: {expression.sql!r}: {str(error).splitlines()[0]}"]
-    finally:
-        connection.close()
-    if kind != "VARCHAR":
-        return []
-    cure = "compare it (x = 'a', x in ('a', 'b')), or say that it is a number: cast(x as double)"
-    return [f"{expression.key}: {expression.sql!r} gives text, not a number or a truth value; {cure}"]
 
 
 def _said_by(check: Callable[[], object]) -> list[str]:

@@ -110,8 +110,10 @@ def _refuse_other_than_number(expression: Expression, kinds: list[str]) -> None:
     if len(kinds) != 1:
         raise ConfigError(f"{expression.key}: {expression.sql!r} gives {len(kinds)} values, expected one")
     if not _NUMBER.fullmatch(kinds[0]):
+        kind = "text" if kinds[0] == "VARCHAR" else kinds[0]
         raise ConfigError(
-            f"{expression.key}: {expression.sql!r} gives {kinds[0]}, expected a number or a truth value"
+            f"{expression.key}: {expression.sql!r} gives {kind}, not a number or a truth value; compare it "
+            "(x = 'a', x in ('a', 'b')), or say that it is a number: cast(x as double)"
         )
 
 
