@@ -33,6 +33,7 @@ def warm_up(pipeline: Pipeline) -> None:
     store.commit()
     store.apply(event, [0], approved)
     store.rollback()
+    store.load(None, store.export(None))  # so is what a take-over needs, and a table that grows
     seconds = time.perf_counter() - started
     if seconds > _LONG_S:
         _log.info("engine_compiled", seconds=round(seconds, 1))
