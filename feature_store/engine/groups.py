@@ -27,13 +27,15 @@ class Group:
     name: str
     entity: tuple[str, ...]
     per_partition: bool
+    lateness: int
     programs: dict[str, Program]
     """Series -> its program."""
 
     @property
     def layout(self) -> str:
         """Changes whenever state of this group cannot be taken over."""
-        return "+".join(f"{name}={program.layout}" for name, program in sorted(self.programs.items()))
+        parts = [f"{name}={program.layout}" for name, program in sorted(self.programs.items())]
+        return "+".join([*parts, f"lateness={self.lateness}"])
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def compile_groups(pipeline: Pipeline) -> tuple[list[Group], list[Output]]:
             programs[EVENTS] = event_program(pipeline.event, events, columns)
         if truth:
             programs[TRUTH] = truth_program(pipeline.event, truth, columns)
-        groups.append(Group("+".join(entity), entity, pipeline.event.key in entity, programs))
+        follows_key = pipeline.event.key in entity
+        groups.append(Group("+".join(entity), entity, follows_key, pipeline.features.lateness, programs))
     outputs = [
         Output(
             columns[base_feature(feature)],
