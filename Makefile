@@ -24,7 +24,8 @@ demo: install  ## everything on this machine: about two minutes of stream, retra
 	$(BIN)/sluicegate demo
 
 test: install  ## all tests, on a real Apache Kafka
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -m alone
 
 test-fast: install  ## the quick tier: units and contracts, no Apache Kafka, no system of many processes
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka" --timeout 60 $(SIDE_BY_SIDE)

@@ -51,6 +51,7 @@ def report_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.kafka
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_loop_closes_on_apache_kafka(tmp_path: Path, jar_cache: Path) -> None:
     options = ("--broker", "kafka", "--events", "72000", "--days", "8", "--seconds", "50")

@@ -42,6 +42,7 @@ topics:
   events: {name}-events
   decisions: {name}-decisions
   outcomes: {name}-outcomes
+  entity_outcomes: {name}-entity-outcomes
   features: {name}-features
   models: {name}-models
   dead_letters: {name}-dead-letters
