@@ -37,6 +37,11 @@ class Aggregate(StrEnum):
         return self in {Aggregate.FRAUDS, Aggregate.FRAUD_RATE}
 
     @property
+    def never_null(self) -> bool:
+        """Whether it is a number even where the window holds nothing."""
+        return self in {Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT, Aggregate.FRAUDS}
+
+    @property
     def of_numbers(self) -> bool:
         """Whether its column must hold numbers."""
         return self in {
@@ -96,13 +101,18 @@ class WindowFeature:
         """How far back from an event's time (us) this feature looks."""
         return self.delay + max(self.window, self.over)
 
-    def definition(self, column_type: str, condition_types: dict[str, str]) -> dict[str, Any]:
-        """Everything that its value depends on, as plain data: what the hash is made of."""
+    def definition(self, time: str, types: dict[str, str], condition_types: dict[str, str]) -> dict[str, Any]:
+        """Everything that its value depends on, as plain data: what the hash is made of.
+
+        ``time`` is the event's time field, ``types`` are those of all fields, ``condition_types`` those of the
+        fields that the condition mentions.
+        """
         plain: dict[str, Any] = {
-            "entity": self.entity,
+            "time": time,
+            "entity": [[name, types.get(name, "")] for name in self.entity],
             "aggregate": self.aggregate.value,
             "column": self.column,
-            "type": column_type,
+            "type": types.get(self.column or "", ""),
             "window": self.window,
             "delay": self.delay,
             "include_current": self.include_current,

@@ -69,11 +69,11 @@ class FeatureSpec(Declared):
         """Every condition of a windowed feature, once, in declared order."""
         return tuple(dict.fromkeys(f.condition for f in self.window_features() if f.condition is not None))
 
-    def ordered(self, field_types: dict[str, str]) -> tuple[Feature, ...]:
+    def ordered(self, field_types: dict[str, str], time: str) -> tuple[Feature, ...]:
         """The feature vector: row expressions, categories, windows, each as declared.
 
-        A hash covers the definition and the types of the fields it uses, so a feature whose meaning changed
-        is another feature.
+        A hash covers the definition and the types of the fields it uses, ``time`` (the event's time field)
+        among them, so a feature whose meaning changed is another feature.
         """
         rows = [
             Feature(name, _digest({"sql": sql, "fields": _mentioned(sql, field_types)}))
@@ -84,7 +84,7 @@ class FeatureSpec(Declared):
             for field, values in self.categories.items()
         ]
         windows = [
-            Feature(feature.name, _digest(_definition(feature, field_types)))
+            Feature(feature.name, _digest(_definition(feature, field_types, time)))
             for feature in self.window_features()
         ]
         return (*rows, *categories, *windows)
@@ -101,9 +101,9 @@ def fields_in(sql: str, fields: Iterable[str]) -> list[str]:
     return [name for name in fields if name.lower() in words]
 
 
-def _definition(feature: WindowFeature, field_types: dict[str, str]) -> dict[str, Any]:
+def _definition(feature: WindowFeature, field_types: dict[str, str], time: str) -> dict[str, Any]:
     condition = _mentioned(feature.condition.sql, field_types) if feature.condition else {}
-    return feature.definition(field_types.get(feature.column or "", ""), condition)
+    return feature.definition(time, field_types, condition)
 
 
 def _mentioned(sql: str, field_types: dict[str, str]) -> dict[str, str]:

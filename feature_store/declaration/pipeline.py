@@ -64,7 +64,7 @@ class Pipeline(Declared):
     @property
     def feature_vector(self) -> tuple[Feature, ...]:
         """Every declared feature with its hash, in the order of the matrix columns."""
-        return self.features.ordered(self.field_types)
+        return self.features.ordered(self.field_types, self.event.time)
 
     def follows_key(self, feature: WindowFeature) -> bool:
         """Whether all events of this entity are on one partition, so that its state is per partition."""

@@ -129,9 +129,10 @@ class WindowSpec(Declared):
         position: int = 0,
         over: int = 0,
     ) -> WindowFeature:
+        empty = None if aggregate.never_null and not over else self.empty
         return WindowFeature(
             self.entity, aggregate, column, window, self.delay, self.include_current, condition, position,
-            over, self.empty,
+            over, empty,
         )  # fmt: skip
 
     def _aggregates(self) -> list[tuple[Aggregate, str | None]]:

@@ -174,6 +174,29 @@ def test_features_name_themselves_and_their_hash_follows_the_definition(tmp_path
     assert "customer_id_mean_amount_7d" in {feature.name for feature in before.feature_vector}
 
 
+def test_a_hash_covers_the_time_field_and_the_types_of_the_entity(tmp_path: Path) -> None:
+    tree = shipped_tree()
+    _, before = pipeline_of(tree, tmp_path)
+    hashes = {feature.name: feature.hash for feature in before.feature_vector}
+    by_another_time = before.features.ordered(before.field_types, "booked_at")
+    windows = {feature.name for feature in before.features.window_features()}
+    assert {f.name for f in by_another_time if f.hash != hashes[f.name]} == windows
+    tree["event"]["fields"]["country"] = "integer"
+    del tree["features"]["rows"]["abroad"]
+    _, after = pipeline_of(tree, tmp_path)
+    changed = {f.name for f in after.feature_vector if f.hash != hashes[f.name]}
+    assert changed == {"customer_id_country_count_24h", "customer_id_country_count_7d"}
+
+
+def test_empty_is_no_part_of_what_is_never_null(tmp_path: Path) -> None:
+    tree = shipped_tree()
+    _, before = pipeline_of(tree, tmp_path)
+    tree["features"]["windows"][0]["empty"] = 0
+    _, after = pipeline_of(tree, tmp_path)
+    changed = [a.name for a, b in zip(after.feature_vector, before.feature_vector, strict=True) if a != b]
+    assert changed == [f"customer_id_mean_amount_{length}" for length in ("1h", "24h", "7d")]
+
+
 def test_entities_without_the_partition_key_are_told_apart(tmp_path: Path) -> None:
     tree = shipped_tree()
     assert pipeline_of(tree, tmp_path)[1].global_features == ()
