@@ -51,7 +51,7 @@ def summary(checked: Checked) -> str:
     wrong = [each for each in checked.features if each.differences]
     bare = [each.name for each in checked.features if not each.rows]
     left_out = f"; {checked.late} late events were left out" if checked.late else ""
-    if len(bare) == len(checked.features):
+    if not checked.compared:
         return f"{checked.rows} events, {len(bare)} features: nothing was compared{left_out}"
     if bare:
         left_out += f"; nothing was compared for {', '.join(bare)}"

@@ -85,7 +85,7 @@ def check(
 
     Without FILE: what was logged and stored by the keeper, running or not, against history computed again.
     Late events are left out, and rows that were computed under another definition of a feature. With FILE:
-    both engines on its events.
+    both engines on its events. Where nothing at all was compared, the exit code is 1, too.
     """
     from console.check_table import as_dict, print_check
     from console.pipeline_file import find_config, open_pipeline
@@ -107,5 +107,5 @@ def check(
         typer.echo(json.dumps(as_dict(checked), indent=2))
     else:
         print_check(checked)
-    if checked.differences:
+    if checked.differences or not checked.compared:
         raise typer.Exit(1)

@@ -42,6 +42,11 @@ class Checked:
         """Over all features."""
         return sum(each.differences for each in self.features)
 
+    @property
+    def compared(self) -> int:
+        """How many values were compared, over all features; where it is 0, nothing is known."""
+        return sum(each.rows for each in self.features)
+
 
 def check_file(pipeline: Pipeline, file: Path, on_progress: OnProgress) -> Checked:
     """What the scorer's engine says about the events of ``file``, held to the twin, feature by feature.

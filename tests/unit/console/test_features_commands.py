@@ -63,6 +63,19 @@ def test_a_check_that_compared_nothing_does_not_say_that_nothing_differs() -> No
     assert summary(Checked(7, 0, (held, bare))).endswith("no difference; nothing was compared for bare")
 
 
+def test_a_check_that_compared_nothing_ends_with_exit_code_1(folder: Path) -> None:
+    written(folder, [], [])
+    done = run("features", "check", "past.parquet")
+    assert "0 events, 8 features: nothing was compared" in done.stdout
+    assert done.exit_code == 1
+    written(folder, HOURS, [0, 3])
+    assert run("backfill", "past.parquet").exit_code == 0
+    store = open_store(folder / ".sluicegate" / STORE)
+    store.execute("UPDATE scored SET late = true")
+    store.close()
+    assert run("features", "check").exit_code == 1
+
+
 def test_check_of_a_file_has_a_line_per_feature(folder: Path) -> None:
     done = run("features", "check", "past.parquet")
     assert done.exit_code == 0
