@@ -101,10 +101,10 @@ class WindowFeature:
         """How far back from an event's time (us) this feature looks."""
         return self.delay + max(self.window, self.over)
 
-    def definition(self, time: str, types: dict[str, str], conditional: dict[str, str]) -> dict[str, Any]:
+    def definition(self, time: str, types: dict[str, str], used: dict[str, str]) -> dict[str, Any]:
         """Everything that its value depends on, as plain data: what the hash is made of.
 
-        ``time`` is the event's time field, ``types`` are those of all fields, ``conditional`` those of the fields
+        ``time`` is the event's time field, ``types`` are those of all fields, ``used`` those of the fields
         that the condition mentions.
         """
         plain: dict[str, Any] = {
@@ -118,7 +118,7 @@ class WindowFeature:
             "include_current": self.include_current,
         }
         if self.condition is not None:
-            plain["where"] = {"sql": self.condition.sql, "fields": conditional}
+            plain["where"] = {"sql": self.condition.sql, "fields": used}
         if self.empty is not None:
             plain["empty"] = self.empty
         further = {"position": self.position, "over": self.over}
