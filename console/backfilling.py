@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from console.local_run import current_run, find_bootstrap
+from console.local_run import NoBrokerError, current_run, find_bootstrap
 from feature_store.errors import BrokerError, ConfigError
 from feature_store.units import to_text
-from streams.kafka import end_offsets, reader
+from streams.kafka import KafkaException, end_offsets, group_members, present_topics, reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir: Path) -> None:
-    """Raise ConfigError where scorers run here, or have decided live events on a broker that answers.
+    """Raise ConfigError where scorers run, here or on the named broker, or have decided live events there.
 
-    The keeper looks again when it takes the history in; this saves the work before.
+    Raises BrokerError where a broker is named and does not answer. The keeper looks again when it takes the
+    history in; this saves the work before.
     """
     run = current_run(state_dir)
     if run is not None:
@@ -30,9 +31,17 @@ def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir
         )
     try:
         bootstrap = find_bootstrap(broker, state_dir, pipeline)
-        decided = _logged(bootstrap, pipeline.topics.features)
-    except BrokerError:  # none is named, or up, or it has no such topic
+    except NoBrokerError:
         return
+    try:
+        begun = pipeline.topics.features in present_topics(bootstrap)
+        decided = begun and _logged(bootstrap, pipeline.topics.features)
+        _refuse_scorers(bootstrap, f"sluicegate.{pipeline.name}.scorer")
+    except BrokerError as error:
+        raise BrokerError(
+            f"whether live events were decided already cannot be seen: {error}; start that Kafka, or name "
+            "the right one: --broker host:port"
+        ) from error
     if decided:
         raise ConfigError(
             f"{pipeline.topics.features!r} on {bootstrap} holds live events that were decided without this "
@@ -61,9 +70,21 @@ def words(done: Backfilled) -> str:
     return "\n".join(lines)
 
 
+def _refuse_scorers(bootstrap: str, group: str) -> None:
+    # The embedded broker does not describe groups; its scorers are of the run that holds the state folder.
+    members = group_members(bootstrap, group)
+    if members:
+        raise ConfigError(
+            f"scorers run on {bootstrap} ({members} in the consumer group {group!r}), which would not see "
+            "the state that this makes; stop them, backfill, and start them again"
+        )
+
+
 def _logged(bootstrap: str, topic: str) -> bool:
     consumer = reader(bootstrap)
     try:
         return any(end_offsets(consumer, topic).values())
+    except KafkaException as error:
+        raise BrokerError(f"{topic!r} on {bootstrap} cannot be read: {error}") from error
     finally:
         consumer.close()

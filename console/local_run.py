@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 BROKER_VARIABLE = "SLUICEGATE_BROKER"
 
 
+class NoBrokerError(BrokerError):
+    """None is named, and none runs in the state folder."""
+
+
 class LocalRun(msgspec.Struct, frozen=True):
     """The addresses of a run on this machine."""
 
@@ -85,12 +89,12 @@ def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> s
     """The addresses of the broker that a command talks to.
 
     In this order: the option, the environment, what runs in ``state_dir``, the pipeline file. Raises
-    BrokerError where none of them names one.
+    NoBrokerError where none of them names one, BrokerError for what is no address.
     """
     run = current_run(state_dir)
     named = option or os.environ.get(BROKER_VARIABLE) or (run.bootstrap if run else pipeline.broker)
     if parse_spec(named).choice is not Choice.GIVEN:
-        raise BrokerError(
+        raise NoBrokerError(
             f"nothing runs in {state_dir}; start it with `sluicegate up`, or name one: --broker host:port"
         )
     return named

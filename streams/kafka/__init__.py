@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.kafka.admin import TopicSpec, ensure_topics, pipeline_topics
+from streams.kafka.admin import TopicSpec, ensure_topics, group_members, pipeline_topics, present_topics
 from streams.kafka.clients import (
     LARGEST_MESSAGE,
     Consumer,
@@ -32,9 +32,11 @@ __all__ = [
     "end_offsets",
     "ensure_topics",
     "group_consumer",
+    "group_members",
     "headers_of",
     "pipeline_topics",
     "plain_producer",
+    "present_topics",
     "read_range",
     "read_to_end",
     "reader",

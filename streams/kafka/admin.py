@@ -1,7 +1,8 @@
-"""Topics: what a pipeline needs, and creating what is missing."""
+"""Topics: what a pipeline needs, and creating what is missing; who is in a consumer group."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ from confluent_kafka.cimpl import NewTopic
 
 from feature_store.errors import BrokerError
 from streams.kafka.clients import LARGEST_MESSAGE
+from streams.kafka.tail import PASSING
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _TIMEOUT_S = 30.0
+_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,22 +56,55 @@ def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
     be created.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    try:
-        present = admin.list_topics(timeout=_TIMEOUT_S).topics
-    except KafkaException as error:
-        raise BrokerError(f"no answer from Kafka at {bootstrap}: {error}") from error
+    present = _present(admin, bootstrap)
     for spec in wanted:
         there = present.get(spec.name)
-        if there is not None and len(there.partitions) != spec.partitions:
+        if there is not None and there != spec.partitions:
             raise BrokerError(
-                f"topic {spec.name!r} has {len(there.partitions)} partitions but the pipeline file "
-                f"says {spec.partitions}; set topics.partitions to {len(there.partitions)} "
+                f"topic {spec.name!r} has {there} partitions but the pipeline file "
+                f"says {spec.partitions}; set topics.partitions to {there} "
                 "or use another topic name"
             )
     missing = [spec for spec in wanted if spec.name not in present]
     if missing:
         _create(admin, missing)
     return [spec.name for spec in missing]
+
+
+def present_topics(bootstrap: str) -> set[str]:
+    """The names of the topics that there are. Raises BrokerError where Kafka does not answer."""
+    return set(_present(AdminClient({"bootstrap.servers": bootstrap}), bootstrap))
+
+
+def group_members(bootstrap: str, group: str) -> int | None:
+    """How many consumers are in ``group`` now; None from a broker that does not tell.
+
+    Raises BrokerError where Kafka does not answer.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            described = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)[group]
+            return len(described.result().members)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            if code == KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001  (the client's own name)
+                return None
+            if code not in PASSING or time.monotonic() > deadline:
+                raise BrokerError(f"group {group!r} on {bootstrap} cannot be looked at: {error}") from error
+        time.sleep(_PAUSE_S)  # a Kafka that has just started makes its coordinators when first asked
+
+
+def _present(admin: AdminClient, bootstrap: str) -> dict[str, int]:
+    """Topic -> how many partitions it has."""
+    try:
+        topics = admin.list_topics(timeout=_TIMEOUT_S).topics
+    except KafkaException as error:
+        raise BrokerError(f"no answer from Kafka at {bootstrap}: {error}") from error
+    return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
 def _create(admin: AdminClient, specs: list[TopicSpec]) -> None:

@@ -15,8 +15,8 @@ from console.check_table import summary
 from console.cli.app import app
 from console.local_run import LocalRun, announced, only_run
 from feature_store.duck import open_store
-from feature_store.errors import ConfigError
-from streams.kafka import ensure_topics, pipeline_topics, plain_producer
+from feature_store.errors import BrokerError, ConfigError
+from streams.kafka import TopicSpec, ensure_topics, group_consumer, pipeline_topics, plain_producer
 from tests.unit.history.past import OUTCOMES, WINDOWS, declared, written
 from training.history.backfill import Backfilled
 from training.history.check import Checked
@@ -123,6 +123,37 @@ def test_backfill_comes_too_late_for_a_log_that_has_begun(
     assert producer.flush(30) == 0
     with pytest.raises(ConfigError, match="--only-new"):
         refuse_what_comes_too_late(pipeline, embedded_broker.bootstrap, folder)
+
+
+def test_backfill_says_that_the_named_broker_does_not_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.kafka.admin._TIMEOUT_S", 0.5)
+    with pytest.raises(
+        BrokerError, match=r"cannot be seen: no answer from Kafka at 127\.0\.0\.1:1.*--broker host:port"
+    ):
+        refuse_what_comes_too_late(declared(), "127.0.0.1:1", folder)
+    with pytest.raises(BrokerError, match="'nonsense' is not host:port"):
+        refuse_what_comes_too_late(declared(), "nonsense", folder)
+    refuse_what_comes_too_late(declared(), "embedded", folder)
+
+
+@pytest.mark.kafka
+def test_backfill_waits_for_scorers_that_run_elsewhere(
+    folder: Path, apache_kafka: Broker, unique: str
+) -> None:
+    pipeline = declared(pipeline=unique)
+    bootstrap, topic = apache_kafka.bootstrap, f"{unique}-events"
+    ensure_topics(bootstrap, [TopicSpec(topic, 1)])
+    refuse_what_comes_too_late(pipeline, bootstrap, folder)
+    scorer = group_consumer(bootstrap, f"sluicegate.{unique}.scorer")
+    scorer.subscribe([topic])
+    while not scorer.assignment():
+        scorer.poll(0.1)
+    with pytest.raises(ConfigError, match=rf"scorers run on .*1 in the .*sluicegate\.{unique}\.scorer"):
+        refuse_what_comes_too_late(pipeline, bootstrap, folder)
+    scorer.close()
+    refuse_what_comes_too_late(pipeline, bootstrap, folder)
 
 
 def test_the_summary_is_in_words() -> None:
