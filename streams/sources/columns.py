@@ -14,6 +14,7 @@ _FLOATS = {"FLOAT", "DOUBLE"}
 _OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 _FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _LEAST = -(2**63)  # stands for null inside
+_DIGITS = 38  # as many as DuckDB's decimals have; a declared one has at most 18
 _INSTANTS = ("TIMESTAMP", "DATE", "VARCHAR")
 
 
@@ -91,8 +92,15 @@ def text_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
         case Kind.TIMESTAMP:
             return f"strftime({instant_sql(column, duck_type, file)}, '%Y-%m-%dT%H:%M:%S.%fZ')"
         case Kind.DECIMAL:
-            value = f"CAST(CAST({name} AS DECIMAL({kind.precision},{kind.scale})) AS VARCHAR)"
-            return f"CASE WHEN isfinite({name}) THEN {value} END" if duck_type in _FLOATS else value
+            value = f"CAST({name} AS DECIMAL({kind.precision},{kind.scale}))"
+            text = f"CAST({value} AS VARCHAR)"
+            if duck_type in _FLOATS:
+                return f"CASE WHEN isfinite({name}) THEN {text} END"
+            refusal = literal(f"column {column!r} has more digits behind the point than {kind}: ")
+            return (
+                f"CASE WHEN {name} IS NULL THEN NULL WHEN {_unrounded(name, kind)} = {value} THEN {text} "
+                f"ELSE error({refusal} || CAST({name} AS VARCHAR)) END"
+            )
         case Kind.INTEGER if duck_type in _FLOATS:
             refusal = literal(f"column {column!r} holds numbers that are not whole")
             return (
@@ -121,7 +129,8 @@ def typed_sql(column: str, kind: FieldType, duck_type: str, file: str) -> str:
             return f"CASE WHEN {instant} BETWEEN {_FIRST} AND {_LAST} THEN {instant} END"
         case Kind.DECIMAL:
             value = f"TRY_CAST({name} AS DECIMAL({kind.precision},{kind.scale}))"
-            return f"CASE WHEN isfinite({name}) THEN {value} END" if duck_type in _FLOATS else value
+            fits = f"isfinite({name})" if duck_type in _FLOATS else f"{_unrounded(name, kind)} = {value}"
+            return f"CASE WHEN {fits} THEN {value} END"
         case Kind.INTEGER:
             whole = f"TRY_CAST({name} AS BIGINT)"
             number = f"TRY_CAST({name} AS DOUBLE)"
@@ -145,6 +154,14 @@ def fits_sql(column: str, kind: FieldType, duck_type: str, file: str, *, require
     if duck_type in _FLOATS:
         absent += f" OR NOT isfinite({quoted(column)})"
     return f"{value} IS NOT NULL" if required else f"({value} IS NOT NULL OR {absent})"
+
+
+def _unrounded(name: str, kind: FieldType) -> str:
+    """Money with every digit that it has: a live event with more than are declared is refused, too.
+
+    A binary float is rounded instead, since it cannot hold most of what has two digits.
+    """
+    return f"TRY_CAST({name} AS DECIMAL({_DIGITS},{_DIGITS - kind.precision + kind.scale}))"
 
 
 def json_sql(event: EventSpec, columns: dict[str, str], found: dict[str, str], file: str) -> str:

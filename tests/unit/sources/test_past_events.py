@@ -124,6 +124,9 @@ def test_a_float_that_is_no_number_is_absent(pipeline: Pipeline, tmp_path: Path)
         ({"AMOUNT": ["x", "y"]}, r"row 1: column 'AMOUNT' holds 'x', but .*'money'.*and 1 more rows do not"),
         ({"AMOUNT": [1e9, 1.0]}, r"row 1: column 'AMOUNT' holds '1000000000.0', but .*decimal\(9,2\)"),
         ({"AMOUNT": [float("nan"), 1.0]}, r"row 1: column 'AMOUNT' holds 'nan', but"),
+        ({"AMOUNT": ["1.00", "1.005"]}, r"row 2: column 'AMOUNT' holds '1.005', but .*decimal\(9,2\)"),
+        ({"AMOUNT": [Decimal("1.000"), Decimal("1.005")]}, r"row 2: column 'AMOUNT' holds '1.005', but"),
+        ({"AMOUNT": ["5e-3", "1.5"]}, r"row 1: column 'AMOUNT' holds '5e-3', but"),
         ({"yes": ["1", "maybe"]}, r"row 2: column 'yes' holds 'maybe', but the field 'yes' is declared boo"),
         ({"real": ["0.5", "half"]}, r"row 2: column 'real' holds 'half', but the field 'real' is declared f"),
         ({"at": ["2018-04-01", "then"]}, r"row 2: column 'at' holds 'then', but the field 'at' is declared"),
@@ -139,6 +142,34 @@ def test_a_row_that_does_not_fit_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         read_past_events(pipeline, written(table([0.0, 1.0], **columns), tmp_path))
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [["1.5", "-1.050000", "1050e-3"], [Decimal("1.500"), Decimal("-1.050"), Decimal("1.050")]],
+    ids=str,
+)
+def test_zeros_behind_the_declared_digits_are_no_digits(
+    pipeline: Pipeline, tmp_path: Path, amounts: list[Any]
+) -> None:
+    file = written(table([0.0, 1.0, 2.0], AMOUNT=amounts), tmp_path)
+    money = [Decimal("1.50"), Decimal("-1.05"), Decimal("1.05")]
+    assert read_past_events(pipeline, file).events["money"].to_pylist() == money
+    sent = [EventDecoder(pipeline.event).decode(each.value) for each in replay(pipeline, file)]
+    assert [event[3] for event in sent] == [150, -105, 105]
+
+
+def test_a_binary_float_is_rounded_to_the_declared_digits(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = written(table([0.0], AMOUNT=[0.1 + 0.2]), tmp_path)
+    assert read_past_events(pipeline, file).events["money"].to_pylist() == [Decimal("0.30")]
+
+
+def test_a_replay_rounds_no_money(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = written(table([0.0, 1.0], AMOUNT=["1.00", "1.005"]), tmp_path, "past.csv")
+    with pytest.raises(
+        ConfigError, match=r"'AMOUNT' has more digits behind the point than decimal.*: 1\.005"
+    ):
+        list(replay(pipeline, file))
 
 
 @pytest.mark.parametrize(
