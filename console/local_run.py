@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,6 @@ from streams.broker.spec import Choice, parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
 
@@ -69,15 +69,21 @@ def announced(state_dir: Path, run: LocalRun) -> Iterator[None]:
 
 def current_run(state_dir: Path) -> LocalRun | None:
     """The run that holds this state folder now."""
+    run = _announced(state_dir)
     try:
-        run = msgspec.json.decode((state_dir / "up.json").read_bytes(), type=LocalRun)
         descriptor = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CLOEXEC)
-    except (OSError, msgspec.MsgspecError):
+    except OSError:
         return None
     try:
         return None if _locked(descriptor) else run
     finally:
         os.close(descriptor)
+
+
+def config_of_run(state_dir: Path) -> Path | None:
+    """The pipeline file of what runs in this state folder, or was killed there; None where it is unknown."""
+    run = _announced(state_dir)
+    return Path(run.config) if run is not None and Path(run.config).is_file() else None
 
 
 def broker_setting(option: str | None, pipeline: Pipeline) -> str:
@@ -98,6 +104,13 @@ def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> s
             f"nothing runs in {state_dir}; start it with `sluicegate up`, or name one: --broker host:port"
         )
     return named
+
+
+def _announced(state_dir: Path) -> LocalRun | None:
+    try:
+        return msgspec.json.decode((state_dir / "up.json").read_bytes(), type=LocalRun)
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def _locked(descriptor: int) -> bool:

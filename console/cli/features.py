@@ -9,6 +9,15 @@ import typer
 
 from console.cli.options import STATE_DIR, AsJson, Config, StateDir
 
+ConfigOfRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="pipeline file (default: of what runs in the state folder, else config/payments.yaml here, "
+        "else the shipped one)",
+    ),
+]
 Engine = Literal["online", "offline"]
 
 
@@ -77,7 +86,7 @@ def check(
     file: Annotated[
         Path | None, typer.Argument(help="a file of past events; left out: what was logged so far")
     ] = None,
-    config: Config = None,
+    config: ConfigOfRun = None,
     state_dir: StateDir = STATE_DIR,
     as_json: AsJson = False,
 ) -> None:
@@ -88,14 +97,18 @@ def check(
     both engines on its events. Where nothing at all was compared, the exit code is 1, too.
     """
     from console.check_table import as_dict, print_check
+    from console.local_run import config_of_run
     from console.pipeline_file import find_config, open_pipeline
     from console.progress import progress_bar
     from training.history.backfill import scratch
     from training.history.check import check_file
     from training.history.keeper import KeptHistory
     from training.history.logged import check_history
+    from training.keeper.store import existing_store
 
-    pipeline = open_pipeline(find_config(config), state_dir)
+    if file is None:
+        existing_store(state_dir)  # before anything is written there
+    pipeline = open_pipeline(find_config(config or config_of_run(state_dir)), state_dir)
     with progress_bar() as tell:
         if file is not None:
             checked = check_file(pipeline, file, tell)

@@ -18,7 +18,7 @@ from feature_store.errors import ContractError, StorageError
 from streams.broker.state_lock import exclusive
 from training.keeper.history import inside
 from training.keeper.queries import sql
-from training.keeper.store import LOCK, STORE, open_keeper_store, rows
+from training.keeper.store import LOCK, existing_store, looked_at, rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,24 @@ def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folde
     Returns the ``pipeline``, and how many ``events`` and ``deltas`` there are. Raises ContractError for
     another folder, and StorageError.
     """
+    store.begin()
+    try:
+        return _export(store, pipeline, state_dir, folder)
+    finally:
+        store.rollback()
+
+
+def export_history_offline(state_dir: Path, pipeline: Pipeline, folder: Path) -> dict[str, object]:
+    """The same while no keeper runs; the store stays as it is, whatever ``pipeline`` declares.
+
+    Raises StateInUseError when one does, StorageError without a store.
+    """
+    path = existing_store(state_dir)
+    with exclusive(state_dir / LOCK), looked_at(path, pipeline) as store:
+        return _export(store, pipeline, state_dir, folder)
+
+
+def _export(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path) -> dict[str, object]:
     folder = inside(state_dir, folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # personal data is in it
@@ -72,26 +90,9 @@ def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folde
         raise StorageError(f"{folder}: the history could not be written: {error}") from error
 
 
-def export_history_offline(state_dir: Path, pipeline: Pipeline, folder: Path) -> dict[str, object]:
-    """The same while no keeper runs. Raises StateInUseError when one does, StorageError without a store."""
-    path = state_dir / STORE
-    if not path.exists():
-        raise StorageError(f"{path}: there is no store; a keeper makes it when it first runs")
-    with exclusive(state_dir / LOCK):
-        store = open_keeper_store(path, pipeline)
-        try:
-            return export_history(store, pipeline, state_dir, folder)
-        finally:
-            store.close()
-
-
 def _write(store: Connection, queries: dict[Path, str]) -> dict[str, object]:
-    store.begin()
-    try:
-        for file, query in queries.items():
-            text = str(file).replace("'", "''")
-            store.execute(f"COPY ({query}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)")
-        counts = rows(store, "row_counts")[0]
-    finally:
-        store.rollback()
+    for file, query in queries.items():
+        text = str(file).replace("'", "''")
+        store.execute(f"COPY ({query}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)")
+    counts = rows(store, "row_counts")[0]
     return {"events": counts["scored"], "deltas": counts["deltas"]}

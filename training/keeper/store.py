@@ -35,16 +35,35 @@ def open_keeper_store(path: Path, pipeline: Pipeline) -> Connection:
     """
     store = open_store(path)
     store.begin()
-    store.execute(sql("create_tables"))
-    _expect(store, path, "schema_version", SCHEMA_VERSION)
-    _expect(store, path, "pipeline", pipeline.name, "name its pipeline file with --config, or ")
-    if "decided_seq" in _fit(store, path, "scored", log_schema(pipeline)):
-        store.execute(sql("fill_decided_seq"))
-    _fit(store, path, "deltas", delta_schema(pipeline))
-    _fit(store, path, "outbox", outbox_schema(pipeline))
-    store.execute(sql("create_views"))
+    _prepare(store, path, pipeline)
     store.commit()
     return store
+
+
+@contextmanager
+def looked_at(path: Path, pipeline: Pipeline) -> Iterator[Connection]:
+    """The store as ``open_keeper_store`` makes it fit, inside a transaction that is rolled back at the end.
+
+    A pipeline file that is only tried so leaves no column behind. Raises StorageError as that does.
+    """
+    store = open_store(path)
+    try:
+        store.begin()
+        _prepare(store, path, pipeline)
+        yield store
+    finally:
+        store.close()  # which rolls back
+
+
+def existing_store(state_dir: Path) -> Path:
+    """Where the store of ``state_dir`` is. Raises StorageError where there is none."""
+    path = state_dir / STORE
+    if not path.is_file():
+        raise StorageError(
+            f"{path}: there is no store; a keeper makes it when it first runs. If it is in another folder: "
+            "--state-dir FOLDER"
+        )
+    return path
 
 
 def outbox_schema(pipeline: Pipeline) -> pa.Schema:
@@ -92,6 +111,17 @@ def transaction(store: Connection) -> Iterator[None]:
     except BaseException:
         store.rollback()
         raise
+
+
+def _prepare(store: Connection, path: Path, pipeline: Pipeline) -> None:
+    store.execute(sql("create_tables"))
+    _expect(store, path, "schema_version", SCHEMA_VERSION)
+    _expect(store, path, "pipeline", pipeline.name, "name its pipeline file with --config, or ")
+    if "decided_seq" in _fit(store, path, "scored", log_schema(pipeline)):
+        store.execute(sql("fill_decided_seq"))
+    _fit(store, path, "deltas", delta_schema(pipeline))
+    _fit(store, path, "outbox", outbox_schema(pipeline))
+    store.execute(sql("create_views"))
 
 
 def _expect(store: Connection, path: Path, name: str, value: str, cure: str = "") -> None:

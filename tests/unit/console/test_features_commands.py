@@ -15,13 +15,13 @@ from console.check_table import summary
 from console.cli.app import app
 from console.local_run import LocalRun, announced, only_run
 from feature_store.duck import open_store
-from feature_store.errors import BrokerError, ConfigError
+from feature_store.errors import BrokerError, ConfigError, StorageError
 from streams.kafka import TopicSpec, ensure_topics, group_consumer, pipeline_topics, plain_producer
 from tests.unit.history.past import OUTCOMES, WINDOWS, declared, written
 from training.history.backfill import Backfilled
 from training.history.check import Checked
 from training.history.differences import Compared
-from training.keeper.store import STORE
+from training.keeper.store import STORE, columns_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +96,37 @@ def test_a_difference_in_what_is_stored_ends_with_exit_code_1(folder: Path) -> N
     (wrong,) = [each for each in told["features"] if each["differences"]]
     assert wrong["example"]["event_id"] == "e9"
     assert wrong["example"]["found"] == 0.0
+
+
+def test_a_mistyped_state_folder_is_not_made(folder: Path) -> None:
+    done = run("features", "check", "--state-dir", "mistyped")
+    assert isinstance(done.exception, StorageError)
+    assert "there is no store" in str(done.exception)
+    assert not (folder / "mistyped").exists()
+
+
+def test_a_check_leaves_no_column_of_a_trial_file_in_the_store(folder: Path) -> None:
+    assert run("backfill", "past.parquet").exit_code == 0
+    trial = yaml.safe_load((folder / "p.yaml").read_text())
+    trial["features"]["rows"]["larger"] = "amount > 6"
+    (folder / "p.yaml").write_text(yaml.safe_dump(trial, sort_keys=False))
+    done = run("features", "check")
+    assert done.exit_code == 0
+    assert "nothing was compared for larger" in done.stdout
+    store = open_store(folder / ".sluicegate" / STORE)
+    columns = columns_of(store, "scored")
+    store.close()
+    assert "large" in columns
+    assert "larger" not in columns
+
+
+def test_a_check_takes_the_pipeline_file_of_what_runs_in_the_state_folder(folder: Path) -> None:
+    assert run("backfill", "past.parquet").exit_code == 0
+    state = folder / ".sluicegate"
+    with only_run(state), announced(state, LocalRun(1, str(folder / "p.yaml"), "127.0.0.1:1", "", "")):
+        done = CliRunner().invoke(app, ["features", "check"])
+    assert "60 events, 8 features: no difference" in done.stdout
+    assert done.exit_code == 0
 
 
 def test_backfill_waits_for_scorers_to_stop(folder: Path) -> None:
