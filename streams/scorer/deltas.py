@@ -41,6 +41,8 @@ class DeltaDecoder:
         self._decode = msgspec.json.Decoder(OutcomeDelta).decode
         fields = pipeline.event.fields
         self._fields = [(name, fields[name].type.kind) for name in pipeline.outcome_fields]
+        self.older = 0
+        """How many sound deltas did not say of every field to whom they belong."""
 
     def decode(self, raw: bytes | None) -> tuple[Any, ...]:
         """The values of ``delta_schema`` from ``event_id`` on, behind ``route_seq``.
@@ -60,6 +62,7 @@ class DeltaDecoder:
         if not FIRST_INSTANT <= event_time <= LAST_INSTANT:
             raise ContractError(f"event_time {delta.event_time} is not in the years 1 to 9999 UTC")
         entity = [_checked(name, kind, delta.entity.get(name)) for name, kind in self._fields]
+        self.older += any(name not in delta.entity for name, _ in self._fields)
         return (delta.route_seq, delta.event_id, event_time, delta.fraud, delta.let_through, *entity)
 
 

@@ -75,6 +75,7 @@ class OutcomeFeed:
             if refused:
                 more = f" (and {len(refused) - 1} more)" if refused[1:] else ""
                 self._alert("entity_outcome_refused", refused[0] + more, {"refused": len(refused)})
+            self._tell_of_older()
         return list(self._waiting)
 
     def applied(self, count: int) -> None:
@@ -101,6 +102,16 @@ class OutcomeFeed:
             refused.append(f"{self._topic}/{partition} offset {offset}: {error}; it is passed over")
             _log.error("entity_outcome_refused", partition=partition, offset=offset, why=str(error))
         self._waiting.append(SourceDelta(partition, offset, values))
+
+    def _tell_of_older(self) -> None:
+        count, self._decoder.older = self._decoder.older, 0
+        if count:
+            text = (
+                f"{self._topic}: {count} outcomes were sent before every field was declared as an entity of "
+                "outcomes; features of the new entity do not count them"
+            )
+            self._alert("entity_outcome_older", text, {"older": count})
+            _log.warning("entity_outcome_older", count=count)
 
     def _start(self, partition: int, offset: int) -> int:
         if self._consumer is None:

@@ -135,4 +135,5 @@ class _Restoration:
         entries = [log.before if part == "before" else log.after for log in self.logs]
         rows = [batch for each in entries for batch in each.rows]
         deltas = [batch for each in entries for batch in each.deltas]
-        return replay(self._core, self._pipeline, rows, deltas, only)  # 4
+        events = [batch for log in self.logs for batch in (*log.before.rows, *log.after.rows)]
+        return replay(self._core, self._pipeline, rows, deltas, only, events)  # 4

@@ -10,6 +10,7 @@ import pyarrow as pa
 from feature_store.declaration.decision import Action
 from feature_store.errors import StateError
 from feature_store.log import delta_schema, log_schema
+from streams.scorer.entities import with_entities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +27,20 @@ def replay(
     batches: Sequence[pa.RecordBatch],
     deltas: Sequence[pa.RecordBatch] = (),
     only: set[str] | None = None,
+    events: Sequence[pa.RecordBatch] | None = None,
 ) -> int:
     """Apply rows and outcome deltas in applied order; the number of rows.
 
-    With ``only``, just to these groups of features: everything else has them already.
+    With ``only``, just to these groups of features: everything else has them already. Deltas that do not say
+    of a field to whom they belong are looked up among ``events``, which are the rows where not given.
 
     Raises StateError where they do not fit what is declared.
     """
     rows = _in_order([_replayed(pipeline, batch) for batch in batches], _replayed_schema(pipeline))
     known = deltas if pipeline.outcome_fields else ()
-    learned = _in_order([_relearned(pipeline, batch) for batch in known], delta_schema(pipeline))
+    learned = _in_order(
+        _relearned(pipeline, known, batches if events is None else events), delta_schema(pipeline)
+    )
     # How many rows were applied before each delta; deltas between the same two rows go together.
     borders, starts = np.unique(np.searchsorted(_seqs(rows), _seqs(learned)), return_index=True)
     ends = np.append(starts, learned.num_rows)[1:]
@@ -85,9 +90,21 @@ def _replayed(pipeline: Pipeline, batch: pa.RecordBatch) -> pa.Table:
     return pa.table([_column(batch, wanted) for wanted in schema], schema=schema)
 
 
-def _relearned(pipeline: Pipeline, batch: pa.RecordBatch) -> pa.Table:
-    schema = delta_schema(pipeline)
-    return pa.table([_column(batch, wanted) for wanted in schema], schema=schema)
+def _relearned(
+    pipeline: Pipeline, deltas: Sequence[pa.RecordBatch], events: Sequence[pa.RecordBatch]
+) -> list[pa.Table]:
+    """The deltas; what they do not say of a field, as it was no entity of outcomes then, their events do."""
+    if not deltas:
+        return []
+    schema, fields = delta_schema(pipeline), pipeline.outcome_fields
+    older = [any(f"entity_{name}" not in batch.schema.names for name in fields) for batch in deltas]
+    table = pa.concat_tables(
+        pa.table([_column(batch, wanted) for wanted in schema], schema=schema) for batch in deltas
+    )
+    if not any(older):
+        return [table]
+    marks = np.repeat(older, [batch.num_rows for batch in deltas])
+    return [with_entities(table, marks, fields, [_replayed(pipeline, batch) for batch in events])]
 
 
 def _column(batch: pa.RecordBatch, wanted: pa.Field[Any]) -> Any:

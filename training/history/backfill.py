@@ -21,6 +21,7 @@ from feature_store.errors import ConfigError
 from feature_store.snapshots import Shelf, open_folder
 from streams.sources.past_events import read_past_events
 from training.history.folder import write_folder, write_new_features
+from training.history.known_outcomes import refuse_other_outcomes
 from training.keeper.history_export import DEFINITIONS, EVENTS
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def backfill_new(
     Raises SluicegateError, among others where no feature is new.
     """
     past = _read(pipeline, file, on_progress)
-    names = _new_features(pipeline, state_dir, kept)
+    names = _new_features(pipeline, past, state_dir, kept)
     with scratch(state_dir) as folder:
         folder.mkdir()
         history = write_new_features(pipeline, past, names, folder, on_progress)
@@ -107,14 +108,19 @@ def _read(pipeline: Pipeline, file: Path, on_progress: OnProgress) -> PastEvents
     return past
 
 
-def _new_features(pipeline: Pipeline, state_dir: Path, kept: KeptHistory) -> list[str]:
-    """The declared features that some stored rows were computed without."""
+def _new_features(pipeline: Pipeline, past: PastEvents, state_dir: Path, kept: KeptHistory) -> list[str]:
+    """The declared features that some stored rows were computed without, where ``past`` can tell them."""
     with scratch(state_dir) as folder:
         kept.export(folder)
-        used = set(pq.read_table(folder / EVENTS, columns=["definitions"])["definitions"].to_pylist())
-        rows = pq.read_table(folder / DEFINITIONS).to_pylist()
+        names = _unknown(pipeline, folder)
+        refuse_other_outcomes(pipeline, past, names, folder)
+    return names
+
+
+def _unknown(pipeline: Pipeline, folder: Path) -> list[str]:
+    used = set(pq.read_table(folder / EVENTS, columns=["definitions"])["definitions"].to_pylist())
     known: dict[str, set[str | None]] = {}
-    for each in rows:
+    for each in pq.read_table(folder / DEFINITIONS).to_pylist():
         known.setdefault(each["name"], set()).add(each["digest"])
     names = [f.name for f in pipeline.feature_vector if used - known.get(f.name, set())]
     if not names:

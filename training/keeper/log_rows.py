@@ -40,12 +40,14 @@ class LogTables:
 
     A row of ``batches`` is one message: the rows of its partition with ``first_offset <= source_offset <
     next_offset`` were computed under ``definitions``, a digest that the table of that name spells out.
+    ``said`` are the columns that all of ``deltas`` came with.
     """
 
     scored: pa.Table
     batches: pa.Table
     deltas: pa.Table
     definitions: pa.Table
+    said: frozenset[str]
 
 
 def log_tables(messages: Sequence[Message]) -> LogTables:
@@ -69,6 +71,9 @@ def log_tables(messages: Sequence[Message]) -> LogTables:
             batches=table_of(_BATCHES, batches),
             deltas=pa.concat_tables(deltas, promote_options="default") if deltas else pa.table({}),
             definitions=definition_table(definitions),
+            said=frozenset.intersection(*(frozenset(each.column_names) for each in deltas))
+            if deltas
+            else frozenset(),
         )
     except pa.ArrowException as error:
         raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error

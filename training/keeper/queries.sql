@@ -47,6 +47,9 @@ SELECT value FROM about WHERE name = $name;
 -- name: set_about
 INSERT INTO about VALUES ($name, $value);
 
+-- name: forget_about
+DELETE FROM about WHERE name = $name;
+
 -- name: create_views
 -- Which message a row came in, and so what it was computed under. Places are found apart: a search over whole
 -- rows would sort whole rows.

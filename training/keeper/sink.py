@@ -28,7 +28,7 @@ from training.keeper.queries import sql
 from training.keeper.routing import Router
 from training.keeper.rows import decision_table, offset_table, outcome_tables
 from training.keeper.start import starting_offsets
-from training.keeper.store import columns_of, newest_arrival, transaction
+from training.keeper.store import columns_of, fill_entities, newest_arrival, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ class Sink:
         self._topics = parts.pipeline.topics
         self._writing = parts.writing
         self._known = {table: set(columns_of(self._store, table)) for table in ("scored", "deltas")}
+        self._fields = parts.pipeline.outcome_fields
         self._router = Router(self._store, parts.pipeline)
         self._clock.observe(newest_arrival(self._store))
         self._consumer = reader(parts.settings.bootstrap, end_events=True)
@@ -126,6 +127,10 @@ class Sink:
         tables = log_tables(messages)
         self._insert("scored", tables.scored)
         self._insert("deltas", tables.deltas)
+        if tables.deltas.num_rows:  # of a scorer that ran an older declaration
+            fill_entities(
+                self._store, "deltas", [f for f in self._fields if f"entity_{f}" not in tables.said]
+            )
         self._insert("batches", tables.batches)
         self._store.register("incoming", tables.definitions)
         self._store.execute(sql("add_definitions"))

@@ -6,6 +6,7 @@ The connection that ``open_keeper_store`` returns belongs to the sink's thread; 
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from feature_store.log import delta_schema, log_schema
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
@@ -77,6 +78,19 @@ def columns_of(store: Connection, table: str) -> dict[str, str]:
     return dict(store.execute(sql("columns_of"), {"table": table}).fetchall())
 
 
+def fill_entities(store: Connection, table: str, fields: Iterable[str]) -> None:
+    """Say of the deltas in ``table`` that lack them to whom they belong by ``fields``: what their event says.
+
+    In the caller's transaction. A delta whose event is not in the store stays as it is.
+    """
+    for name in fields:
+        store.execute(
+            f'UPDATE {table} SET "entity_{name}" = event."{name}" FROM scored AS event '  # noqa: S608  (declared)
+            f'WHERE {table}."entity_{name}" IS NULL AND {table}.source_partition = event.source_partition '
+            f"AND {table}.event_id = CAST(event.event_id AS VARCHAR)"
+        )
+
+
 def bind_to_cluster(store: Connection, path: Path, cluster: str) -> None:
     """Tie the stored offsets to one Kafka cluster. Raises StorageError when they belong to another."""
     _expect(store, path, "kafka_cluster", cluster)
@@ -121,6 +135,7 @@ def _prepare(store: Connection, path: Path, pipeline: Pipeline) -> None:
         store.execute(sql("fill_decided_seq"))
     _fit(store, path, "deltas", delta_schema(pipeline))
     _fit(store, path, "outbox", outbox_schema(pipeline))
+    _fill_new_entities(store, pipeline)
     store.execute(sql("create_views"))
 
 
@@ -133,6 +148,20 @@ def _expect(store: Connection, path: Path, name: str, value: str, cure: str = ""
             f"{path}: its {name} is {found[0]['value']!r}, expected {value!r}; "
             f"{cure}use another state folder, or move this file away to start anew"
         )
+
+
+def _fill_new_entities(store: Connection, pipeline: Pipeline) -> None:
+    """What was stored while a field was the entity of no outcome feature does not say what it was."""
+    name = "outcome_fields"
+    found = rows(store, "about", {"name": name})
+    known = json.loads(str(found[0]["value"])) if found else []
+    fields = list(pipeline.outcome_fields)
+    if known == fields:
+        return
+    for table in ("deltas", "outbox"):
+        fill_entities(store, table, [field for field in fields if field not in known])
+    store.execute(sql("forget_about"), {"name": name})
+    store.execute(sql("set_about"), {"name": name, "value": json.dumps(fields)})
 
 
 def _fit(store: Connection, path: Path, table: str, schema: pa.Schema) -> set[str]:

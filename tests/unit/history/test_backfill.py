@@ -133,17 +133,35 @@ def test_a_feature_that_changed_is_not_compared_with_what_it_was(
 
 
 def test_new_features_are_filled_in_for_what_is_stored(tmp_path: Path, state: Path) -> None:
-    old, new = declared(WINDOWS[0]), declared(*WINDOWS, OUTCOMES[0])
+    old, new = declared(WINDOWS[0], OUTCOMES[1]), declared(*WINDOWS, *OUTCOMES)
     filled(old, tmp_path, state)
     file = tmp_path / "past.parquet"
     done = backfill_new(new, file, state, KeptHistory(new, state), quiet)
     names = [feature.name for feature in new.feature_vector if feature not in old.feature_vector]
     assert (done.rows, done.features) == (120, names)
     found = checked(new, state)
-    without_outcomes = [each for each in found.features if "fraud" not in each.name]
-    assert {(each.rows, each.differences) for each in without_outcomes} == {(120, 0)}
+    assert {(each.rows, each.differences) for each in found.features} == {(120, 0)}
     with pytest.raises(ConfigError, match="nothing new"):
         backfill_new(new, file, state, KeptHistory(new, state), quiet)
+
+
+def test_outcomes_that_history_did_not_see_are_not_filled_in(tmp_path: Path, state: Path) -> None:
+    old, new = declared(WINDOWS[0]), declared(*WINDOWS, OUTCOMES[0])
+    filled(old, tmp_path, state)
+    file, kept = tmp_path / "past.parquet", KeptHistory(new, state)
+    with pytest.raises(ConfigError, match=r"terminal_frauds.*of 3 frauds the stored history does not say"):
+        backfill_new(new, file, state, kept, quiet)
+    others = declared(*WINDOWS)
+    assert backfill_new(others, file, state, KeptHistory(others, state), quiet).rows == 120
+    assert checked(others, state).differences == 0
+
+
+def test_outcomes_are_not_filled_in_for_what_was_decided_live(tmp_path: Path, state: Path) -> None:
+    old, new = declared(WINDOWS[0], OUTCOMES[1]), declared(WINDOWS[0], *OUTCOMES)
+    filled(old, tmp_path, state)
+    change(state, "UPDATE scored SET source_offset = 7 WHERE event_id = 'e119'")
+    with pytest.raises(ConfigError, match="1 events of the file were decided live"):
+        backfill_new(new, tmp_path / "past.parquet", state, KeptHistory(new, state), quiet)
 
 
 def test_a_file_without_events_is_refused(pipeline: Pipeline, tmp_path: Path, state: Path) -> None:

@@ -83,6 +83,7 @@ def _event(event: str, action: str) -> dict[str, Any]:
         "event_time": when,
         "arrived_at": when,
         "card": f"c{offset % 7}",
+        "holder": f"h{offset}",
         "action": action,
         "source_partition": int(event[1]),
         "source_offset": offset,
@@ -94,8 +95,8 @@ def rows_of(store: Connection, query: str) -> list[dict[str, Any]]:
     return store.sql(query).to_arrow_table().to_pylist()  # type: ignore[no-any-return]
 
 
-def counting_frauds(pipeline: Pipeline) -> Pipeline:
-    spec = WindowSpec(entity=("card",), windows=("24h",), frauds=True)
+def counting_frauds(pipeline: Pipeline, entity: str = "card") -> Pipeline:
+    spec = WindowSpec(entity=(entity,), windows=("24h",), frauds=True)
     features = pipeline.features.model_copy(update={"windows": (*pipeline.features.windows, spec)})
     return pipeline.model_copy(update={"features": features})
 
@@ -255,6 +256,31 @@ def test_what_came_before_any_feature_counted_outcomes_is_routed_when_one_does(
     assert after.waiting() == ["e0-9"]
     Keeper(store, declared)
     assert len(rows_of(store, "FROM outbox")) == 1
+    store.close()
+
+
+def test_what_was_routed_before_a_field_was_an_entity_says_what_it_was_once_it_is(
+    keeper: Keeper, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    def holders(store: Connection, table: str) -> list[Any]:
+        return [row["entity_holder"] for row in rows_of(store, f"FROM {table} ORDER BY route_seq")]
+
+    keeper.step(FRAUD, ("e1-2", "fraud", "analyst", 6), events=("e0-1", "e1-2"))
+    keeper.store.execute("INSERT INTO deltas BY NAME SELECT * EXCLUDE (arrived_at), 9 AS seq FROM outbox")
+    keeper.store.close()
+    wider = counting_frauds(counting_frauds(pipeline), "holder")
+    store = open_keeper_store(tmp_path / STORE, wider)
+    assert holders(store, "deltas") == holders(store, "outbox") == ["h1", "h2"]
+    again = Keeper(store, wider)
+    assert again.step(TAKEN_BACK) == [("e0-1", -1)]
+    assert holders(store, "outbox") == ["h1", "h2", "h1"]
+    store.close()
+    store = open_keeper_store(tmp_path / STORE, counting_frauds(pipeline))  # declared no more
+    assert Keeper(store, counting_frauds(pipeline)).step(("e0-1", "fraud", "analyst", 12)) == [("e0-1", 1)]
+    assert holders(store, "outbox") == ["h1", "h2", "h1", None]
+    store.close()
+    store = open_keeper_store(tmp_path / STORE, wider)
+    assert holders(store, "outbox") == ["h1", "h2", "h1", "h1"]
     store.close()
 
 

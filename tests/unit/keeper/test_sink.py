@@ -278,6 +278,21 @@ def test_deltas_that_scorers_applied_and_what_rows_were_computed_under_are_kept(
     assert ask(parts, "SELECT count(*) FROM definitions") == [(5,)]
 
 
+def test_deltas_of_a_scorer_that_ran_an_older_declaration_belong_to_whom_their_events_say(
+    new_sink: NewSink, pipeline: Pipeline, bootstrap: str
+) -> None:
+    declared = counting_frauds(pipeline)
+    whole = delta_rows(declared, "e1-0", "e1-8", partition=1).to_batches()[0]
+    scorer = plain_producer(bootstrap)
+    message = log_message(declared, 1, 0, 10, whole.drop_columns(["entity_card"]))
+    scorer.produce(pipeline.topics.features, value=message, partition=1)
+    scorer.flush(30)
+    sink, parts = new_sink(declared)
+    catch_up(sink, parts)
+    found = ask(parts, "SELECT event_id, entity_card FROM deltas ORDER BY route_seq")
+    assert found == [("e1-0", "c0"), ("e1-8", "c1")]
+
+
 def test_rows_of_an_older_log_were_decided_when_they_were_applied(
     new_sink: NewSink, pipeline: Pipeline, bootstrap: str
 ) -> None:

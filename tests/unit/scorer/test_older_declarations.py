@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from feature_store.clock import StreamClock
 from feature_store.errors import StateError
 from feature_store.log import decode_log
 from streams.models.watcher import Acting
 from streams.scorer.core import ScorerCore
-from streams.scorer.records import SourceRecord
+from streams.scorer.deltas import DeltaBook, DeltaDecoder
+from streams.scorer.records import SourceDelta, SourceRecord
 from streams.scorer.replay import replay
+from tests.support.outcomes import counting_frauds, delta
 from tests.support.payments import MONDAY, SECOND, encoded, pipeline_of, shipped_tree
 
 if TYPE_CHECKING:
@@ -74,3 +77,17 @@ def test_what_would_make_another_state_is_refused_by_name(
     after = declared(tmp_path, **field)
     with pytest.raises(StateError, match=said):
         replay(new_core(after), after, [history])
+
+
+def test_an_outcome_whose_event_the_log_has_no_more_counts_for_nobody_and_is_told_of(tmp_path: Path) -> None:
+    pipeline = counting_frauds(tmp_path)[1]
+    book = DeltaBook(pipeline)
+    book.add_partition(0)
+    decoder = DeltaDecoder(pipeline)
+    given = [SourceDelta(0, n, decoder.decode(delta(n + 1, n))) for n in range(3)]
+    older = book.take(given, 500).drop_columns(["entity_customer_id"])
+    rows = logged(new_core(pipeline), 1, 5)
+    with structlog.testing.capture_logs() as said:
+        replay(new_core(pipeline), pipeline, [rows], [older])
+    (line,) = said
+    assert (line["event"], line["count"], line["fields"]) == ("outcomes_without_event", 1, ["customer_id"])

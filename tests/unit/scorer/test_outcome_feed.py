@@ -141,6 +141,20 @@ def test_a_malformed_one_is_told_of_and_its_offset_counts(
     assert details == {"refused": 2}
 
 
+def test_one_that_does_not_say_to_whom_it_belongs_is_applied_and_told_of(
+    feed: OutcomeFeed, client: Client, alerts: list[Any]
+) -> None:
+    feed.assign({0: 0})
+    nobody = delta(1, 1, entity={"customer_id": None})
+    client.ready = [Arrived(0, 3, nobody), Arrived(0, 4, delta(2, 2, entity={}))]
+    assert [found.values is None for found in feed.poll()] == [False, False]
+    ((kind, text, details),) = alerts
+    assert (kind, details) == ("entity_outcome_older", {"older": 1})
+    assert "unit-entity_outcomes: 1 outcomes were sent before" in text
+    feed.poll()
+    assert len(alerts) == 1
+
+
 def test_a_topic_that_was_made_anew_is_refused(feed: OutcomeFeed) -> None:
     with pytest.raises(
         StateError, match="ends at offset 50, but the feature log says that outcomes up to 51"

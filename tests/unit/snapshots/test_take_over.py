@@ -329,6 +329,28 @@ def test_features_declared_later_are_filled_from_the_log(
         assert logged(second.step(events, deltas)) == logged(expected)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_known_frauds_of_an_entity_declared_later_are_filled_from_the_log(
+    one: Pipeline, tmp_path: Path, world_of: WorldOf, *, kept: bool
+) -> None:
+    pair = {"entity": ["customer_id", "terminal_id"], "windows": ["7d"], "frauds": True}
+    wider = declared(tmp_path, FRAUDS, pair)
+    world = world_of(wider)
+    first = world.worker(pipeline=one)
+    for step in range(6):
+        events, deltas = world.events(40), world.deltas(30)
+        world.uninterrupted.step(events, ACTING, deltas)
+        world.uninterrupted.commit()
+        assert all(delta.values is not None for delta in deltas)
+        first.step(events, [delta._replace(values=(delta.values or ())[:-1]) for delta in deltas])
+        if kept and step == 2:
+            first.keep()
+    second = world.worker(pipeline=wider)
+    world.feed(second)
+    rows = logged(second.step(world.events(40))).values()
+    assert any(row["customer_id_terminal_id_frauds_7d"] for row in rows)
+
+
 def test_a_log_that_was_cut_needs_a_snapshot(one: Pipeline, world_of: WorldOf) -> None:
     world = world_of(one)
     first = world.worker()
