@@ -47,7 +47,7 @@ def refuse_a_short_log(
             continue
         rows = [batch for batch in (*log.before.rows, *log.after.rows) if batch.num_rows]
         first = _first_in_time(pipeline, rows)
-        if first is None and pipeline.topics.retention >= reach:
+        if first is None and not log.history and pipeline.topics.retention >= reach:
             continue  # what was removed is older than that
         if feature and (first is None or first.time > newest - reach):
             raise _too_short(
