@@ -431,6 +431,8 @@ def test_history_from_before_the_log_is_taken_over_and_missed_where_no_snapshot_
     for partition in world.partitions:
         world.uninterrupted._positions[partition] = 0
         world.uninterrupted._deltas.add_partition(partition)
+    with pytest.raises(StateError, match="fill the past in"):  # no event has come since
+        world.worker(pipeline=declared(tmp_path, FRAUDS, NEW))
     live = world.worker()
     world.feed(live)
     world.feed(world.worker())
