@@ -27,8 +27,8 @@ test: install  ## all tests, on a real Apache Kafka
 	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -m alone
 
-test-fast: install  ## the quick tier: units and contracts, no Apache Kafka, no system of many processes
-	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka" --timeout 60 $(SIDE_BY_SIDE)
+test-fast: install  ## the quick tier, under a minute: units and the oracle; no Kafka, no trainer, no keeper
+	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka and not slow" --timeout 60 $(SIDE_BY_SIDE)
 
 check: install  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .

@@ -23,6 +23,25 @@ settings.load_profile("any machine")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+SLOW = (
+    "contract/broker",
+    "contract/features/test_parity_large.py",
+    "contract/features/test_parity_offline.py",
+    "unit/history",
+    "unit/keeper",
+    "unit/snapshots/test_take_over.py",
+    "unit/trainer",
+)
+"""Tests that wait for brokers, fit models or compare long streams: not in the quick tier."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the quick tier leaves out."""
+    for item in items:
+        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        if place.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def jar_cache() -> Path:
