@@ -18,11 +18,13 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from training.history.progress import OnProgress
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bar() -> Iterator[OnProgress]:
     """A function to be told (what is done, how much of it, of how much); 0 in all: nobody knows.
 
     It draws on standard error, a line per kind of work, and nothing where that is no terminal.

@@ -5,6 +5,7 @@ Instants are TIMESTAMP in UTC: TIMESTAMPTZ needs the icu extension, which is not
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -14,9 +15,23 @@ from duckdb import Error as DuckError
 from feature_store.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Connection", "DuckError", "memory", "open_store", "path_of", "sandbox"]
+    import pyarrow as pa
+
+__all__ = [
+    "Connection",
+    "DuckError",
+    "literal",
+    "memory",
+    "open_store",
+    "path_of",
+    "quoted",
+    "relations",
+    "sandbox",
+    "write_parquet",
+]
 
 
 def memory(threads: int = 2) -> Connection:
@@ -27,6 +42,36 @@ def memory(threads: int = 2) -> Connection:
 def path_of(file: Path) -> str:
     """How DuckDB must be told of ``file``: *, ? and [ in a name would make it read others."""
     return "".join(f"[{each}]" if each in "*?[" else each for each in str(file))
+
+
+def quoted(name: str) -> str:
+    """An identifier, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text value."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def write_parquet(
+    connection: Connection, query: str, file: Path, parameters: Mapping[str, object] | None = None
+) -> None:
+    """Write what ``query`` gives to ``file``."""
+    into = f"COPY ({query}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+    connection.execute(into, dict(parameters or {}))
+
+
+@contextmanager
+def relations(connection: Connection, **tables: pa.Table) -> Iterator[None]:
+    """Tables in memory as relations of these names, until the end of a block that succeeds; one that fails
+    ends its transaction, too, and leaves names that the next use takes anew.
+    """
+    for name, table in tables.items():
+        connection.register(name, table)
+    yield
+    for name in tables:
+        connection.unregister(name)
 
 
 def sandbox() -> Connection:

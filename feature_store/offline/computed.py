@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_store.duck import quoted
 from feature_store.offline.combined import combined
 from feature_store.offline.frames import framed
 from feature_store.offline.outcomes import deltas_of, known_frauds
 from feature_store.offline.rows import rows_of
 from feature_store.offline.scratch import Scratch
-from feature_store.offline.sql import listed, quoted
+from feature_store.offline.sql import listed
 from feature_store.offline.tails import tails_of
 from feature_store.offline.values import value_of
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.declaration.features import code_name
+from feature_store.duck import literal, quoted
 from feature_store.errors import ConfigError
 from feature_store.offline.computed import computed
 from feature_store.offline.history import take
 from feature_store.offline.plan import groups
 from feature_store.offline.scratch import Scratch
-from feature_store.offline.sql import field, listed, literal, quoted, representable
+from feature_store.offline.sql import field, listed, representable
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from feature_store.declaration.features import fields_in
+from feature_store.duck import quoted
 from feature_store.errors import ContractError
-from feature_store.expressions import Expression, RowQuery
+from feature_store.expressions import RowQuery, condition_expressions, row_expressions
 from feature_store.log import arrow_type
-from feature_store.offline.sql import field, listed, quoted, sql_type
+from feature_store.offline.sql import field, listed, sql_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.aggregates import Condition
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.duck import Connection
+    from feature_store.expressions import Expression
     from feature_store.offline.scratch import Scratch
 
 _BATCH = 65_536
@@ -54,8 +56,7 @@ def take(
 
     Raises ContractError naming a column that the history lacks, ConfigError for an unsound expression.
     """
-    wanted = [Expression(name, sql, f"features.rows.{name}") for name, sql in expressions.items()]
-    wanted += [Expression(each.name, each.sql, "features.windows.where") for each in conditions]
+    wanted = [*row_expressions(expressions), *condition_expressions(conditions)]
     mentioned = [name for each in wanted for name in fields_in(each.sql, pipeline.event.fields)]
     rows = _rows(scratch, pipeline, events, dict.fromkeys([*fields, *mentioned]))
     columns = [f"x{position}" for position in range(len(wanted))]  # a condition may be named as a feature is

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_store.duck import quoted
 from feature_store.errors import ContractError
 from feature_store.offline.plan import Of
-from feature_store.offline.sql import field, listed, quoted, sql_type
+from feature_store.offline.sql import field, listed, sql_type
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.declaration.event import FieldType, Kind
+from feature_store.duck import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,19 +21,9 @@ _TYPES = {
 }
 
 
-def quoted(name: str) -> str:
-    """An identifier, whatever characters it has."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def field(name: str) -> str:
     """The column of a declared field, apart from the columns of our own."""
     return quoted(f"f_{name}")
-
-
-def literal(text: str) -> str:
-    """A text value."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def listed(items: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.declaration.event import Kind
+from feature_store.duck import literal, quoted
 from feature_store.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,16 +17,6 @@ _FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999
 _LEAST = -(2**63)  # stands for null inside
 _DIGITS = 38  # as many as DuckDB's decimals have; a declared one has at most 18
 _INSTANTS = ("TIMESTAMP", "DATE", "VARCHAR")
-
-
-def quoted(name: str) -> str:
-    """A column name as SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def mapped_columns(event: EventSpec, found: dict[str, str], file: str) -> dict[str, str]:

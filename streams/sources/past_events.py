@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_store import duck
+from feature_store.duck import quoted
 from feature_store.errors import ConfigError
 from feature_store.log import event_schema
-from streams.sources.columns import fits_sql, fraud_sql, instant_sql, mapped_columns, quoted, typed_sql
+from streams.sources.columns import fits_sql, fraud_sql, instant_sql, mapped_columns, typed_sql
 from streams.sources.past_file import opened
 
 if TYPE_CHECKING:
@@ -42,17 +44,17 @@ class PastEvents:
         """How many events."""
         return int(self.events.num_rows)
 
-    @property
+    @cached_property
     def times(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Event times in us since 1970 UTC."""
         return self.events[self.event.time].cast(pa.int64()).to_numpy()
 
-    @property
+    @cached_property
     def ids(self) -> pa.Array[Any]:
         """Event ids as text."""
         return _text(self.events[self.event.id])
 
-    @property
+    @cached_property
     def keys(self) -> pa.Array[Any]:
         """What Kafka partitions by, as text."""
         return _text(self.events[self.event.key])

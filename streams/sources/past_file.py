@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from feature_store import duck
 from feature_store.errors import ConfigError
-from streams.sources.columns import literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ def _table(file: Path) -> str:
     if not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
     if file.name.lower().endswith(_PARQUET):
-        return f"read_parquet({literal(duck.path_of(file))})"
+        return f"read_parquet({duck.literal(duck.path_of(file))})"
     if file.name.lower().endswith(_CSV):
-        return f"read_csv({literal(duck.path_of(file))}, all_varchar = true)"
+        return f"read_csv({duck.literal(duck.path_of(file))}, all_varchar = true)"
     raise ConfigError(f"{file}: expected a file named .parquet, .csv or .csv.gz")

@@ -25,14 +25,13 @@ from training.history.known_outcomes import refuse_other_outcomes
 from training.keeper.history_export import DEFINITIONS, EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.sources.past_events import PastEvents
     from training.history.keeper import KeptHistory
-
-    OnProgress = Callable[[str, int, int], None]
+    from training.history.progress import OnProgress
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,14 @@ from training.history.order import in_order
 from training.history.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.duck import Connection
+    from training.history.progress import OnProgress
 
-    OnProgress = Callable[[str, int, int], None]
     Columns = dict[str, NDArray[np.float64]]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_store.columns import number_arrays
 from feature_store.errors import ConfigError
 from feature_store.log import event_schema
 from feature_store.store import FeatureStore
@@ -18,18 +19,17 @@ from training.history.online import online_features as apply_online
 from training.history.order import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
     from training.history.order import Order
+    from training.history.progress import OnProgress
 
 Engine = Literal["online", "offline"]
 
 
-def compute_file(
-    pipeline: Pipeline, file: Path, engine: Engine, out: Path, on_progress: Callable[[str, int, int], None]
-) -> int:
+def compute_file(pipeline: Pipeline, file: Path, engine: Engine, out: Path, on_progress: OnProgress) -> int:
     """Write the id and every feature of every event of ``file`` to ``out``; returns how many there are.
 
     ``out`` is there whole or not at all. Raises ConfigError where ``file`` does not fit the pipeline, or
@@ -57,7 +57,7 @@ def _write(
     schema: pa.Schema,
     path: Path,
     total: int,
-    on_progress: Callable[[str, int, int], None],
+    on_progress: OnProgress,
 ) -> None:
     done = 0
     on_progress("computing", 0, 0)  # the first batch of the twin is also its last: until then nobody knows
@@ -93,5 +93,4 @@ def offline_features(pipeline: Pipeline, order: Order) -> Iterator[pa.RecordBatc
 
 
 def _batch(schema: pa.Schema, ids: pa.Array[Any], matrix: np.ndarray[Any, Any]) -> pa.RecordBatch:
-    columns = [pa.array(column, pa.float64(), from_pandas=True) for column in np.ascontiguousarray(matrix.T)]
-    return pa.RecordBatch.from_arrays([ids, *columns], schema=schema)
+    return pa.RecordBatch.from_arrays([ids, *number_arrays(matrix)], schema=schema)

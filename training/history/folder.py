@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_store.columns import number_arrays
 from feature_store.store import FeatureStore
 from training.history.online import online_features
 from training.history.order import in_order
@@ -22,14 +23,12 @@ from training.history.state import snapshots_of
 from training.keeper.history import DELTAS, OUTCOMES, SCORED, History, write_history
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.snapshots import Snapshot
     from streams.sources.past_events import PastEvents
-
-    OnProgress = Callable[[str, int, int], None]
+    from training.history.progress import OnProgress
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ def write_new_features(
     schema = pa.schema(kinds | dict.fromkeys(names, pa.float64()))
     with pq.ParquetWriter(folder / SCORED, schema, compression="zstd") as writer:
         for first, end, matrix in online_features(order, store):
-            values = [pa.array(matrix[:, c], pa.float64(), from_pandas=True) for c in columns]
             ids = past.ids.slice(first, end - first)
+            values = number_arrays(matrix[:, columns])
             writer.write_batch(pa.RecordBatch.from_arrays([ids, *values], schema=schema))
             on_progress("computing", end, past.rows)
     history = _history(pipeline, past, names)

@@ -15,14 +15,14 @@ from training.history.offline import DELTAS, EVENTS
 from training.keeper import history_export as export
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from feature_store.declaration.pipeline import Pipeline
+    from training.history.progress import OnProgress
 
-    OnProgress = Callable[[str, int, int], None]
 
 _NEEDED = ("event_id", "source_partition", "seq", "late", "definitions")
 

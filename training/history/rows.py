@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from feature_store.columns import number_arrays
 from feature_store.declaration.decision import Action
 from feature_store.duplicates import ANY_BODY
 from feature_store.log import log_schema
@@ -65,10 +66,7 @@ class LogRows:
             "decided_seq": seqs,
         }
         columns |= {name: events[name].combine_chunks() for name in self._event.fields}
-        columns |= {
-            name: pa.array(column, pa.float64(), from_pandas=True)
-            for name, column in zip(self._features, np.ascontiguousarray(matrix.T), strict=True)
-        }
+        columns |= dict(zip(self._features, number_arrays(matrix), strict=True))
         return pa.RecordBatch.from_arrays(
             [
                 columns[field.name] if field.name in columns else pa.nulls(count, field.type)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feature_store.duck import DuckError
+from feature_store.duck import DuckError, write_parquet
 from feature_store.errors import ContractError, StorageError
 from streams.broker.state_lock import exclusive
 from training.keeper.history import inside
@@ -78,21 +78,10 @@ def _export(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path
     columns += ["coalesce(action = 'approve', false) AS let_through", "definitions"]
     events = f"SELECT {', '.join(columns)} {sql('exported_events')}"
     try:
-        return {"pipeline": pipeline.name} | _write(
-            store,
-            {
-                folder / EVENTS: events,
-                folder / DELTAS: sql("exported_deltas"),
-                folder / DEFINITIONS: sql("exported_definitions"),
-            },
-        )
+        write_parquet(store, events, folder / EVENTS)
+        write_parquet(store, sql("exported_deltas"), folder / DELTAS)
+        write_parquet(store, sql("exported_definitions"), folder / DEFINITIONS)
+        counts = rows(store, "row_counts")[0]
     except DuckError as error:
         raise StorageError(f"{folder}: the history could not be written: {error}") from error
-
-
-def _write(store: Connection, queries: dict[Path, str]) -> dict[str, object]:
-    for file, query in queries.items():
-        text = str(file).replace("'", "''")
-        store.execute(f"COPY ({query}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)")
-    counts = rows(store, "row_counts")[0]
-    return {"events": counts["scored"], "deltas": counts["deltas"]}
+    return {"pipeline": pipeline.name, "events": counts["scored"], "deltas": counts["deltas"]}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.errors import ContractError
+from training.keeper.definitions import add_definitions, digest_of
 from training.keeper.history import SCORED, described, given
-from training.keeper.log_rows import definition_table, digest_of
 from training.keeper.queries import sql
 from training.keeper.store import rows
 
@@ -90,7 +90,5 @@ def _credit(store: Connection, new: dict[str, str]) -> None:
         before = covered["definitions"]
         kept = {str(row["name"]): str(row["hash"]) for row in rows(store, "hashes", {"digest": before})}
         digest = digest_of(kept | new)
-        store.register("incoming", definition_table({digest: kept | new}))
-        store.execute(sql("add_definitions"))
-        store.unregister("incoming")
+        add_definitions(store, {digest: kept | new})
         store.execute(sql("credit"), {"before": before, "after": digest})

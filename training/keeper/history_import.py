@@ -15,6 +15,7 @@ from feature_store.clock import clock_named
 from feature_store.errors import ContractError
 from feature_store.log import delta_schema, log_schema
 from streams.broker.state_lock import exclusive
+from training.keeper.definitions import add_definitions, digest_of
 from training.keeper.history import (
     DELTAS,
     OUTCOMES,
@@ -26,7 +27,6 @@ from training.keeper.history import (
     read_history,
 )
 from training.keeper.history_fill import fill
-from training.keeper.log_rows import definition_table, digest_of
 from training.keeper.queries import sql
 from training.keeper.routing import Router
 from training.keeper.store import (
@@ -109,9 +109,7 @@ def _take_in(store: Connection, pipeline: Pipeline, folder: Path, history: Histo
     _add(store, folder / OUTCOMES, "outcomes", list(columns_of(store, "outcomes")), {})
     _add(store, folder / DELTAS, "deltas", delta_schema(pipeline).names, {})
     digest = digest_of(history.features)
-    store.register("incoming", definition_table({digest: history.features}))
-    store.execute(sql("add_definitions"))
-    store.unregister("incoming")
+    add_definitions(store, {digest: history.features})
     store.execute(sql("add_past_batches"), {"topic": pipeline.topics.events, "digest": digest})
     store.execute(sql("add_routed"))
     store.execute(sql("all_are_sent"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from feature_store.errors import ContractError
 from feature_store.log import decode_whole_log
+from training.keeper.definitions import digest_of
 from training.keeper.rows import position, schema_of, table_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _BATCHES = schema_of(
     ("policy_offset", pa.int64()),
     ("definitions", pa.string()),
 )
-_DEFINITIONS = schema_of(("digest", pa.string()), ("name", pa.string()), ("hash", pa.string()))
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,14 @@ class LogTables:
     """What feature-log messages hold, one table per table of the store.
 
     A row of ``batches`` is one message: the rows of its partition with ``first_offset <= source_offset <
-    next_offset`` were computed under ``definitions``, a digest that the table of that name spells out.
+    next_offset`` were computed under ``definitions``, a digest that the mapping of that name spells out.
     ``said`` are the columns that all of ``deltas`` came with.
     """
 
     scored: pa.Table
     batches: pa.Table
     deltas: pa.Table
-    definitions: pa.Table
+    definitions: Mapping[str, Mapping[str, str]]
     said: frozenset[str]
 
 
@@ -70,27 +69,13 @@ def log_tables(messages: Sequence[Message]) -> LogTables:
             scored=pa.concat_tables(scored, promote_options="default"),
             batches=table_of(_BATCHES, batches),
             deltas=pa.concat_tables(deltas, promote_options="default") if deltas else pa.table({}),
-            definitions=definition_table(definitions),
+            definitions=definitions,
             said=frozenset.intersection(*(frozenset(each.column_names) for each in deltas))
             if deltas
             else frozenset(),
         )
     except pa.ArrowException as error:
         raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error
-
-
-def digest_of(hashes: Mapping[str, str]) -> str:
-    """One name for a set of definitions: the same features with the same hashes, in any order."""
-    text = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def definition_table(definitions: Mapping[str, Mapping[str, str]]) -> pa.Table:
-    """Digest -> feature -> hash, as rows."""
-    return table_of(
-        _DEFINITIONS,
-        [(digest, name, each) for digest, hashes in definitions.items() for name, each in hashes.items()],
-    )
 
 
 def _batch(message: Message, meta: LogMeta, row_count: int, digest: str) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import structlog
 
 from feature_store.clock import ARRIVED_AT
+from feature_store.duck import relations
 from feature_store.errors import ContractError
 from feature_store.units import from_text
 from streams.kafka import end_offsets, headers_of, read_range, reader, start_offsets
@@ -86,7 +87,6 @@ def _add(parts: Parts, lacking: list[dict[str, Any]]) -> None:
     except pa.ArrowException as error:
         topic = parts.pipeline.topics.entity_outcomes
         raise ContractError(f"{topic}: outcome deltas have fields of another type: {error}") from error
-    parts.store.register("incoming", table)
-    parts.store.execute("INSERT INTO outbox BY NAME FROM incoming")
-    parts.store.unregister("incoming")
+    with relations(parts.store, incoming=table):
+        parts.store.execute("INSERT INTO outbox BY NAME FROM incoming")
     log.warning("outbox_recovered", deltas=len(lacking))

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from feature_store.duck import relations
 from feature_store.units import FIRST_INSTANT
 from training.keeper.queries import sql
 from training.keeper.store import rows
@@ -77,11 +78,8 @@ class Router:
             "incoming_outcomes": none if outcomes is None else outcomes.select(["event_id", "label"]),
             "incoming_events": none if events is None else events.select(["event_id"]),
         }
-        for name, table in given.items():
-            self._store.register(name, table)
-        touched = self._store.sql(sql("touched"), params={"now": now}).to_arrow_table()
-        for name in given:
-            self._store.unregister(name)
+        with relations(self._store, **given):
+            touched = self._store.sql(sql("touched"), params={"now": now}).to_arrow_table()
         self._settle(touched, now)
 
     def route_all(self, now: int) -> None:
@@ -95,24 +93,20 @@ class Router:
     def _settle(self, touched: pa.Table, now: int) -> None:
         if not touched.num_rows:
             return
-        self._store.register("touched", touched)
-        changed = self._store.sql(
-            sql("changed").format(truths=TRUTHS), params={"precedence": self._precedence, "now": now}
-        ).to_arrow_table()
-        self._store.execute(sql("no_longer_waiting"))
-        self._store.execute(sql("no_longer_to_come"), {"now": now})
-        self._store.unregister("touched")
+        with relations(self._store, touched=touched):
+            changed = self._store.sql(
+                sql("changed").format(truths=TRUTHS), params={"precedence": self._precedence, "now": now}
+            ).to_arrow_table()
+            self._store.execute(sql("no_longer_waiting"))
+            self._store.execute(sql("no_longer_to_come"), {"now": now})
         if changed.num_rows:
             self._add(changed)
 
     def _add(self, changed: pa.Table) -> None:
         placed = self._placed(changed)
-        self._store.register("placed", placed)
-        self._store.execute(sql("add_deltas"), {"last": rows(self._store, "routing")[0]["last"]})
-        self._store.register("changed", changed)
-        self._store.execute(sql("now_waiting"))
-        for name in ("placed", "changed"):
-            self._store.unregister(name)
+        with relations(self._store, placed=placed, changed=changed):
+            self._store.execute(sql("add_deltas"), {"last": rows(self._store, "routing")[0]["last"]})
+            self._store.execute(sql("now_waiting"))
         log.info("outcomes_routed", deltas=placed.num_rows, waiting=changed.num_rows - placed.num_rows)
 
     def _placed(self, changed: pa.Table) -> pa.Table:
@@ -131,9 +125,8 @@ class Router:
         return pa.concat_tables(placed)
 
     def _ask(self, changed: pa.Table, query: str, parameters: dict[str, int]) -> pa.Table:
-        self._store.register("changed", changed)
-        answer: pa.Table = self._store.sql(query, params=parameters).to_arrow_table()
-        self._store.unregister("changed")
+        with relations(self._store, changed=changed):
+            answer: pa.Table = self._store.sql(query, params=parameters).to_arrow_table()
         return answer
 
 

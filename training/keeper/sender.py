@@ -23,7 +23,7 @@ from feature_store.units import to_text
 from streams.kafka import KafkaException, transactional_producer
 from streams.messages import OutcomeDelta
 from training.keeper.queries import sql
-from training.keeper.store import rows, transaction
+from training.keeper.store import asked, rows, transaction
 
 if TYPE_CHECKING:
     from streams.kafka import Producer
@@ -86,11 +86,8 @@ class DeltaSender:
         self._producer = None
 
     def _read(self, sent: object) -> list[dict[str, Any]]:
-        answer = self._store.execute(
-            f"SELECT {self._columns} {sql('to_send')}", {"sent": sent, "most": _MOST}
-        )
-        names = [column[0] for column in answer.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        query = f"SELECT {self._columns} {sql('to_send')}"
+        return asked(self._store, query, {"sent": sent, "most": _MOST})
 
     def _tried(self, deltas: list[dict[str, Any]]) -> str | None:
         """Send; why that failed, if it did."""

@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from feature_store.duck import relations
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
 from streams.kafka.tail import PASSING
+from training.keeper.definitions import add_definitions
 from training.keeper.log_rows import log_tables
 from training.keeper.outbox import recover_outbox
 from training.keeper.queries import sql
@@ -132,9 +134,7 @@ class Sink:
                 self._store, "deltas", [f for f in self._fields if f"entity_{f}" not in tables.said]
             )
         self._insert("batches", tables.batches)
-        self._store.register("incoming", tables.definitions)
-        self._store.execute(sql("add_definitions"))
-        self._store.unregister("incoming")
+        add_definitions(self._store, tables.definitions)
         return tables.scored
 
     def _add_outcomes(self, messages: list[Message]) -> pa.Table:
@@ -146,18 +146,16 @@ class Sink:
         return outcomes
 
     def _move(self, offsets: Offsets) -> None:
-        self._store.register("incoming_offsets", offset_table(offsets))
-        self._store.execute(sql("move_offsets"))
-        self._store.unregister("incoming_offsets")
+        with relations(self._store, incoming_offsets=offset_table(offsets)):
+            self._store.execute(sql("move_offsets"))
 
     def _insert(self, name: str, table: pa.Table) -> None:
         if table.num_rows:
             known = self._known.get(name)
             if known is not None:  # a column that is declared no more, in an older message
                 table = table.select([column for column in table.column_names if column in known])
-            self._store.register("incoming", table)
-            self._store.execute(f"INSERT INTO {name} BY NAME FROM incoming")
-            self._store.unregister("incoming")
+            with relations(self._store, incoming=table):
+                self._store.execute(f"INSERT INTO {name} BY NAME FROM incoming")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from feature_store.duck import write_parquet
 from training.contract import (
     OUTCOMES,
     SCORED,
@@ -87,14 +88,9 @@ def _export(folder: Path, as_of: int, pipeline: Pipeline, store: Connection) -> 
     since = oldest_needed(pipeline.training, matured_until(pipeline, as_of))
     with store.cursor() as cursor:
         cursor.begin()
-        _copy(cursor, scored, folder / SCORED, {"as_of": as_of, "since": since})
-        _copy(cursor, sql("snapshot_outcomes"), folder / OUTCOMES, {"as_of": as_of})
+        write_parquet(cursor, scored, folder / SCORED, {"as_of": as_of, "since": since})
+        write_parquet(cursor, sql("snapshot_outcomes"), folder / OUTCOMES, {"as_of": as_of})
         cursor.commit()
-
-
-def _copy(cursor: Connection, query: str, file: Path, parameters: dict[str, int]) -> None:
-    text = str(file).replace("'", "''")
-    cursor.execute(f"COPY ({query}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)", parameters)
 
 
 def _champion(folder: Path, models: ModelsTopic) -> ChampionRef | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from feature_store.duck import Connection, DuckError, open_store
+from feature_store.duck import Connection, DuckError, open_store, relations
 from feature_store.errors import StorageError
 from feature_store.log import delta_schema, log_schema
 from training.keeper.queries import sql
@@ -100,7 +100,14 @@ def rows(
     store: Connection, name: str, parameters: Mapping[str, object] | None = None
 ) -> list[dict[str, object]]:
     """The answer to a query of ``queries.sql``, a dictionary per row."""
-    answer = store.execute(sql(name), dict(parameters or {}))
+    return asked(store, sql(name), parameters)
+
+
+def asked(
+    store: Connection, query: str, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """The answer to ``query``, a dictionary per row."""
+    answer = store.execute(query, dict(parameters or {}))
     columns = [column[0] for column in answer.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
 
@@ -166,10 +173,9 @@ def _fill_new_entities(store: Connection, pipeline: Pipeline) -> None:
 
 def _fit(store: Connection, path: Path, table: str, schema: pa.Schema) -> set[str]:
     """Make ``table`` hold every column of ``schema``; gives the names of those that were added."""
-    store.register("wanted", schema.empty_table())
-    wanted = dict(store.execute("SELECT column_name, column_type FROM (DESCRIBE wanted)").fetchall())
-    store.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM wanted")
-    store.unregister("wanted")
+    with relations(store, wanted=schema.empty_table()):
+        wanted = dict(store.execute("SELECT column_name, column_type FROM (DESCRIBE wanted)").fetchall())
+        store.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM wanted")
     present = columns_of(store, table)
     for column, kind in wanted.items():
         if column not in present:

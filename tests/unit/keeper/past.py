@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 
 from feature_store.log import decode_log, delta_schema
 from tests.unit.keeper.written import MINUTE, START, log_message
+from training.keeper.definitions import add_definitions, digest_of
 from training.keeper.history import DELTAS, OUTCOMES, SCORED, History, write_history
-from training.keeper.log_rows import definition_table, digest_of
-from training.keeper.queries import sql
 from training.keeper.rows import schema_of
 
 if TYPE_CHECKING:
@@ -116,9 +115,8 @@ def add_live(store: Connection, pipeline: Pipeline, first: int, count: int, **co
     digest = digest_of(meta.hashes)
     store.register("incoming", pa.Table.from_batches([batch]).replace_schema_metadata(None))
     store.execute("INSERT INTO scored BY NAME FROM incoming")
-    store.register("incoming", definition_table({digest: meta.hashes}))
-    store.execute(sql("add_definitions"))
     store.unregister("incoming")
+    add_definitions(store, {digest: meta.hashes})
     store.execute(
         "INSERT INTO batches VALUES (0, $first, $topic, $first, $next, $count, 0, 0, 0, 0, $digest)",
         {
