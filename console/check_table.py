@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from console.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from training.history.check import Checked
     from training.history.differences import Compared
 
-_PAGE_WIDTH = 160  # where nobody looks at a terminal
 _NAME_WIDTH = 24
 _EXAMPLE = "example"
 
@@ -41,7 +40,7 @@ def print_check(checked: Checked) -> None:
     for each in checked.features:
         cells = [Text(each.name), *(Text(tell(each)) for tell in columns.values())]
         table.add_row(*cells, style="bold red" if each.differences else None)
-    console = Console(width=None if sys.stdout.isatty() else _PAGE_WIDTH, highlight=False)
+    console = page()
     console.print(table)
     console.print(Text(summary(checked)))
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from console.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feature_store.declaration.words import Explained
-
-_PAGE_WIDTH = 160  # where nobody looks at a terminal
 
 
 def as_dict(feature: Explained) -> dict[str, Any]:
@@ -33,7 +31,7 @@ def as_dict(feature: Explained) -> dict[str, Any]:
 
 def print_features(features: Sequence[Explained]) -> None:
     """A table per entity, in declared order; first what comes from the event alone."""
-    console = Console(width=None if sys.stdout.isatty() else _PAGE_WIDTH, highlight=False)
+    console = page()
     groups: dict[tuple[str, ...], list[Explained]] = {}
     for entity, members in groupby(features, key=lambda each: each.entity):
         groups.setdefault(entity, []).extend(members)

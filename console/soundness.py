@@ -7,17 +7,17 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from feature_store.errors import ConfigError
-from feature_store.expressions import Expression, RowQuery
-from feature_store.log import arrow_type
+from feature_store.expressions import Expression, RowQuery, condition_expressions, row_expressions
+from feature_store.log import event_schema, seen_schema
 from streams.broker.spec import parse_spec
 from training.keeper.schedule import check_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import pyarrow as pa
 
     from feature_store.declaration.pipeline import Pipeline
 
@@ -35,19 +35,16 @@ def check_soundness(pipeline: Pipeline, config: Path) -> None:
 
 
 def _expressions(pipeline: Pipeline) -> Iterator[str]:
-    fields = [(name, arrow_type(spec.type)) for name, spec in pipeline.event.fields.items()]
-    features = [(feature.name, pa.float64()) for feature in pipeline.feature_vector]
-    rows = [Expression(name, sql, f"features.rows.{name}") for name, sql in pipeline.features.rows.items()]
-    rows += [
-        Expression(each.name, each.sql, f"features.windows.where.{each.name}")
-        for each in pipeline.features.conditions()
+    rows = [
+        *row_expressions(pipeline.features.rows),
+        *condition_expressions(pipeline.features.conditions()),
     ]
     rules = [
         Expression(rule.name, rule.when, f"decision.{section}.{rule.name}.when")
         for section in ("rules", "cold_start")
         for rule in getattr(pipeline.decision, section)
     ]
-    for schema, expressions in ((pa.schema(fields), rows), (pa.schema([*fields, *features]), rules)):
+    for schema, expressions in ((event_schema(pipeline.event), rows), (seen_schema(pipeline), rules)):
         for expression in expressions:
             found = _said_by(partial(RowQuery, schema, [expression]))
             yield from (_with_names(finding, expression, schema) for finding in found)

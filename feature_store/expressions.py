@@ -13,7 +13,11 @@ from feature_store.duck import DuckError, sandbox
 from feature_store.errors import ConfigError, ContractError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pyarrow as pa
+
+    from feature_store.declaration.aggregates import Condition
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Flags = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
@@ -35,6 +39,16 @@ class Expression:
     name: str
     sql: str
     key: str
+
+
+def row_expressions(rows: Mapping[str, str]) -> list[Expression]:
+    """The row expressions among features, by name."""
+    return [Expression(name, sql, f"features.rows.{name}") for name, sql in rows.items()]
+
+
+def condition_expressions(conditions: Iterable[Condition]) -> list[Expression]:
+    """The conditions of windowed features."""
+    return [Expression(each.name, each.sql, f"features.windows.where.{each.name}") for each in conditions]
 
 
 class RowQuery:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.expressions import Expression, RowQuery
+from feature_store.expressions import RowQuery, condition_expressions, row_expressions
 from feature_store.log import event_schema
 
 if TYPE_CHECKING:
@@ -28,12 +28,9 @@ class VectorAssembly:
     def __init__(self, pipeline: Pipeline, outputs: list[Output]) -> None:
         """Compile the expressions. Raises ConfigError naming the key of an unsound one."""
         schema = event_schema(pipeline.event)
-        rows = [Expression(n, sql, f"features.rows.{n}") for n, sql in pipeline.features.rows.items()]
-        self._conditions = [each.name for each in pipeline.features.conditions()]
-        where = [
-            Expression(each.name, each.sql, f"features.windows.where.{each.name}")
-            for each in pipeline.features.conditions()
-        ]
+        conditions = pipeline.features.conditions()
+        rows, where = row_expressions(pipeline.features.rows), condition_expressions(conditions)
+        self._conditions = [each.name for each in conditions]
         self._rows = len(rows)
         self._both = RowQuery(schema, [*rows, *where])
         self._where = RowQuery(schema, where)

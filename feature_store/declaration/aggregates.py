@@ -97,6 +97,11 @@ class WindowFeature:
         return "_".join(parts)
 
     @property
+    def group(self) -> str:
+        """The name of the features that share one state: those of one entity."""
+        return "+".join(self.entity)
+
+    @property
     def reach(self) -> int:
         """How far back from an event's time (us) this feature looks."""
         return self.delay + max(self.window, self.over)

@@ -16,7 +16,6 @@ FeatureKind = Literal["row", "category", "window", "outcomes"]
 State = Literal["none", "per partition", "over all partitions"]
 
 _UNITS = {"d": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond"}
-_NEVER_NULL = {Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT, Aggregate.FRAUDS}
 _MEASURES = {
     Aggregate.COUNT: "number of {events}",
     Aggregate.SUM: "sum of {column} over the {events}",
@@ -142,7 +141,7 @@ def _nothing(feature: WindowFeature) -> str:
     instead = "null" if feature.empty is None else f"{feature.empty:g}"
     if feature.over:
         return f"; {instead} where there is nothing to divide, or to divide by"
-    if feature.aggregate in _NEVER_NULL:
+    if feature.aggregate.never_null:
         return ""
     if feature.aggregate is Aggregate.STD:
         return f"; {instead} where there are fewer than two"

@@ -67,7 +67,7 @@ def compile_groups(pipeline: Pipeline) -> tuple[list[Group], list[Output]]:
         if truth:
             programs[TRUTH] = truth_program(pipeline.event, truth, columns)
         follows_key = pipeline.event.key in entity
-        groups.append(Group("+".join(entity), entity, follows_key, pipeline.features.lateness, programs))
+        groups.append(Group(mine[0].group, entity, follows_key, pipeline.features.lateness, programs))
     outputs = [
         Output(
             columns[base_feature(feature)],

@@ -36,7 +36,7 @@ def refuse_a_short_log(
         (
             (f.reach, f.name)
             for f in pipeline.features.window_features()
-            if groups is None or "+".join(f.entity) in groups
+            if groups is None or f.group in groups
         ),
         default=(0, ""),
     )
