@@ -12,6 +12,7 @@ from feature_store.log import arrow_type
 
 if TYPE_CHECKING:
     from feature_store.decode import Values
+    from feature_store.expressions import Matrix
 
 Columns = dict[str, list[Any]]
 """Field -> values; decimals in minor units, instants in microseconds, None where absent."""
@@ -34,7 +35,8 @@ def to_arrow(kind: FieldType, values: list[Any]) -> pa.Array[Any]:
 def from_arrow(kind: FieldType, column: pa.Array[Any]) -> list[Any]:
     """The inverse of ``to_arrow``."""
     if kind.kind is Kind.DECIMAL:
-        return _minor_units(column).to_pylist()
+        missing = None if column.null_count == 0 else ~column.is_valid().to_numpy(zero_copy_only=False)
+        return pa.array(minor_units(column), pa.int64(), mask=missing).to_pylist()
     if kind.kind is Kind.TIMESTAMP:
         return column.cast(pa.int64()).to_pylist()
     return column.to_pylist()
@@ -56,9 +58,13 @@ def _decimals(minor: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any]:
     return pa.Array.from_buffers(kind, len(low), [bits, pa.py_buffer(halves.tobytes())])
 
 
-def _minor_units(column: pa.Array[Any]) -> pa.Array[Any]:
+def minor_units(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Decimals of up to 18 digits as whole minor units: the low half of each; anything where it is null."""
     buffer = column.buffers()[1]
     halves = np.frombuffer(memoryview(buffer) if buffer else b"", np.int64).reshape(-1, 2)
-    low = halves[column.offset : column.offset + len(column), 0]
-    missing = None if column.null_count == 0 else ~column.is_valid().to_numpy(zero_copy_only=False)
-    return pa.array(low, pa.int64(), mask=missing)
+    return halves[column.offset : column.offset + len(column), 0]
+
+
+def number_arrays(matrix: Matrix) -> list[pa.Array[Any]]:
+    """A matrix as float64 columns, NaN as null."""
+    return [pa.array(column, pa.float64(), from_pandas=True) for column in np.ascontiguousarray(matrix.T)]

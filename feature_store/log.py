@@ -83,6 +83,12 @@ def event_schema(event: EventSpec) -> pa.Schema:
     return pa.schema([pa.field(name, arrow_type(spec.type)) for name, spec in event.fields.items()])
 
 
+def seen_schema(pipeline: Pipeline) -> pa.Schema:
+    """What is known about an event when it is decided: its declared fields, and its features."""
+    features = [pa.field(feature.name, pa.float64()) for feature in pipeline.feature_vector]
+    return pa.schema([*event_schema(pipeline.event), *features])
+
+
 def delta_schema(pipeline: Pipeline) -> pa.Schema:
     """The columns of outcome deltas: what became known about events, as features count it.
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from feature_store.expressions import Matrix
 
 Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Places = dict[int, "Ints"]
+"""Partition -> which rows of a batch are on it, in order."""
+_NOWHERE = np.empty((0, 0))
 
 
 class FeatureStore:
@@ -53,7 +56,7 @@ class FeatureStore:
         self._watermarks: dict[int, int] = {}
         self._moved: dict[int, int] = {}
         self._touched: set[int] = set()
-        self._observed: tuple[EventBatch, Ints] | None = None
+        self._observed: tuple[EventBatch, Places] | None = None
 
     def add_partition(self, partition: int) -> None:
         """Take on a partition with empty state."""
@@ -94,17 +97,17 @@ class FeatureStore:
         ``known_at_once``: past events, each let through and known to be by those after it; ``decided`` is not
         called for them.
         """
-        parts = np.asarray(partitions, np.int64)
+        places = _places(partitions)
         batch = EventBatch(self._event, events, conditions)
-        found = np.full((len(parts), self._vector.columns), np.nan)
+        found = np.full((events.num_rows, self._vector.columns), np.nan)
         for group in self._groups:
             if known_at_once:
-                self._let_through_at_once(group, batch, parts, found)
+                self._let_through(group, batch, places, found=found)
             else:
-                self._run(group, batch, parts, TRUTH, READ, found)
-            self._run(group, batch, parts, EVENTS, READ_AND_ADD, found)
-        self._move(batch.times, parts)
-        self._observed = None if known_at_once else (batch, parts)
+                self._run(group, batch, places, TRUTH, READ, found)
+            self._run(group, batch, places, EVENTS, READ_AND_ADD, found)
+        self._move(batch.times, places)
+        self._observed = None if known_at_once else (batch, places)
         return self._vector.assemble(events, rows, found, batch)
 
     @property
@@ -115,7 +118,8 @@ class FeatureStore:
     def decided(self, let_through: Bools) -> None:
         """Tell which of the events of the last ``observe`` were let through; others see it from now on."""
         if self._observed is not None:
-            self._let_through(*self._observed, let_through, None)
+            for group in self._groups:
+                self._let_through(group, *self._observed, let_through)
             self._observed = None
 
     def apply(
@@ -126,26 +130,25 @@ class FeatureStore:
         only: set[str] | None = None,
     ) -> None:
         """Add events that were scored before, in applied order; ``only`` names the groups to add to."""
-        parts = np.asarray(partitions, np.int64)
+        places = _places(partitions)
         batch = EventBatch(self._event, events, self._vector.conditions(events))
-        nowhere = np.empty((0, 0))
         for group in self._chosen(only):
-            self._run(group, batch, parts, EVENTS, ADD, nowhere)
-        if let_through is not None:
-            self._let_through(batch, parts, let_through, only)
-        self._move(batch.times, parts)
+            self._run(group, batch, places, EVENTS, ADD, _NOWHERE)
+            if let_through is not None:
+                self._let_through(group, batch, places, let_through)
+        self._move(batch.times, places)
 
     def learn(self, deltas: pa.RecordBatch, only: set[str] | None = None) -> None:
         """Apply outcome deltas (``log.delta_schema``), in applied order; ``only`` names the groups."""
-        parts = np.asarray(deltas.column("source_partition").to_numpy(), np.int64)
+        places = _places(deltas.column("source_partition").to_numpy())
         fraud = np.asarray(deltas.column("fraud").to_numpy(), np.int64)
         let_through = deltas.column("let_through").to_numpy(zero_copy_only=False).astype(np.bool_)
         batch = EventBatch(self._event, deltas, {}, prefix="entity_")
         for group in self._chosen(only):
             if TRUTH in group.programs:
                 known = fraud_batch(batch.keys(group.entity), batch.times, fraud, let_through)
-                for state, rows in self._states(group, parts):
-                    state[TRUTH].observe(known, rows, ADD, np.empty((0, 0)))
+                for state, rows in self._states(group, places):
+                    state[TRUTH].observe(known, rows, ADD, _NOWHERE)
 
     def commit(self) -> None:
         """The batch is committed on Kafka."""
@@ -224,40 +227,48 @@ class FeatureStore:
     def _chosen(self, only: set[str] | None) -> list[Group]:
         return [group for group in self._groups if only is None or group.name in only]
 
-    def _states(self, group: Group, parts: Ints) -> Iterator[tuple[State, Ints]]:
+    def _states(self, group: Group, places: Places) -> Iterator[tuple[State, Ints]]:
         """Every state of a group that rows of the batch belong to, with those rows in order."""
         if not group.per_partition:
-            yield self._global[group.name], np.arange(len(parts))
+            yield self._global[group.name], np.arange(sum(map(len, places.values())))
             return
-        for partition in np.unique(parts).tolist():
+        for partition, rows in places.items():
             self._touched.add(partition)
-            yield self._partitions[partition][group.name], np.flatnonzero(parts == partition)
+            yield self._partitions[partition][group.name], rows
 
     def _run(
-        self, group: Group, batch: EventBatch, parts: Ints, series: str, mode: int, found: Matrix
+        self, group: Group, batch: EventBatch, places: Places, series: str, mode: int, found: Matrix
     ) -> None:
         if series not in group.programs:
             return
-        rows_of = (
-            batch.of(group.entity, group.programs[series]) if series == EVENTS else batch.truth(group.entity)
-        )
-        for state, rows in self._states(group, parts):
-            state[series].observe(rows_of, rows, mode, found)
+        program = group.programs[series]
+        read = batch.of(group.entity, program) if series == EVENTS else batch.truth(group.entity)
+        for state, rows in self._states(group, places):
+            state[series].observe(read, rows, mode, found)
 
-    def _let_through_at_once(self, group: Group, batch: EventBatch, parts: Ints, found: Matrix) -> None:
-        if TRUTH in group.programs:
-            passed = let_through_batch(batch.keys(group.entity), batch.times)
-            for state, rows in self._states(group, parts):
-                state[TRUTH].observe(passed, rows, READ_AND_ADD, found)
+    def _let_through(
+        self,
+        group: Group,
+        batch: EventBatch,
+        places: Places,
+        let_through: Bools | None = None,
+        found: Matrix | None = None,
+    ) -> None:
+        """Say of events that they were let through (None: all of them); first read into ``found``."""
+        if TRUTH not in group.programs:
+            return
+        passed = let_through_batch(batch.keys(group.entity), batch.times)
+        for state, rows in self._states(group, places):
+            mine = rows if let_through is None else rows[let_through[rows]]
+            mode = ADD if found is None else READ_AND_ADD
+            state[TRUTH].observe(passed, mine, mode, _NOWHERE if found is None else found)
 
-    def _let_through(self, batch: EventBatch, parts: Ints, let_through: Bools, only: set[str] | None) -> None:
-        for group in self._chosen(only):
-            if TRUTH in group.programs:
-                passed = let_through_batch(batch.keys(group.entity), batch.times)
-                for state, rows in self._states(group, parts):
-                    state[TRUTH].observe(passed, rows[let_through[rows]], ADD, np.empty((0, 0)))
-
-    def _move(self, times: Ints, parts: Ints) -> None:
-        for partition in np.unique(parts).tolist():
-            newest = int(times[parts == partition].max())
+    def _move(self, times: Ints, places: Places) -> None:
+        for partition, rows in places.items():
+            newest = int(times[rows].max())
             self._moved[partition] = max(newest, self._moved.get(partition, newest))
+
+
+def _places(partitions: Sequence[int] | Ints) -> Places:
+    on = np.asarray(partitions, np.int64)
+    return {partition: np.flatnonzero(on == partition) for partition in np.unique(on).tolist()}

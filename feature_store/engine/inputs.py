@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from feature_store.columns import minor_units
 from feature_store.declaration.event import Kind
 from feature_store.engine.layout import NULL, Ints
 
@@ -24,9 +25,7 @@ def whole_numbers(kind: FieldType, column: pa.Array[Any]) -> Ints:
     if kind.kind is Kind.FLOAT:
         return ordered(column.to_numpy(zero_copy_only=False).astype(np.float64))
     if kind.kind is Kind.DECIMAL:
-        found = _minor_units(column)
-    elif kind.kind is Kind.BOOLEAN:
-        found = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        found = minor_units(column)
     else:
         found = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if column.null_count:
@@ -60,10 +59,3 @@ def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:
     as_bytes = words.view(np.uint8)
     as_bytes.flags.writeable = False
     return np.arange(0, _EIGHT * (len(words) + 1), _EIGHT), as_bytes, present(column)
-
-
-def _minor_units(column: pa.Array[Any]) -> Ints:
-    # A decimal128 is a little-endian 128-bit integer; up to 18 digits the low half is the value.
-    buffer = column.buffers()[1]
-    halves = np.frombuffer(memoryview(buffer) if buffer else b"", np.int64).reshape(-1, 2)
-    return halves[column.offset : column.offset + len(column), 0]

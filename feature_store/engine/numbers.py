@@ -17,15 +17,8 @@ _SPLIT = 134217729.0  # 2**27 + 1 (Dekker, 1971)
 
 
 @inlined
-def bits_of(number: Real) -> Word:
-    """The bits of a double, as an integer in the same order as the doubles."""
-    bits = np.float64(number + 0.0).view(np.int64)
-    return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
-
-
-@inlined
 def float_of(ordered: Word) -> Real:
-    """The inverse of ``bits_of``."""
+    """The double of an integer in the same order as the doubles: the inverse of ``inputs.ordered``."""
     bits = np.int64(ordered) ^ ((np.int64(ordered) >> 63) & np.int64(0x7FFFFFFFFFFFFFFF))
     return np.int64(bits).view(np.float64)
 

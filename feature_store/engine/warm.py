@@ -32,9 +32,9 @@ _PIPELINE = {
 
 
 def warm() -> float:
-    """Call every kernel once; one that was never compiled on this machine is, which takes half a minute.
+    """Call every kernel once, as steps, a table that grows and a take-over do; they serve any declaration.
 
-    Returns the seconds that it took.
+    One that was never compiled on this machine is, which takes half a minute. Returns the seconds it took.
     """
     started = time.monotonic()
     pipeline = Pipeline.model_validate(_PIPELINE)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from feature_store.columns import columns_of, to_arrow
+from feature_store.columns import columns_of, number_arrays, to_arrow
 from feature_store.declaration.decision import Action
-from feature_store.log import event_schema
+from feature_store.log import event_schema, seen_schema
 from feature_store.store import FeatureStore
 from streams.scorer.decider import NO_SCORE, Decider
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
@@ -50,6 +50,7 @@ class ScorerCore:
         self._decider = Decider(pipeline)
         self._log = LogWriter(pipeline)
         self._event_schema = event_schema(pipeline.event)
+        self._seen_schema = seen_schema(pipeline)
         self._positions: dict[int, int] = {}
         self._pending: dict[int, int] = {}
         self._history: dict[int, int] = {}
@@ -148,7 +149,8 @@ class ScorerCore:
         columns = columns_of(self._pipeline.event, accepted.values)
         events = self._events(columns)
         matrix = self.store.observe(events, [record.partition for record in accepted.records])
-        evidence = self._decider.decide(acting, accepted, columns, events, matrix, self._clock.now())
+        seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
+        evidence = self._decider.decide(acting, accepted, columns, seen, matrix, self._clock.now())
         self.store.decided(_let_through(evidence.verdicts))
         first_seq = self._seq + 1
         self._seq += len(accepted.records)
@@ -156,7 +158,7 @@ class ScorerCore:
         return StepResult(
             decided=decisions(self._pipeline, acting.epoch, accepted, columns, evidence),
             refused=found.refused,
-            log=self._log.write(acting.epoch, stretches, learned, found, events, matrix, evidence, first_seq),
+            log=self._log.write(acting.epoch, stretches, learned, found, seen, evidence, first_seq),
             positions={p: Position(s.end, s.outcomes.offset) for p, s in stretches.items()},
             duplicates=len(found.duplicates),
             unscored=evidence.fallbacks.count(NO_SCORE),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from feature_store.declaration.decision import Action
 from feature_store.declaration.event import Kind
 from feature_store.expressions import Expression, Matrix, RowQuery
-from feature_store.log import event_schema
+from feature_store.log import seen_schema
 from streams.policy import Verdict, cheapest_actions, ruled_actions, verdict
 from streams.scorer.evidence import Evidence
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from feature_store.columns import Columns
     from feature_store.declaration.decision import Rule
     from feature_store.declaration.pipeline import Pipeline
@@ -36,31 +37,31 @@ class Decider:
     def __init__(self, pipeline: Pipeline) -> None:
         """Compile the rules. Raises ConfigError naming the key of an unsound one."""
         self._pipeline = pipeline
-        names = [feature.name for feature in pipeline.feature_vector]
-        self._full = pa.schema(
-            [*event_schema(pipeline.event), *(pa.field(name, pa.float64()) for name in names)]
-        )
+        seen = seen_schema(pipeline)
         self._rules = pipeline.decision.rules
         self._cold_rules = (*pipeline.decision.rules, *pipeline.decision.cold_start)
-        self._rule_query = _rule_query(self._full, self._rules)
-        self._cold_query = _rule_query(self._full, self._cold_rules)
+        self._rule_query = _rule_query(seen, self._rules)
+        self._cold_query = _rule_query(seen, self._cold_rules)
 
     def decide(
         self,
         acting: Acting,
         accepted: Accepted,
         columns: Columns,
-        events: pa.RecordBatch,
+        seen: pa.RecordBatch,
         matrix: Matrix,
         decided_at: int,
     ) -> Evidence:
-        """What was found about every accepted event, under exactly one release."""
+        """What was found about every accepted event, under exactly one release.
+
+        ``seen`` is what rules may speak of: the fields of every event, and its features, as in ``matrix``.
+        """
         margins, scores = _score(acting, matrix)
         scored = np.isfinite(scores)
         rules, query = self._rules, self._rule_query
         if not scored.all():
             rules, query = self._cold_rules, self._cold_query
-        flags = query.flags(self._seen(events, matrix))
+        flags = query.flags(seen)
         flags[scored, len(self._rules) :] = False  # the cold-start rules are for what has no score
         cheapest = cheapest_actions(scores, self._amounts(columns), self._pipeline.decision.costs)
         strengths = np.maximum(ruled_actions(flags, rules), np.where(scored, cheapest, 0))
@@ -80,12 +81,6 @@ class Decider:
             fallbacks=[None if known else (NO_SCORE if champion else COLD_START) for known in had_score],
             decided_at=decided_at,
         )
-
-    def _seen(self, events: pa.RecordBatch, matrix: Matrix) -> pa.RecordBatch:
-        """What a rule may speak of: the event's fields and its features."""
-        missing = np.isnan(matrix)
-        features = [pa.array(matrix[:, i], mask=missing[:, i]) for i in range(matrix.shape[1])]
-        return pa.record_batch([*events.columns, *features], schema=self._full)
 
     def _amounts(self, columns: Columns) -> Vector:
         name = self._pipeline.decision.costs.amount

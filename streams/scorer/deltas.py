@@ -71,6 +71,7 @@ class DeltaBook:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._schema = delta_schema(pipeline)
+        self._nothing = pa.RecordBatch.from_pylist([], schema=self._schema)
         self._committed: dict[int, OutcomePosition] = {}
         self._pending: dict[int, OutcomePosition] = {}
 
@@ -101,7 +102,9 @@ class DeltaBook:
                 route_seq = values[0]
                 rows.append((first_seq + len(rows), route_seq, partition, *values[1:]))
             self._pending[partition] = OutcomePosition(max(offset + 1, position.offset), route_seq)
-        columns = zip(*rows, strict=True) if rows else [()] * len(self._schema)
+        if not rows:
+            return self._nothing
+        columns = zip(*rows, strict=True)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
         return pa.record_batch(arrays, schema=self._schema)
 
@@ -117,6 +120,8 @@ class DeltaBook:
 
 def deltas_of(partition: int, deltas: pa.RecordBatch) -> pa.RecordBatch:
     """The deltas of one partition."""
+    if not deltas.num_rows:
+        return deltas
     return deltas.take(np.flatnonzero(deltas.column("source_partition").to_numpy() == partition))
 
 

@@ -14,7 +14,6 @@ from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
-    from feature_store.expressions import Matrix
     from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Sorted
 
@@ -38,6 +37,7 @@ class LogWriter:
         self._max_bytes = max_bytes
         self._schema = log_schema(pipeline)
         self._hashes = {feature.name: feature.hash for feature in pipeline.feature_vector}
+        self._fields = len(pipeline.event.fields)
         self._own_id = pipeline.event.id != "event_id"
         self._own_time = pipeline.event.time != "event_time"
         self._time_position = list(pipeline.event.fields).index(pipeline.event.time)
@@ -48,13 +48,15 @@ class LogWriter:
         stretches: dict[int, Stretch],
         deltas: pa.RecordBatch,
         found: Sorted,
-        events: pa.RecordBatch,
-        matrix: Matrix,
+        seen: pa.RecordBatch,
         evidence: Evidence,
         first_seq: int,
     ) -> list[LogMessage]:
-        """One or more messages for every partition in ``stretches``; the first event has ``first_seq``."""
-        rows = self._rows(found, events, matrix, evidence, first_seq)
+        """One or more messages for every partition in ``stretches``; the first event has ``first_seq``.
+
+        ``seen`` has the fields and features of the accepted events (``seen_schema``).
+        """
+        rows = self._rows(found, seen, evidence, first_seq)
         partitions = np.array([record.partition for record in found.accepted.records], np.int64)
         messages = []
         for partition, stretch in stretches.items():
@@ -85,17 +87,17 @@ class LogWriter:
     def _rows(
         self,
         found: Sorted,
-        events: pa.RecordBatch,
-        matrix: Matrix,
+        seen: pa.RecordBatch,
         evidence: Evidence,
         first_seq: int,
     ) -> pa.RecordBatch:
         accepted, n = found.accepted, len(found.accepted.records)
-        columns: list[Any] = list(events.columns)
+        fields, features = seen.columns[: self._fields], seen.columns[self._fields :]
+        columns: list[Any] = list(fields)
         if self._own_id:
             columns.append(accepted.ids)
         if self._own_time:
-            columns.append(events.column(self._time_position))
+            columns.append(fields[self._time_position])
         columns += [
             np.zeros(n, np.int8),
             np.arange(first_seq, first_seq + n),
@@ -106,8 +108,7 @@ class LogWriter:
             accepted.digests,
             accepted.late,
         ]
-        missing = np.isnan(matrix)
-        columns += [pa.array(matrix[:, i], mask=missing[:, i]) for i in range(matrix.shape[1])]
+        columns += features
         columns += [
             pa.array(evidence.margins, mask=np.isnan(evidence.margins)),
             pa.array(evidence.scores, mask=np.isnan(evidence.scores)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _TRANSACTION_TIMEOUT_MS = 30_000
+_LONG_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,15 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     # Set before the model libraries load: their two OpenMP runtimes would fight over the core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from feature_store.engine.warm import warm  # noqa: PLC0415
     from streams.models.watcher import ModelWatcher  # noqa: PLC0415
     from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
     from streams.scorer.transaction import Transactions  # noqa: PLC0415
-    from streams.scorer.warm_up import warm_up  # noqa: PLC0415
 
     pipeline = load_pipeline(settings.config)
-    warm_up(pipeline)  # nothing to tidy up yet: a signal may end it at once
+    seconds = warm()  # nothing to tidy up yet: a signal may end it at once
+    if seconds > _LONG_S:
+        _log.info("engine_compiled", seconds=round(seconds, 1))
     stop = stop or stop_on_signals()
     snapshots = pipeline.serving.snapshots
     shelf = Shelf(

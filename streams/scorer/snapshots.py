@@ -74,10 +74,10 @@ class Snapshots:
         """Keep at most one state, if it is time."""
         if not self._waiting and self._now() >= self._due:
             self._due = self._now() + self._every_s
-            self._waiting = list(self._changed(self._core.positions))
+            self._waiting = list(self._changed())
         while self._waiting and not self._writer.busy:
             unit = self._waiting.pop(0)
-            partitions = self._changed(self._core.positions).get(unit)
+            partitions = self._changed().get(unit)
             if partitions is not None:
                 self._writer.write(self._capture(unit, partitions))
                 return
@@ -85,7 +85,7 @@ class Snapshots:
     def hand_over(self, partitions: Iterable[int]) -> None:
         """Keep the state of partitions that another scorer is about to take over."""
         leaving = set(partitions)
-        changed = {u: held for u, held in self._changed(self._core.positions).items() if leaving & set(held)}
+        changed = {u: held for u, held in self._changed().items() if leaving & set(held)}
         if not changed:
             return
         self._writer.wait(_HANDOVER_S)
@@ -107,7 +107,7 @@ class Snapshots:
     def finish(self) -> None:
         """Keep what changed, and return when all of it is written or time is up: an ordered stop."""
         deadline = time.monotonic() + _STOP_S
-        changed = self._changed(self._core.positions)
+        changed = self._changed()
         while changed:
             self._writer.wait(max(deadline - time.monotonic(), 0.0))
             if self._writer.busy:
@@ -117,7 +117,7 @@ class Snapshots:
             self._writer.write(self._capture(unit, partitions))
         self._writer.wait(max(deadline - time.monotonic(), 0.0))
 
-    def _changed(self, held: Iterable[int]) -> dict[str, list[int]]:
+    def _changed(self) -> dict[str, list[int]]:
         """Unit -> its partitions, where anything was logged, the state is another than was last kept, and the
         end of its log is known.
         """
@@ -125,7 +125,7 @@ class Snapshots:
             self._kept.pop(self._writer.not_written.popleft(), None)
         return {
             unit: partitions
-            for unit, partitions in self._units(held).items()
+            for unit, partitions in self._units(self._core.positions).items()
             if all(p in self._ends for p in partitions)
             and any(self._ends[p].offset >= 0 for p in partitions)
             and self._positions(partitions) != self._kept.get(unit)

@@ -20,11 +20,11 @@ from pathlib import Path
 from feature_store.clock import StreamClock
 from feature_store.declaration.load import load_pipeline
 from feature_store.engine import series
+from feature_store.engine.warm import warm
 from streams.models.watcher import Acting
 from streams.scorer.core import ScorerCore
 from streams.scorer.deltas import DeltaDecoder
 from streams.scorer.records import SourceDelta, SourceRecord
-from streams.scorer.warm_up import warm_up
 from tests.support.outcomes import delta
 from tests.support.payments import MONDAY, encoded
 
@@ -36,7 +36,7 @@ def compiled():
 
 pipeline = load_pipeline(Path(sys.argv[1]), {ENVIRONMENT!r})
 assert compiled() == 0
-warm_up(pipeline)
+warm()
 before = compiled()
 assert before > 0
 core = ScorerCore(pipeline, StreamClock())
