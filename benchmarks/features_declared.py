@@ -8,19 +8,22 @@ from feature_store.declaration.pipeline import Pipeline
 
 LENGTHS = ["1m", "1h", "24h", "7d", "30d"]
 _PLAIN: dict[str, Any] = {"windows": LENGTHS, "count": True, "sum": "amount", "mean": "amount"}
+_EVERY: dict[str, Any] = {
+    "count": True,
+    "sum": "amount",
+    "mean": "amount",
+    "min": "amount",
+    "max": "amount",
+    "std": "amount",
+    "distinct": "category",
+    "last": {"amount": 4},
+    "since_last": True,
+}
 _SPECS: dict[int, list[dict[str, Any]]] = {
     10: [{"windows": ["1h", "30d"], "count": True, "sum": "amount", "since_last": True}],
     40: [{**_PLAIN, "last": {"amount": 4}, "since_last": True}],
     200: [
-        {
-            **_PLAIN,
-            "min": "amount",
-            "max": "amount",
-            "std": "amount",
-            "distinct": "category",
-            "last": {"amount": 4},
-            "since_last": True,
-        },
+        {"windows": LENGTHS, **_EVERY},
         {
             **_PLAIN,
             "rate": True,
@@ -41,22 +44,7 @@ def declared(features: int) -> Pipeline:
 
 def of_one_length(length: str) -> Pipeline:
     """Every aggregate over one window: 12 features for each of two entities."""
-    return _pipeline(
-        [
-            {
-                "windows": [length],
-                "count": True,
-                "sum": "amount",
-                "mean": "amount",
-                "min": "amount",
-                "max": "amount",
-                "std": "amount",
-                "distinct": "category",
-                "last": {"amount": 4},
-                "since_last": True,
-            }
-        ]
-    )
+    return _pipeline([{"windows": [length], **_EVERY}])
 
 
 def _pipeline(specs: list[dict[str, Any]]) -> Pipeline:

@@ -29,6 +29,8 @@ SLOW = (
     "contract/features/test_parity_offline.py",
     "unit/history",
     "unit/keeper",
+    "unit/snapshots/test_keeping.py",
+    "unit/snapshots/test_short_logs.py",
     "unit/snapshots/test_take_over.py",
     "unit/trainer",
 )

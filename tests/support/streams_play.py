@@ -32,29 +32,34 @@ def online(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
 
 def replayed(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
     """A new store after every hand-over, filled from what was applied."""
-    store = new_store(pipeline)
-    found: list[Matrix | None] = []
-    for n, step in enumerate(steps):
-        found.append(run(pipeline, store, step))
-        if step.hands_over:
-            store = new_store(pipeline)
-            for past in steps[: n + 1]:
-                if past.commits:
-                    replay(pipeline, store, past.deltas, past.events)
-    return found
+
+    def fill(store: FeatureStore, past: Sequence[Step]) -> None:
+        for step in past:
+            replay(pipeline, store, step.deltas, step.events)
+
+    return _filled_anew(pipeline, steps, fill)
 
 
 def replayed_at_once(pipeline: Pipeline, steps: Sequence[Step]) -> list[Matrix | None]:
     """A new store after every hand-over, filled with all events and then all deltas in one go."""
+
+    def fill(store: FeatureStore, past: Sequence[Step]) -> None:
+        deltas = [delta for step in past for delta in step.deltas]
+        replay(pipeline, store, deltas, [event for step in past for event in step.events])
+
+    return _filled_anew(pipeline, steps, fill)
+
+
+def _filled_anew(
+    pipeline: Pipeline, steps: Sequence[Step], fill: Callable[[FeatureStore, Sequence[Step]], None]
+) -> list[Matrix | None]:
     store = new_store(pipeline)
     found: list[Matrix | None] = []
     for n, step in enumerate(steps):
         found.append(run(pipeline, store, step))
         if step.hands_over:
             store = new_store(pipeline)
-            past = [each for each in steps[: n + 1] if each.commits]
-            deltas = [delta for each in past for delta in each.deltas]
-            replay(pipeline, store, deltas, [event for each in past for event in each.events])
+            fill(store, [each for each in steps[: n + 1] if each.commits])
     return found
 
 
