@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests.support.up import words_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -78,7 +80,7 @@ def test_killed_scorer_loses_nothing_and_too_few_models_fail(tmp_path: Path, jar
         victim = next(
             child
             for child in psutil.Process(demo.pid).children(recursive=True)
-            if child.cmdline()[3:4] == ["scorer"]
+            if words_of(child)[3:4] == ["scorer"]
         )
         victim.kill()
         said, _ = demo.communicate()

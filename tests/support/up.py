@@ -18,6 +18,14 @@ COMMAND = [sys.executable, "-m", "console.cli"]
 """The command line, in the interpreter that runs the tests."""
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """The command line of a process; empty for one that has ended since it was listed."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie's is one of these
+        return []
+
+
 class Up:
     """One `sluicegate up` in a folder of its own."""
 
@@ -78,7 +86,7 @@ class Up:
         (found,) = (
             child
             for child in self.descendants()
-            if (line := child.cmdline())[3:4] == ["scorer"] and line[-2:] == ["--slot", str(slot)]
+            if (line := words_of(child))[3:4] == ["scorer"] and line[-2:] == ["--slot", str(slot)]
         )
         return found
 
