@@ -21,11 +21,13 @@ class TopicNames(Declared):
     models: str = Field(
         default="models", description="versions and the release record; compacted, one partition"
     )
+    policy: str = Field(default="policy", description="rules, lists, thresholds; compacted, one partition")
+    explanations: str = Field(default="explanations", description="exact reasons, after the decision")
     dead_letters: str = Field(default="dead-letters", description="what was refused, and why")
     alerts: str = Field(default="alerts", description="what a person should know; one partition")
     partitions: int = Field(default=4, gt=0, le=10_000, description="of events and what follows them")
     replication: int = Field(default=1, gt=0, description="copies of each partition; 3 on a real cluster")
     retention: Duration = Field(
         default=1_209_600_000_000,
-        description="of all but models; where no snapshot is left, state is rebuilt from within it",
+        description="of all but models, policy; without a snapshot state is rebuilt from within it",
     )

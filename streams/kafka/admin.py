@@ -44,7 +44,9 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
         TopicSpec(names.decisions, names.partitions, names.replication, ours),
         TopicSpec(names.features, names.partitions, names.replication, ours),
         TopicSpec(names.dead_letters, names.partitions, names.replication, ours),
+        TopicSpec(names.explanations, names.partitions, names.replication, kept),
         TopicSpec(names.models, 1, names.replication, compacted),
+        TopicSpec(names.policy, 1, names.replication, compacted),
         TopicSpec(names.alerts, 1, names.replication, kept),
     ]
 

@@ -7,18 +7,25 @@ from streams.messages.decision import Decision, Reason, Source
 from streams.messages.delta import OutcomeDelta
 from streams.messages.model import ArtifactInfo, Calibration, FeatureRef, Manifest, Release
 from streams.messages.outcome import Label, Outcome
+from streams.messages.policy import EntityList, ListEntry, PolicyDocument, PolicyRule, Snooze, Thresholds
 
 __all__ = [
     "Alert",
     "ArtifactInfo",
     "Calibration",
     "Decision",
+    "EntityList",
     "FeatureRef",
     "Label",
+    "ListEntry",
     "Manifest",
     "Outcome",
     "OutcomeDelta",
+    "PolicyDocument",
+    "PolicyRule",
     "Reason",
     "Release",
+    "Snooze",
     "Source",
+    "Thresholds",
 ]

@@ -79,6 +79,8 @@ class Decider:
             models=[champion.version if champion and known else None for known in had_score],
             engines=[champion.engine.name if champion and known else None for known in had_score],
             fallbacks=[None if known else (NO_SCORE if champion else COLD_START) for known in had_score],
+            reasons=[[] for _ in verdicts],
+            shadows=[{} for _ in verdicts],
             decided_at=decided_at,
         )
 

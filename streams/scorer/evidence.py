@@ -9,7 +9,7 @@ import msgspec
 
 from feature_store.declaration.event import FieldType, Kind
 from feature_store.units import to_text
-from streams.messages import Decision, Source
+from streams.messages import Decision, Reason, Source
 from streams.models.engine import Vector
 from streams.policy import Verdict
 from streams.scorer.records import Decided
@@ -32,6 +32,8 @@ class Evidence(msgspec.Struct, frozen=True):
     models: list[str | None]
     engines: list[str | None]
     fallbacks: list[str | None]
+    reasons: list[list[Reason]]
+    shadows: list[dict[str, float]]
     decided_at: int
 
 
@@ -59,10 +61,10 @@ def decisions(
             propensity=ruling.propensity,
             score=scores[i],
             model=evidence.models[i],
-            reasons=[],
+            reasons=evidence.reasons[i],
             rules=evidence.rules[i],
             fallback=evidence.fallbacks[i],
-            shadow={},
+            shadow=evidence.shadows[i],
             release=epoch,
             source=Source(topic, record.partition, record.offset),
             late=accepted.late[i],
