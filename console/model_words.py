@@ -6,17 +6,20 @@ from typing import Any
 
 
 def listed(found: dict[str, Any]) -> str:
-    """One version a line, the champion marked."""
+    """One version a line, the champion and the shadows marked."""
     release = found["release"] or {}
     if not found["models"]:
         return "no model yet: the cold-start rules decide"
     lines = [
-        f"{'*' if one['version'] == release.get('champion') else ' '} {one['version']}  {one['family']}  "
+        f"{_mark(one['version'], release)} {one['version']}  {one['family']}  "
         f"trained {one['trained_at'][:19]}  {one['rows']} rows, {one['frauds']} frauds  "
         f"average precision {_figure(one['metrics'].get('average_precision'))}"
         for one in found["models"]
     ]
-    return "\n".join([*lines, f"* acts, release epoch {release.get('epoch')}: {release.get('why')}"])
+    lines.append(f"* acts, release epoch {release.get('epoch')}: {release.get('why')}")
+    if release.get("shadows"):
+        lines.append("s shadow: scores, does not act")
+    return "\n".join(lines)
 
 
 def shown(model: dict[str, Any]) -> str:
@@ -50,7 +53,15 @@ def _result(name: str, found: dict[str, Any]) -> str:
 
 def released(release: dict[str, Any]) -> str:
     """A new release."""
-    return f"release epoch {release['epoch']}: {release['champion'] or 'no champion'} acts ({release['why']})"
+    shadows = f", shadows {', '.join(release['shadows'])}" if release.get("shadows") else ""
+    champion = release["champion"] or "no champion"
+    return f"release epoch {release['epoch']}: {champion} acts{shadows} ({release['why']})"
+
+
+def _mark(version: str, release: dict[str, Any]) -> str:
+    if version == release.get("champion"):
+        return "*"
+    return "s" if version in release.get("shadows", ()) else " "
 
 
 def _figure(value: float | None) -> str:

@@ -1,37 +1,30 @@
 """Publishing: chunks, manifest and release record reach the models topic in one transaction, or not at all.
 
-1. The keeper's producer is made anew: a transaction that an earlier keeper left open is aborted, the earlier
-   keeper itself is fenced.
-2. The topic is read to its end; the next epoch follows the last.
-3. New version, new release and the tombstones of versions no longer kept are one transaction.
+1. The topic is read to its end; the next epoch follows the last.
+2. New version, new release and the tombstones of versions no longer kept are one transaction of the keeper.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from feature_store.errors import BrokerError, ContractError
-from streams.kafka import KafkaException, read_to_end, transactional_producer
+from feature_store.errors import ContractError
+from streams.kafka import read_to_end
 from streams.messages import ArtifactInfo, Manifest, Release
 from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
+from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
-    from streams.kafka import Producer
+    from training.writer import Records
 
 KEPT = 5
-
-_TIMEOUT_S = 30.0
-_TRIES = 5
-
-Records = list[tuple[bytes, bytes | None]]
 
 
 def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
@@ -55,12 +48,18 @@ class InsteadOf:
 class Publisher:
     """The only writer of a pipeline's models topic; its methods may be called from any thread."""
 
-    def __init__(self, bootstrap: str, pipeline: Pipeline, now_text: Callable[[], str]) -> None:
-        """``now_text`` is the time of the pipeline's clock, RFC 3339."""
+    def __init__(
+        self,
+        bootstrap: str,
+        pipeline: Pipeline,
+        now_text: Callable[[], str],
+        writer: KeeperWriter | None = None,
+    ) -> None:
+        """``now_text`` is the time of the pipeline's clock, RFC 3339; a keeper shares one ``writer``."""
         self._bootstrap = bootstrap
         self._pipeline = pipeline
         self._now_text = now_text
-        self._one_at_a_time = threading.Lock()
+        self._writer = writer or KeeperWriter(bootstrap, pipeline.name)
         self._known: ModelsTopic | None = None
 
     def release(self) -> Release | None:
@@ -126,48 +125,84 @@ class Publisher:
 
         return self._change(change)
 
+    def shadow(self, version: str) -> Release:
+        """Let a kept version score beside the champion without acting, as a new epoch.
+
+        Raises ContractError for an unknown version, the champion, or one that is a shadow already.
+        """
+
+        def change(now: ModelsTopic) -> tuple[Records, Release]:
+            _check_kept(now, version)
+            shadows = shadows_of(now)
+            if version == champion_of(now):
+                raise ContractError(f"model {version} is the champion; only others can be shadows")
+            if version in shadows:
+                raise ContractError(f"model {version} is a shadow already")
+            return [], self._shadowed(now, [*shadows, version], f"{version} is a shadow")
+
+        return self._change(change)
+
+    def unshadow(self, version: str) -> Release:
+        """Let a shadow score no more, as a new epoch. Raises ContractError where it is none."""
+
+        def change(now: ModelsTopic) -> tuple[Records, Release]:
+            shadows = shadows_of(now)
+            if version not in shadows:
+                there = ", ".join(shadows) or "none"
+                raise ContractError(f"model {version} is no shadow; shadows are: {there}")
+            left = [each for each in shadows if each != version]
+            return [], self._shadowed(now, left, f"{version} is a shadow no more")
+
+        return self._change(change)
+
     def _release(self, now: ModelsTopic, champion: str, previous: str | None, why: str) -> Release:
         return Release(
-            epoch=(now.release.epoch if now.release else 0) + 1,
+            epoch=_next_epoch(now),
             champion=champion,
             released_at=self._now_text(),
             why=why,
+            shadows=[each for each in shadows_of(now) if each != champion],
             previous=previous,
+        )
+
+    def _shadowed(self, now: ModelsTopic, shadows: list[str], why: str) -> Release:
+        return Release(
+            epoch=_next_epoch(now),
+            champion=champion_of(now),
+            released_at=self._now_text(),
+            why=why,
+            shadows=shadows,
+            previous=now.release.previous if now.release else None,
         )
 
     def _change(self, change: Callable[[ModelsTopic], tuple[Records, Release]]) -> Release:
         name = self._pipeline.name
-        with self._one_at_a_time:
-            producer = transactional_producer(self._bootstrap, f"sluicegate.{name}.keeper")
-            try:
-                producer.init_transactions(_TIMEOUT_S)
-                now = self.read()
-                records, release = change(now)
-                records += _tombstones(name, now, release)
-                records.append((release_key(name), msgspec.json.encode(release)))
-                self._commit(producer, records)
-            except KafkaException as error:
-                raise BrokerError(f"{self._pipeline.topics.models}: not published: {error}") from error
-            finally:
-                producer.close()
-                self._known = None
-        return release
 
-    def _commit(self, producer: Producer, records: Records) -> None:
-        producer.begin_transaction()
+        def made() -> tuple[Records, Release]:
+            now = self.read()
+            records, release = change(now)
+            records += _tombstones(name, now, release)
+            records.append((release_key(name), msgspec.json.encode(release)))
+            return records, release
+
         try:
-            for key, value in records:
-                producer.produce(self._pipeline.topics.models, key=key, value=value, partition=0)
-            producer.flush(_TIMEOUT_S)
-            _commit_for_certain(producer)
-        except (KafkaException, BufferError):
-            producer.abort_transaction(_TIMEOUT_S)
-            raise
+            return self._writer.write(self._pipeline.topics.models, made)
+        finally:
+            self._known = None
 
 
 def champion_of(now: ModelsTopic) -> str | None:
     """The version that acts; None before the first release."""
     return now.release.champion if now.release else None
+
+
+def shadows_of(now: ModelsTopic) -> list[str]:
+    """The versions that score without acting."""
+    return now.release.shadows if now.release else []
+
+
+def _next_epoch(now: ModelsTopic) -> int:
+    return (now.release.epoch if now.release else 0) + 1
 
 
 def _chunks(version: str, artifact: bytes) -> Records:
@@ -183,18 +218,6 @@ def _check_kept(now: ModelsTopic, version: str) -> None:
         raise ContractError(f"model {version}: the artifact on the topic is not the one of its manifest")
 
 
-def _commit_for_certain(producer: Producer) -> None:
-    """Commit; a result that is unknown is asked for again, since the same commit counts once."""
-    for tried in range(1, _TRIES + 1):
-        try:
-            producer.commit_transaction(_TIMEOUT_S)
-        except KafkaException as error:
-            if not error.args[0].retriable() or tried == _TRIES:
-                raise
-        else:
-            return
-
-
 def _before(now: ModelsTopic, version: str) -> str | None:
     kept = list(now.manifests)
     place = kept.index(version)
@@ -202,8 +225,8 @@ def _before(now: ModelsTopic, version: str) -> str | None:
 
 
 def _tombstones(pipeline: str, now: ModelsTopic, release: Release) -> Records:
-    """Empty values for all but the newest versions, the champion and where a rollback would go."""
-    staying = {*list(now.manifests)[-KEPT:], release.champion, release.previous}
+    """Empty values for all but the newest versions, what scores and where a rollback would go."""
+    staying = {*list(now.manifests)[-KEPT:], release.champion, *release.shadows, release.previous}
     records: Records = []
     for version, manifest in now.manifests.items():
         if version not in staying:

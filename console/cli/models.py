@@ -18,11 +18,13 @@ def register(app: typer.Typer) -> None:
     group.command(epilog="Example: sluicegate models live")(live)
     group.command(epilog="Example: sluicegate models promote VERSION")(promote)
     group.command(epilog="Example: sluicegate models rollback")(rollback)
+    group.command(epilog="Example: sluicegate models shadow VERSION")(shadow)
+    group.command(epilog="Example: sluicegate models unshadow VERSION")(unshadow)
     app.add_typer(group, name="models")
 
 
 def list_versions(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
-    """List the kept versions, oldest first; the one that acts is marked."""
+    """List the kept versions, oldest first; the one that acts and the shadows are marked."""
     from console.model_words import listed
     from training.keeper.client import KeeperClient
 
@@ -68,4 +70,24 @@ def rollback(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
 
     with KeeperClient(state_dir) as keeper:
         found = keeper.rollback()
+    typer.echo(json.dumps(found, indent=2) if as_json else released(found))
+
+
+def shadow(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """Let a kept version score every event beside the one that acts, without acting, as a new release."""
+    from console.model_words import released
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.shadow(version)
+    typer.echo(json.dumps(found, indent=2) if as_json else released(found))
+
+
+def unshadow(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
+    """Let a shadow score no more, as a new release."""
+    from console.model_words import released
+    from training.keeper.client import KeeperClient
+
+    with KeeperClient(state_dir) as keeper:
+        found = keeper.unshadow(version)
     typer.echo(json.dumps(found, indent=2) if as_json else released(found))

@@ -71,6 +71,8 @@ class Api:
         commands: dict[str, Callable[[Request, bytes], Any]] = {
             "/train": self._train,
             "/models/{version}/promote": self._promote,
+            "/models/{version}/shadow": self._shadow,
+            "/models/{version}/unshadow": self._unshadow,
             "/rollback": lambda _request, _body: self._parts.publisher.rollback(),
             "/history": self._import_history,
             "/export-history": self._export_history,
@@ -104,6 +106,12 @@ class Api:
 
     def _promote(self, request: Request, _body: bytes) -> Any:
         return self._parts.publisher.promote(request.path_params["version"])
+
+    def _shadow(self, request: Request, _body: bytes) -> Any:
+        return self._parts.publisher.shadow(request.path_params["version"])
+
+    def _unshadow(self, request: Request, _body: bytes) -> Any:
+        return self._parts.publisher.unshadow(request.path_params["version"])
 
     def _import_history(self, _request: Request, body: bytes) -> Any:
         parts = self._parts

@@ -81,6 +81,14 @@ class KeeperClient:
         """Make a kept version the champion; returns the new release."""
         return dict(self._ask("POST", f"/models/{_safe(version)}/promote"))
 
+    def shadow(self, version: str) -> dict[str, Any]:
+        """Let a kept version score beside the champion; returns the new release."""
+        return dict(self._ask("POST", f"/models/{_safe(version)}/shadow"))
+
+    def unshadow(self, version: str) -> dict[str, Any]:
+        """Let a shadow score no more; returns the new release."""
+        return dict(self._ask("POST", f"/models/{_safe(version)}/unshadow"))
+
     def rollback(self) -> dict[str, Any]:
         """Return to the champion before; returns the new release."""
         return dict(self._ask("POST", "/rollback"))

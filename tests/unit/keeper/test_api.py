@@ -31,6 +31,8 @@ ROUTES = [
     ("GET", "/metrics/summary"),
     ("POST", "/train"),
     ("POST", "/models/v1/promote"),
+    ("POST", "/models/v1/shadow"),
+    ("POST", "/models/v1/unshadow"),
     ("POST", "/rollback"),
     ("POST", "/history"),
     ("POST", "/export-history"),

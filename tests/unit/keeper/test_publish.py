@@ -152,3 +152,37 @@ def test_a_challenger_is_not_published_over_a_champion_it_was_not_measured_again
     release = publisher.release()
     assert release is not None
     assert (release.epoch, release.champion) == (3, first)
+
+
+def test_shadows_score_on_through_releases_until_they_act_or_are_taken_away(
+    publisher: Publisher, pipeline: Pipeline
+) -> None:
+    first, second, third = (publish(publisher, pipeline, number) for number in (1, 2, 3))
+    publisher.shadow(first)
+    release = publisher.shadow(second)
+    assert (release.epoch, release.champion, release.previous) == (5, third, second)
+    assert release.shadows == [first, second]
+    fourth = publish(publisher, pipeline, 4)
+    promoted = publisher.promote(second)
+    assert (promoted.champion, promoted.previous, promoted.shadows) == (second, fourth, [first])
+    last = publisher.unshadow(first)
+    assert (last.epoch, last.champion, last.previous, last.shadows) == (8, second, fourth, [])
+    for wrong, why in ((first, "no shadow; shadows are: none"), ("nothing", "no shadow")):
+        with pytest.raises(ContractError, match=why):
+            publisher.unshadow(wrong)
+    with pytest.raises(ContractError, match="is the champion"):
+        publisher.shadow(second)
+    with pytest.raises(ContractError, match="no model version"):
+        publisher.shadow("nothing")
+    publisher.shadow(first)
+    with pytest.raises(ContractError, match="a shadow already"):
+        publisher.shadow(first)
+
+
+def test_what_a_shadow_scores_with_is_kept(publisher: Publisher, pipeline: Pipeline) -> None:
+    versions = [publish(publisher, pipeline, number) for number in range(2)]
+    publisher.shadow(versions[0])
+    versions += [publish(publisher, pipeline, number) for number in range(2, KEPT + 3)]
+    found = publisher.read()
+    assert list(found.manifests) == [versions[0], *versions[-KEPT:]]
+    assert found.artifact(versions[0]) == b"trees"

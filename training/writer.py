@@ -1,0 +1,82 @@
+"""The keeper as the only writer of the compacted topics: a change is one transaction, or nothing.
+
+1. The keeper's producer is made anew: a transaction that an earlier keeper left open is aborted, the earlier
+   keeper itself is fenced.
+2. The change reads the topic to its end and says which records follow.
+3. They are one transaction.
+
+Models and policy share one writer: two producers of one id would fence each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from feature_store.errors import BrokerError
+from streams.kafka import KafkaException, transactional_producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.kafka import Producer
+
+_TIMEOUT_S = 30.0
+_TRIES = 5
+
+Records = list[tuple[bytes, bytes | None]]
+"""Keys and values; no value is a tombstone."""
+
+Made = TypeVar("Made")
+
+
+class KeeperWriter:
+    """Writes under the keeper's transactional id, one change at a time; usable from any thread."""
+
+    def __init__(self, bootstrap: str, pipeline: str) -> None:
+        """Know the broker and the name of the pipeline; nothing is opened yet."""
+        self._bootstrap = bootstrap
+        self._id = f"sluicegate.{pipeline}.keeper"
+        self._one_at_a_time = threading.Lock()
+
+    def write(self, topic: str, change: Callable[[], tuple[Records, Made]]) -> Made:
+        """Write the records that ``change`` gives, and return what it made.
+
+        ``change`` is called when nobody else can write any more. Raises what it raises; BrokerError when
+        nothing was written.
+        """
+        with self._one_at_a_time:
+            producer = transactional_producer(self._bootstrap, self._id)
+            try:
+                producer.init_transactions(_TIMEOUT_S)
+                records, made = change()
+                _commit(producer, topic, records)
+            except KafkaException as error:
+                raise BrokerError(f"{topic}: not published: {error}") from error
+            finally:
+                producer.close()
+        return made
+
+
+def _commit(producer: Producer, topic: str, records: Records) -> None:
+    producer.begin_transaction()
+    try:
+        for key, value in records:
+            producer.produce(topic, key=key, value=value, partition=0)
+        producer.flush(_TIMEOUT_S)
+        _commit_for_certain(producer)
+    except (KafkaException, BufferError):
+        producer.abort_transaction(_TIMEOUT_S)
+        raise
+
+
+def _commit_for_certain(producer: Producer) -> None:
+    """Commit; a result that is unknown is asked for again, since the same commit counts once."""
+    for tried in range(1, _TRIES + 1):
+        try:
+            producer.commit_transaction(_TIMEOUT_S)
+        except KafkaException as error:
+            if not error.args[0].retriable() or tried == _TRIES:
+                raise
+        else:
+            return
