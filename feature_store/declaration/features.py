@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from feature_store.declaration.base import Declared, Identifier, Sql
+from feature_store.declaration.texts import BusinessText
 from feature_store.declaration.windows import WindowSpec
 from feature_store.units import Duration
 
@@ -59,6 +60,11 @@ class FeatureSpec(Declared):
         default="score",
         description="what becomes of an event that is later: score (and flag the decision: its windows may "
         "be cut short) or dead_letter",
+    )
+    texts: dict[Identifier, BusinessText] = Field(
+        default_factory=dict,
+        description="feature -> what its value means to a business reader, with {value}, {value:.0f} or "
+        "{value:yes/no} in it; without one, reasons are told in the words of its definition",
     )
 
     def window_features(self) -> tuple[WindowFeature, ...]:

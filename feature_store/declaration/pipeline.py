@@ -14,6 +14,7 @@ from feature_store.declaration.event import EventSpec, Kind
 from feature_store.declaration.features import Feature, FeatureSpec, code_name
 from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
+from feature_store.declaration.texts import check_texts
 from feature_store.declaration.topics import TopicNames
 from feature_store.declaration.training import TrainingSpec
 
@@ -92,6 +93,7 @@ class Pipeline(Declared):
         self._check_windows()
         self._check_categories()
         self._check_names()
+        check_texts(self.features.texts, self.feature_vector)
         amount = self.decision.costs.amount
         if amount is not None:
             self._require_number("decision.costs.amount", amount)

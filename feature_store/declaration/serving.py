@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from feature_store.declaration.base import Declared
 from feature_store.units import Duration
+
+
+def _no_is_off(value: object) -> object:
+    return "off" if value is False else value  # what YAML makes of a bare off
+
+
+Explanations = Annotated[Literal["path", "async", "inline", "off"], BeforeValidator(_no_is_off)]
 
 
 class BatchSpec(Declared):
@@ -32,6 +39,12 @@ class ServingSpec(Declared):
     delivery: Literal["exactly_once"] = Field(default="exactly_once", description="the only one so far")
     device: Literal["cpu"] = Field(default="cpu", description="the only one so far")
     batch: BatchSpec = BatchSpec()
+    explanations: Explanations = Field(
+        default="async",
+        description="reasons of stopped events. path: quick ones (path attribution) in the decision; async: "
+        "these, and exact ones (TreeSHAP) on the explanations topic by the explainer; inline: exact ones in "
+        "the decision, milliseconds for each such event; off: none",
+    )
     snapshots: SnapshotSpec = SnapshotSpec()
     session_timeout: Duration = Field(
         default=10_000_000, description="a scorer silent for this long loses its partitions"

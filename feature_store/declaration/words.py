@@ -84,10 +84,15 @@ def category_words(field: str, values: tuple[str, ...]) -> str:
 
 def window_words(feature: WindowFeature) -> str:
     """What a windowed feature counts, over which events, and what it is where there are none."""
+    return window_meaning(feature) + _nothing(feature)
+
+
+def window_meaning(feature: WindowFeature) -> str:
+    """What a windowed feature counts, and over which events."""
     told = f"{_measure(feature)} {_span(feature, feature.window)}"
     if feature.over:
         told += f", divided by the same {_span(feature, feature.over)}"
-    return told + _nothing(feature)
+    return told
 
 
 def entity_words(entity: tuple[str, ...]) -> str:
