@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.aggregates import Condition, WindowFeature
 
-LatePolicy = Literal["score", "dead_letter"]
+LatePolicy = Literal["score", "amend", "dead_letter"]
 Dtype = Literal["float64", "category"]
 
 
@@ -59,7 +59,8 @@ class FeatureSpec(Declared):
     late: LatePolicy = Field(
         default="score",
         description="what becomes of an event that is later: score (and flag the decision: its windows may "
-        "be cut short) or dead_letter",
+        "be cut short), amend (the same, and the keeper sends an amended decision where whole windows give "
+        "other features) or dead_letter",
     )
     texts: dict[Identifier, BusinessText] = Field(
         default_factory=dict,

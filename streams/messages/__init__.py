@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.messages.alert import Alert
-from streams.messages.decision import Decision, Reason, Source
+from streams.messages.decision import Amended, Decision, Reason, Source
 from streams.messages.delta import OutcomeDelta
 from streams.messages.model import ArtifactInfo, Calibration, FeatureRef, Manifest, Release
 from streams.messages.outcome import Label, Outcome
@@ -11,6 +11,7 @@ from streams.messages.policy import EntityList, ListEntry, PolicyDocument, Polic
 
 __all__ = [
     "Alert",
+    "Amended",
     "ArtifactInfo",
     "Calibration",
     "Decision",

@@ -25,6 +25,15 @@ class Reason(msgspec.Struct, frozen=True):
     method: str
 
 
+class Amended(msgspec.Struct, frozen=True):
+    """The decision that another one takes the place of: where it stands on Kafka, and when it was made."""
+
+    topic: str
+    partition: int
+    offset: int
+    decided_at: str
+
+
 class Decision(msgspec.Struct, frozen=True):
     """The message on the decisions topic.
 
@@ -33,7 +42,9 @@ class Decision(msgspec.Struct, frozen=True):
     where the policy approved it, the control group's rate where it did not. ``score`` is a calibrated
     probability, None where no model gave one: ``fallback`` then says why (``cold_start``: no champion;
     ``no_score``: it gave no finite number), and the cold-start rules decided. ``late``: the event came later
-    than ``features.lateness``, so its windows may have been cut short.
+    than ``features.lateness``, so its windows may have been cut short. ``amends`` is there only where
+    ``features.late`` is ``amend`` and whole windows gave other features: it names the one decision about the
+    same event that this one takes the place of.
     """
 
     event_id: str
@@ -52,3 +63,4 @@ class Decision(msgspec.Struct, frozen=True):
     release: int
     source: Source
     late: bool = False
+    amends: Amended | msgspec.UnsetType = msgspec.UNSET
