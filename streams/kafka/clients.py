@@ -88,12 +88,16 @@ def group_consumer(
     )
 
 
-def reader(bootstrap: str, *, end_events: bool = False) -> Consumer:
-    """A consumer without a group, for ``assign``; with ``end_events`` it reports each partition's end."""
+def reader(bootstrap: str, *, end_events: bool = False, uncommitted: bool = False) -> Consumer:
+    """A consumer without a group, for ``assign``; with ``end_events`` it reports each partition's end.
+
+    ``uncommitted`` is for asking where a topic ends with what is open: what it reads may be aborted.
+    """
     return Consumer(
         {
             **_CONSUMER,
             "bootstrap.servers": bootstrap,
+            "isolation.level": "read_uncommitted" if uncommitted else "read_committed",
             "group.id": "sluicegate-reader",
             "auto.offset.reset": "error",
             "enable.partition.eof": end_events,
