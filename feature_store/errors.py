@@ -2,6 +2,7 @@
 
 SluicegateError
 ├── ConfigError          the pipeline file, or what it asks of this machine, is wrong
+├── PolicyError          a policy document does not fit the pipeline, or one of its rules is unsound
 ├── BadEventError             one record is refused and becomes a dead letter
 ├── ContractError        a stored or published thing does not fit what is declared
 │   └── MisfitError      a model needs features that are not declared as it knew them
@@ -22,6 +23,12 @@ class SluicegateError(Exception):
 
 class ConfigError(SluicegateError):
     """The pipeline file is wrong. The message names the key, what was found and the cure."""
+
+    exit_code = 2
+
+
+class PolicyError(SluicegateError):
+    """A policy document cannot act. The message names the rule, list or value, and says why."""
 
     exit_code = 2
 

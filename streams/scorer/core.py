@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from feature_store.columns import columns_of, number_arrays, to_arrow
-from feature_store.declaration.decision import Action
 from feature_store.log import event_schema, seen_schema
 from feature_store.store import FeatureStore
+from streams.policies import compile_policy, default_document
+from streams.policies.actions import APPROVE
 from streams.scorer.decider import NO_SCORE, Decider
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
 from streams.scorer.evidence import decisions
@@ -30,11 +30,13 @@ from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResu
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from feature_store.clock import Clock
     from feature_store.columns import Columns
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.watcher import Acting
-    from streams.policy import Verdict
+    from streams.policies import ActivePolicy
 
 
 class ScorerCore:
@@ -48,6 +50,7 @@ class ScorerCore:
         self.store = FeatureStore(pipeline)
         self._deltas = DeltaBook(pipeline)
         self._decider = Decider(pipeline)
+        self._policy = compile_policy(pipeline, default_document(pipeline))
         self._log = LogWriter(pipeline)
         self._event_schema = event_schema(pipeline.event)
         self._seen_schema = seen_schema(pipeline)
@@ -138,9 +141,16 @@ class ScorerCore:
     # -- the step
 
     def step(
-        self, records: list[SourceRecord], acting: Acting, deltas: Sequence[SourceDelta] = ()
+        self,
+        records: list[SourceRecord],
+        acting: Acting,
+        deltas: Sequence[SourceDelta] = (),
+        policy: ActivePolicy | None = None,
     ) -> StepResult:
-        """Process one micro-batch under exactly one release, after what became known before it."""
+        """Process one micro-batch under exactly one release and policy, after what became known before it.
+
+        Without a ``policy`` the pipeline file's own acts.
+        """
         for record in records:
             self._clock.observe(record.arrived_at)
         learned = self._learn(deltas)
@@ -150,8 +160,10 @@ class ScorerCore:
         events = self._events(columns)
         matrix = self.store.observe(events, [record.partition for record in accepted.records])
         seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
-        evidence = self._decider.decide(acting, accepted, columns, seen, matrix, self._clock.now())
-        self.store.decided(_let_through(evidence.verdicts))
+        evidence = self._decider.decide(
+            acting, policy or self._policy, accepted, seen, matrix, self._clock.now()
+        )
+        self.store.decided(evidence.actions == APPROVE)
         first_seq = self._seq + 1
         self._seq += len(accepted.records)
         stretches = self._move(records, deltas)
@@ -201,7 +213,3 @@ class ScorerCore:
             p: Stretch(self._positions[p], end, self._deltas.position(p), self._history[p])
             for p, end in self._pending.items()
         }
-
-
-def _let_through(verdicts: list[Verdict]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.array([ruling.action is Action.APPROVE for ruling in verdicts], np.bool_)

@@ -11,7 +11,7 @@ from feature_store.declaration.event import FieldType, Kind
 from feature_store.units import to_text
 from streams.messages import Decision, Reason, Source
 from streams.models.engine import Vector
-from streams.policy import Verdict
+from streams.policies.actions import ACTION_NAMES, Strengths
 from streams.scorer.records import Decided
 
 if TYPE_CHECKING:
@@ -23,9 +23,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Columns beside the accepted events; ``scores`` and ``margins`` are NaN where no model scored."""
+    """Columns beside the accepted events; ``scores`` and ``margins`` are NaN where no model scored.
 
-    verdicts: list[Verdict]
+    Actions are positions in ``streams.policies.actions.ACTIONS``. ``queues``: the review queue of each event,
+    None for the default one; empty where no rule of the policy names a queue.
+    """
+
+    policy_actions: Strengths
+    actions: Strengths
+    propensities: Vector
     rules: list[list[str]]
     scores: Vector
     margins: Vector
@@ -35,6 +41,8 @@ class Evidence(msgspec.Struct, frozen=True):
     reasons: list[list[Reason]]
     shadows: list[dict[str, float]]
     decided_at: int
+    policy_offset: int = -1
+    queues: list[str | None] = []
 
 
 def decisions(
@@ -48,17 +56,17 @@ def decisions(
     scores = [None if math.isnan(score) else score for score in evidence.scores.tolist()]
     decided_at = to_text(evidence.decided_at)
     found = []
-    for i, (record, event_id, ruling) in enumerate(
-        zip(accepted.records, accepted.ids, evidence.verdicts, strict=True)
-    ):
+    policy_actions, actions = action_names(evidence.policy_actions), action_names(evidence.actions)
+    propensities = evidence.propensities.tolist()
+    for i, (record, event_id) in enumerate(zip(accepted.records, accepted.ids, strict=True)):
         message = Decision(
             event_id=event_id,
             event_time=to_text(times[i]),
             decided_at=decided_at,
             event={name: values[i] for name, values in zip(names, passed, strict=True)},
-            action=ruling.action.value,
-            policy_action=ruling.policy_action.value,
-            propensity=ruling.propensity,
+            action=actions[i],
+            policy_action=policy_actions[i],
+            propensity=propensities[i],
             score=scores[i],
             model=evidence.models[i],
             reasons=evidence.reasons[i],
@@ -71,6 +79,11 @@ def decisions(
         )
         found.append(Decided(record, event_id, evidence.models[i], _encode(message)))
     return found
+
+
+def action_names(strengths: Strengths) -> list[str]:
+    """Actions as they stand in messages."""
+    return [ACTION_NAMES[strength] for strength in strengths.tolist()]
 
 
 def _plain(kind: FieldType, values: list[Any]) -> list[Any]:

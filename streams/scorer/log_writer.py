@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from feature_store.log import LogMeta, encode_log, log_schema
 from streams.scorer.deltas import OutcomePosition, deltas_of
+from streams.scorer.evidence import action_names
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class LogWriter:
                 first_offset=stretch.first,
                 next_offset=stretch.end,
                 release_epoch=epoch,
-                policy_offset=-1,
+                policy_offset=evidence.policy_offset,
                 duplicates=[r.offset for r in found.duplicates if r.partition == partition],
                 dead_letters=[r.record.offset for r in found.refused if r.record.partition == partition],
                 hashes=self._hashes,
@@ -114,9 +115,9 @@ class LogWriter:
             pa.array(evidence.scores, mask=np.isnan(evidence.scores)),
             evidence.engines,
             evidence.models,
-            [ruling.policy_action.value for ruling in evidence.verdicts],
-            [ruling.action.value for ruling in evidence.verdicts],
-            [ruling.propensity for ruling in evidence.verdicts],
+            action_names(evidence.policy_actions),
+            action_names(evidence.actions),
+            evidence.propensities,
             evidence.rules,
             evidence.fallbacks,
             [evidence.decided_at] * n,

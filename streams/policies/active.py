@@ -1,0 +1,162 @@
+"""A policy document made ready to act.
+
+The precedence (docs/discussions/policy.md says why):
+
+1. on a deny list: declined, and the control group does not let it through;
+2. on an allow list: approved;
+3. the strongest of what the score asks for, the rules that match, and a review for what is watched;
+4. a snooze turns a review into an approval; a decline stands;
+5. the control group draws among what 3 and 4 stopped (``control.ControlDraw``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feature_store.errors import ConfigError, PolicyError
+from streams.policies.actions import APPROVE, DECLINE, REVIEW, strength_of
+from streams.policies.checks import check_document, list_entries, snooze_entries
+from streams.policies.document import FROM_FILE
+from streams.policies.lists import Membership
+from streams.policies.money import cheapest_actions, threshold_actions
+from streams.policies.rules import RuleSet, scored_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+    from feature_store.declaration.decision import Costs
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import PolicyDocument
+    from streams.models.engine import Vector
+    from streams.policies.actions import Mask, Strengths
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """What a policy says about every event of a batch, before the control group.
+
+    ``final``: its word stands, whatever the control group would draw. ``rules``: the names of what matched.
+    ``queues``: the review queue of each event, None for the default one; empty where no rule names a queue.
+    """
+
+    actions: Strengths
+    final: Mask
+    rules: list[list[str]]
+    queues: list[str | None]
+
+
+@dataclass(frozen=True)
+class ActivePolicy:
+    """A policy that acts. ``offset`` is its place on the policy topic; -1: it is the pipeline file's own."""
+
+    offset: int
+    document: PolicyDocument
+    rules: RuleSet | None
+    lists: Membership
+    snoozes: Membership
+
+    def by_score(self, scores: Vector, margins: Vector, amounts: Vector, costs: Costs) -> Strengths:
+        """What score and amount alone ask for."""
+        thresholds, review_margin = self.document.thresholds, self.document.review_margin
+        if thresholds is not None:
+            return threshold_actions(scores, margins, thresholds, review_margin)
+        return cheapest_actions(scores, margins, amounts, costs, review_margin)
+
+    def rule(
+        self,
+        seen: pa.RecordBatch,
+        scores: Vector,
+        margins: Vector,
+        wanted: Strengths,
+        matched: Mapping[str, Mask],
+        now: int,
+    ) -> Ruled:
+        """The action for every event; ``wanted`` is what its score, or the fallback, asks for.
+
+        ``matched``: names that stand in the decisions beside the policy's own, with their events.
+        """
+        strongest, ruled = self._rules(seen, scores, margins)
+        listed = self.lists.matches(seen, now)
+        snoozes = self.snoozes.matches(seen, now)
+        asked = np.maximum(wanted, strongest)
+        nobody = np.zeros(len(wanted), np.bool_)
+        denied, allowed, watched = (self._on(kind, listed, nobody) for kind in ("deny", "allow", "watch"))
+        if not listed and not snoozes:
+            actions, quiet = asked, nobody
+        else:
+            actions, quiet = _preferred(asked, denied, allowed, watched, _any(snoozes.values(), nobody))
+        names = {**ruled, **matched}
+        names |= {f"list:{name}": mask for name, mask in listed.items()}
+        names |= {name: mask & quiet for name, mask in snoozes.items()}
+        return Ruled(actions, denied, _names(names, len(wanted)), self._queues(ruled, actions))
+
+    def _rules(
+        self, seen: pa.RecordBatch, scores: Vector, margins: Vector
+    ) -> tuple[Strengths, dict[str, Mask]]:
+        if self.rules is None:
+            return np.zeros(len(scores), np.int8), {}
+        flags = self.rules.flags(seen, scores, margins)
+        return self.rules.strongest(flags), self.rules.matched(flags)
+
+    def _on(self, kind: str, listed: Mapping[str, Mask], nobody: Mask) -> Mask:
+        names = {each.name for each in self.document.lists if each.kind == kind}
+        return _any((mask for name, mask in listed.items() if name in names), nobody)
+
+    def _queues(self, ruled: Mapping[str, Mask], actions: Strengths) -> list[str | None]:
+        """The queue of the first matching rule that asked for what is done."""
+        named = [rule for rule in self.document.rules if rule.queue is not None]
+        if not named:
+            return []
+        queues: list[str | None] = [None] * len(actions)
+        for rule in reversed(named):
+            if rule.name in ruled:
+                for row in np.flatnonzero(ruled[rule.name] & (actions == strength_of(rule.action))).tolist():
+                    queues[row] = rule.queue
+        return queues
+
+
+def compile_policy(pipeline: Pipeline, document: PolicyDocument, offset: int = FROM_FILE) -> ActivePolicy:
+    """Make a document ready to act.
+
+    Raises PolicyError naming the rule, list or value that does not fit the pipeline, and the reason.
+    """
+    check_document(pipeline, document)
+    lists = {each.name: (each.field, list_entries(pipeline, each)) for each in document.lists}
+    snoozes = snooze_entries(pipeline, document.snoozes)
+    rules = None
+    if document.rules:
+        try:
+            rules = RuleSet(scored_schema(pipeline), document.rules, "rules")
+        except ConfigError as error:
+            raise PolicyError(str(error)) from None
+    return ActivePolicy(offset, document, rules, Membership(lists), Membership(snoozes))
+
+
+def _preferred(
+    asked: Strengths, denied: Mask, allowed: Mask, watched: Mask, snoozed: Mask
+) -> tuple[Strengths, Mask]:
+    """The action by precedence, and where a snooze spared a review."""
+    actions = np.where(watched, np.maximum(asked, np.int8(REVIEW)), asked)
+    quiet = snoozed & (actions == REVIEW) & ~allowed & ~denied
+    actions[quiet | allowed] = APPROVE
+    actions[denied] = DECLINE
+    return actions, quiet
+
+
+def _any(masks: Iterable[Mask], nobody: Mask) -> Mask:
+    return reduce(np.logical_or, masks, nobody)
+
+
+def _names(matched: Mapping[str, Mask], rows: int) -> list[list[str]]:
+    """The names of what matched each event; most events have none."""
+    names: list[list[str]] = [[] for _ in range(rows)]
+    for name, mask in matched.items():
+        for row in np.flatnonzero(mask).tolist():
+            names[row].append(name)
+    return names
