@@ -11,8 +11,10 @@ from console.pipeline_file import find_config, open_pipeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streams.kafka import Cluster
 
-def prepare(config: Path | None, broker: str | None, state_dir: Path) -> tuple[Path, str]:
+
+def prepare(config: Path | None, broker: str | None, state_dir: Path) -> tuple[Path, Cluster]:
     """Set up logs and secrets; returns the pipeline file and the broker's addresses."""
     configure_logs()
     found = find_config(config)

@@ -12,6 +12,7 @@ import msgspec
 
 from feature_store.errors import BrokerError, ConfigError
 from streams.broker.spec import Choice, parse_spec
+from streams.kafka.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,8 +92,8 @@ def broker_setting(option: str | None, pipeline: Pipeline) -> str:
     return option or os.environ.get(BROKER_VARIABLE) or pipeline.broker
 
 
-def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> str:
-    """The addresses of the broker that a command talks to.
+def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> Cluster:
+    """The addresses of the broker that a command talks to, with the pipeline's settings of clients.
 
     In this order: the option, the environment, what runs in ``state_dir``, the pipeline file. Raises
     NoBrokerError where none of them names one, BrokerError for what is no address.
@@ -103,7 +104,7 @@ def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> s
         raise NoBrokerError(
             f"nothing runs in {state_dir}; start it with `sluicegate up`, or name one: --broker host:port"
         )
-    return named
+    return Cluster.of(named, pipeline)
 
 
 def _announced(state_dir: Path) -> LocalRun | None:

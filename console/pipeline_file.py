@@ -8,8 +8,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_store.declaration.base import SECRET
 from feature_store.declaration.load import load_pipeline
-from feature_store.declaration.pipeline import SECRET
 from feature_store.errors import ConfigError
 from streams.broker.state_lock import exclusive
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from feature_store.errors import BrokerError
-from streams.kafka import pipeline_topics, reader, start_offsets
+from streams.kafka import IN_SYNC, described_topics, pipeline_topics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from feature_store.declaration.pipeline import Pipeline
+    from streams.kafka import PresentTopic, TopicSpec
+
+_AT_LEAST = frozenset({IN_SYNC, "max.message.bytes", "retention.ms"})
+"""Settings that may be more than is declared."""
+_FOR_EVER = -1
 
 
 @dataclass(frozen=True)
@@ -19,42 +25,58 @@ class FoundTopic:
     name: str
     declared: int
     partitions: int | None
+    findings: tuple[str, ...] = ()
+    """What does not fit, in words."""
 
     @property
     def fits(self) -> bool:
-        """Whether it is there with the declared number of partitions."""
-        return self.partitions == self.declared
+        """Whether it is there as declared, or safer."""
+        return not self.findings
 
     @property
     def words(self) -> str:
         """What was found, for a person."""
-        if self.partitions is None:
-            return "missing; `sluicegate topics create` makes it"
-        if not self.fits:
-            return f"{self.partitions} partitions, but the pipeline file says {self.declared}"
-        return f"{self.partitions} partitions"
+        return "; ".join(self.findings) or f"{self.partitions} partitions"
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "topic": self.name, "declared": self.declared, "partitions": self.partitions, "fits": self.fits
+            "topic": self.name, "declared": self.declared, "partitions": self.partitions, "fits": self.fits,
+            "findings": list(self.findings),
         }  # fmt: skip
 
 
 def found_topics(bootstrap: str, pipeline: Pipeline) -> list[FoundTopic]:
     """Every topic of ``pipeline`` as it is on Kafka. Raises BrokerError when Kafka does not answer."""
-    consumer = reader(bootstrap)
-    try:
-        return [
-            FoundTopic(spec.name, spec.partitions, _partitions(consumer, spec.name))
-            for spec in pipeline_topics(pipeline)
-        ]
-    finally:
-        consumer.close()
+    wanted = pipeline_topics(pipeline)
+    present, brokers = described_topics(bootstrap, [spec.name for spec in wanted])
+    return [_compared(spec, present.get(spec.name), brokers) for spec in wanted]
 
 
-def _partitions(consumer: Any, topic: str) -> int | None:
-    try:
-        return len(start_offsets(consumer, topic))
-    except BrokerError:
-        return None
+def _compared(spec: TopicSpec, found: PresentTopic | None, brokers: int) -> FoundTopic:
+    if found is None:
+        missing = "missing; `sluicegate topics create` makes it"
+        return FoundTopic(spec.name, spec.partitions, None, (missing,))
+    findings = tuple(differences(spec, found, brokers))
+    return FoundTopic(spec.name, spec.partitions, found.partitions, findings)
+
+
+def differences(spec: TopicSpec, found: PresentTopic, brokers: int) -> Iterator[str]:
+    """What is less than ``spec`` asks for on a cluster of so many brokers, or another thing."""
+    if found.partitions != spec.partitions:
+        yield f"{found.partitions} partitions, but the pipeline file says {spec.partitions}"
+    if found.replication < spec.copies(brokers):
+        yield f"{found.replication} copies of a partition, {spec.copies(brokers)} wanted"
+    if found.settings is None:  # the embedded broker does not tell them
+        return
+    for name, wanted in spec.settings_on(brokers).items():
+        has = found.settings.get(name)
+        if has is None or not _enough(name, has, wanted):
+            words = "at least " if name in _AT_LEAST else ""
+            yield f"{name} is {has}, {words}{wanted} wanted"
+
+
+def _enough(name: str, has: str, wanted: str) -> bool:
+    if name in _AT_LEAST:
+        return int(has) >= int(wanted) or (name == "retention.ms" and int(has) == _FOR_EVER)
+    return set(has.split(",")) == set(wanted.split(","))

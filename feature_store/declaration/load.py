@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from feature_store.declaration.pipeline import SECRET, Pipeline
+from feature_store.declaration.base import SECRET
+from feature_store.declaration.clients import written_secrets
+from feature_store.declaration.pipeline import Pipeline
 from feature_store.errors import ConfigError
 from feature_store.units import Duration, format_duration
 
@@ -45,15 +47,17 @@ def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pi
         raise ConfigError(f"{path}: not valid YAML: {_in_one_line(error)}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping at the top, starting with `pipeline: NAME`")
-    missing: set[str] = set()
-    tree = _with_secrets(tree, environment, missing)
-    if missing:
-        names = ", ".join(sorted(missing))
+    if written := [*written_secrets(tree)]:
+        raise ConfigError("\n".join(f"{path}: {finding}" for finding in written))
+    secrets = _Secrets(environment)
+    tree = secrets.put_into(tree)
+    if secrets.missing:
+        names = ", ".join(sorted(secrets.missing))
         raise ConfigError(f"{path}: set these environment variables first: {names}")
     try:
         return Pipeline.model_validate(tree)
     except ValidationError as error:
-        findings = "\n".join(f"{path}: {_finding(detail)}" for detail in error.errors())
+        findings = "\n".join(f"{path}: {_finding(detail, secrets.values)}" for detail in error.errors())
         raise ConfigError(findings) from None
 
 
@@ -75,15 +79,26 @@ def _write_durations(node: Any, pattern: str) -> None:
         _write_durations(list(node.values()), pattern)
 
 
-def _with_secrets(node: Any, environment: Mapping[str, str], missing: set[str]) -> Any:
-    if isinstance(node, dict):
-        return {key: _with_secrets(value, environment, missing) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_with_secrets(value, environment, missing) for value in node]
-    if not isinstance(node, str):
-        return node
-    missing.update(name for name in SECRET.findall(node) if name not in environment)
-    return SECRET.sub(lambda found: environment.get(found[1], ""), node)
+class _Secrets:
+    """Values from the environment, put where ``${NAME}`` stands."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.missing: set[str] = set()
+        self.values: set[str] = set()
+        """What came of it: not to be shown."""
+
+    def put_into(self, node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: self.put_into(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self.put_into(value) for value in node]
+        if not isinstance(node, str) or not SECRET.search(node):
+            return node
+        self.missing.update(name for name in SECRET.findall(node) if name not in self._environment)
+        value = SECRET.sub(lambda found: self._environment.get(found[1], ""), node)
+        self.values.add(value)
+        return value
 
 
 def _in_one_line(error: yaml.YAMLError) -> str:
@@ -95,7 +110,7 @@ def _in_one_line(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{cure}"
 
 
-def _finding(detail: ErrorDetails) -> str:
+def _finding(detail: ErrorDetails, secrets: set[str]) -> str:
     location = detail["loc"]
     if location and location[-1] == "[key]":
         if isinstance(detail["input"], str):
@@ -113,7 +128,7 @@ def _finding(detail: ErrorDetails) -> str:
     if not where:  # the file as a whole: the message begins with the key
         return message
     found = detail["input"]
-    if isinstance(found, dict | list | BaseModel):
+    if isinstance(found, dict | list | BaseModel) or found in secrets:
         return f"{where}: {message}"
     return f"{where}: {message} (found {json.dumps(found, default=str)})"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
 from feature_store.clock import ClockName
 from feature_store.declaration.base import Declared
+from feature_store.declaration.clients import ClientSettings, KafkaSettings
 from feature_store.declaration.decision import DecisionSpec
 from feature_store.declaration.event import EventSpec, Kind
 from feature_store.declaration.features import Feature, FeatureSpec, code_name
@@ -44,6 +44,16 @@ class Pipeline(Declared):
     )
     clock: ClockName = Field(default="wall", description="wall, or stream: time is what the records say")
     broker: str = Field(default="auto", description="auto, kafka, embedded, or host:port,host:port")
+    kafka: KafkaSettings = Field(
+        default_factory=dict,
+        description="settings of every Kafka client, by librdkafka's names: security.protocol, sasl.*, "
+        "ssl.*, …; secrets as ${NAME}; what would break a promise is refused",
+    )
+    schema_registry: ClientSettings = Field(
+        default_factory=dict,
+        description="settings of the Schema Registry's client, by its names: url, basic.auth.user.info, "
+        "ssl.*, …; for event.format avro and protobuf",
+    )
     topics: TopicNames = TopicNames()
     event: EventSpec
     features: FeatureSpec
@@ -158,7 +168,3 @@ class Pipeline(Declared):
             taken[name] = "a feature"
         if not self.feature_vector:
             raise ValueError("features: declare at least one feature")
-
-
-SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-"""How a value is taken from the environment: ``${NAME}``."""

@@ -26,7 +26,11 @@ class TopicNames(Declared):
     dead_letters: str = Field(default="dead-letters", description="what was refused, and why")
     alerts: str = Field(default="alerts", description="what a person should know; one partition")
     partitions: int = Field(default=4, gt=0, le=10_000, description="of events and what follows them")
-    replication: int = Field(default=1, gt=0, description="copies of each partition; 3 on a real cluster")
+    replication: int | None = Field(
+        default=None,
+        gt=0,
+        description="copies of each partition; left out, 3 where there are as many brokers, else one on each",
+    )
     retention: Duration = Field(
         default=1_209_600_000_000,
         description="of all but models, policy; without a snapshot state is rebuilt from within it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.kafka.admin import TopicSpec, ensure_topics, group_members, pipeline_topics, present_topics
+from streams.kafka.admin import group_members
 from streams.kafka.clients import (
     LARGEST_MESSAGE,
     Consumer,
@@ -16,19 +16,34 @@ from streams.kafka.clients import (
     reader,
     transactional_producer,
 )
+from streams.kafka.cluster import Cluster
 from streams.kafka.headers import headers_of
+from streams.kafka.refused import plain_refusal
 from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
+from streams.kafka.topics import (
+    IN_SYNC,
+    PresentTopic,
+    TopicSpec,
+    described_topics,
+    ensure_topics,
+    pipeline_topics,
+    present_topics,
+)
 
 __all__ = [
+    "IN_SYNC",
     "LARGEST_MESSAGE",
+    "Cluster",
     "Consumer",
     "KafkaError",
     "KafkaException",
     "Message",
+    "PresentTopic",
     "Producer",
     "TopicPartition",
     "TopicSpec",
     "at_end",
+    "described_topics",
     "end_offsets",
     "ensure_topics",
     "group_consumer",
@@ -36,6 +51,7 @@ __all__ = [
     "headers_of",
     "pipeline_topics",
     "plain_producer",
+    "plain_refusal",
     "present_topics",
     "read_range",
     "read_to_end",

@@ -11,6 +11,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from streams.kafka.cluster import connection
+
 __all__ = [
     "LARGEST_MESSAGE",
     "Consumer",
@@ -39,11 +41,11 @@ def _calm(record: logging.LogRecord) -> bool:
     return True
 
 
-_log = logging.getLogger("librdkafka")
-_log.addFilter(_calm)
-_COMMON: dict[str, Any] = {"log.connection.close": False, "socket.keepalive.enable": True}
+LOG = logging.getLogger("librdkafka")
+LOG.addFilter(_calm)
+COMMON: dict[str, Any] = {"log.connection.close": False, "socket.keepalive.enable": True}
 _PRODUCER: dict[str, Any] = {
-    **_COMMON,
+    **COMMON,
     "partitioner": "murmur2_random",
     "message.max.bytes": LARGEST_MESSAGE,
     "compression.type": "lz4",
@@ -52,7 +54,7 @@ _PRODUCER: dict[str, Any] = {
     "queue.buffering.max.kbytes": 1_048_576,
 }
 _CONSUMER: dict[str, Any] = {
-    **_COMMON,
+    **COMMON,
     "isolation.level": "read_committed",
     "enable.auto.commit": False,
     "enable.partition.eof": False,
@@ -69,7 +71,6 @@ def group_consumer(
     return Consumer(
         {
             **_CONSUMER,
-            "bootstrap.servers": bootstrap,
             "client.id": client_id,
             "group.id": group,
             "auto.offset.reset": "error",
@@ -83,8 +84,9 @@ def group_consumer(
             "max.poll.interval.ms": max(3_600_000, session_timeout_ms),
             "queued.max.messages.kbytes": 65_536,
             "queued.min.messages": 20_000,
+            **connection(bootstrap),
         },
-        logger=_log,
+        logger=LOG,
     )
 
 
@@ -96,13 +98,13 @@ def reader(bootstrap: str, *, end_events: bool = False, uncommitted: bool = Fals
     return Consumer(
         {
             **_CONSUMER,
-            "bootstrap.servers": bootstrap,
             "isolation.level": "read_uncommitted" if uncommitted else "read_committed",
             "group.id": "sluicegate-reader",
             "auto.offset.reset": "error",
             "enable.partition.eof": end_events,
+            **connection(bootstrap),
         },
-        logger=_log,
+        logger=LOG,
     )
 
 
@@ -111,15 +113,15 @@ def plain_producer(bootstrap: str, *, linger_ms: int = 5, client_id: str = "slui
     return Producer(
         {
             **_PRODUCER,
-            "bootstrap.servers": bootstrap,
             "client.id": client_id,
             "linger.ms": linger_ms,
+            **connection(bootstrap),
         },
-        logger=_log,
+        logger=LOG,
     )
 
 
-def transactional_producer(bootstrap: str, transactional_id: str, *, timeout_ms: int = 60_000) -> Producer:
+def transactional_producer(bootstrap: str, transactional_id: str, *, timeout_ms: int = 10_000) -> Producer:
     """A transactional producer.
 
     ``transactional_id`` must be stable per worker slot, so that a zombie of the same slot is fenced.
@@ -127,7 +129,6 @@ def transactional_producer(bootstrap: str, transactional_id: str, *, timeout_ms:
     return Producer(
         {
             **_PRODUCER,
-            "bootstrap.servers": bootstrap,
             "client.id": transactional_id,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
@@ -135,6 +136,7 @@ def transactional_producer(bootstrap: str, transactional_id: str, *, timeout_ms:
             # A transaction that follows closely is asked to wait until the markers of the last are written;
             # the default of 100 ms would be most of what a slow batch takes.
             "retry.backoff.ms": 5,
+            **connection(bootstrap),
         },
-        logger=_log,
+        logger=LOG,
     )
