@@ -111,10 +111,12 @@ def _instant(value: datetime | int) -> int:
 
 def _minor_units(value: Decimal, precision: int, scale: int) -> int:
     # The exponent is checked before any arithmetic: 1e999999999 must not be expanded.
+    if not value:
+        return 0
     if not value.is_finite() or value.adjusted() >= precision - scale:
         raise ValueError(f"out of range for decimal({precision},{scale})")
     try:
-        minor = value.scaleb(scale, _EXACT) if value.adjusted() >= -scale or not value else value
+        minor = value.scaleb(scale, _EXACT) if value.adjusted() >= -scale else value
     except Inexact:
         raise ValueError(f"more than {scale} digits behind the point") from None
     whole = int(minor)
