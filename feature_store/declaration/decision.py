@@ -65,6 +65,12 @@ class DecisionSpec(Declared):
     cold_start: tuple[Rule, ...] = Field(
         default=(), description="rules that decide, with the others, while there is no champion"
     )
+    review_capacity: int | None = Field(
+        default=None,
+        gt=0,
+        description="reviews a day that people can do; the keeper moves the least margin of a review so that "
+        "they fit (default: no limit)",
+    )
     duplicates: Duplicates = Duplicates()
 
     @model_validator(mode="after")
