@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from console.reading import headers_of
 from feature_store.units import to_text
 
 if TYPE_CHECKING:
-    from streams.kafka import Message
+    from console.dead_letters import DeadLetter
 
 
-def fields(message: Message) -> dict[str, Any]:
+def fields(letter: DeadLetter, event_id: str | None) -> dict[str, Any]:
     """The evidence, without the body."""
-    headers = headers_of(message)
     return {
-        "reason": headers.get("reason"),
-        "detail": headers.get("detail"),
+        "at": str(letter.place),
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "event_id": event_id,
         "source": {
-            "topic": headers.get("source_topic"),
-            "partition": _number(headers.get("source_partition")),
-            "offset": _number(headers.get("source_offset")),
-            "time_ms": _number(headers.get("source_time")),
+            "topic": letter.topic,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "time_ms": letter.time_ms,
         },
-        "bytes": len(message.value() or b""),
+        "bytes": len(letter.value or b""),
+        "cut_from": letter.cut_from,
+        "redriven_from": letter.redriven_from,
     }
 
 
-def words(message: Message) -> str:
-    """The evidence as a line; control characters are taken out, as the detail may quote the record."""
-    told = fields(message)
-    source = told["source"]
-    time = to_text(source["time_ms"] * 1_000) if source["time_ms"] is not None else "-"
-    where = f"{source['topic']}[{source['partition']}]@{source['offset']}"
-    line = f"{time} {where} {told['reason']}: {told['detail']} ({told['bytes']} bytes)"
+def words(letter: DeadLetter, event_id: str | None) -> str:
+    """The evidence as a line; control characters are taken out, as it may quote the record."""
+    time = to_text(letter.time_ms * 1_000) if letter.time_ms is not None else "-"
+    where = f"{letter.topic}[{letter.partition}]@{letter.offset}"
+    size = f"{len(letter.value or b'')} bytes"
+    if letter.cut_from is not None:
+        size += f", cut from {letter.cut_from}"
+    whose = "" if event_id is None else f" {event_id}"
+    line = f"{letter.place} {time} {where}{whose} {letter.reason}: {letter.detail} ({size})"
     return "".join(character if character.isprintable() else " " for character in line)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None

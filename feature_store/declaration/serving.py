@@ -33,6 +33,14 @@ class SnapshotSpec(Declared):
     keep: int = Field(default=3, ge=1, description="how many of each state; older ones are removed")
 
 
+class DeadLetterAlertSpec(Declared):
+    """When so many records are refused that a person should know: once, until the share is half of it."""
+
+    share: float = Field(default=0.05, gt=0, le=1, description="of the records that a scorer took")
+    window: Duration = Field(default=300_000_000, gt=0, description="in the pipeline's clock")
+    least: int = Field(default=200, gt=0, description="records within the window: fewer say nothing")
+
+
 class ServingSpec(Declared):
     """Delivery and the size of a step."""
 
@@ -46,6 +54,14 @@ class ServingSpec(Declared):
         "the decision, milliseconds for each such event; off: none",
     )
     snapshots: SnapshotSpec = SnapshotSpec()
+    dead_letter_alert: DeadLetterAlertSpec = DeadLetterAlertSpec()
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_000,
+        description="where the keeper gives its metrics to Prometheus; a scorer: its slot + 1 above. 0: "
+        "nowhere (`up` then takes free ports). `--metrics-port` goes before it",
+    )
     session_timeout: Duration = Field(
         default=10_000_000, description="a scorer silent for this long loses its partitions"
     )
