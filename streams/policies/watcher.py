@@ -1,0 +1,71 @@
+"""Following the policy topic off the hot path: what acts now is swapped in between batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from feature_store.errors import PolicyError
+from streams.following import TopicFollower
+from streams.messages import PolicyDocument
+from streams.messages.policy import policy_key
+from streams.policies.active import compile_policy
+from streams.policies.document import FROM_FILE, default_document
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.alerts import AlertSender, Details
+
+_log = structlog.get_logger()
+_decoder = msgspec.json.Decoder(PolicyDocument)
+
+
+class PolicyWatcher(TopicFollower):
+    """Keeps ``active`` up to date from a thread of its own; before the first document it is the file's.
+
+    A document that cannot act leaves the present policy acting and raises the alert ``policy_rejected``; of
+    several that came together the newest that can act is taken. Versions never go back. ``wait_for`` takes an
+    offset of the policy topic.
+    """
+
+    def __init__(self, bootstrap: str, pipeline: Pipeline, alerts: AlertSender) -> None:
+        """Raises PolicyError where the pipeline file's own policy is unsound."""
+        super().__init__(bootstrap, pipeline.topics.policy, "policy")
+        self._pipeline = pipeline
+        self._alerts = alerts
+        self._key = policy_key(pipeline.name)
+        self._waiting: list[tuple[int, bytes]] = []
+        self._newest = FROM_FILE
+        self.active = compile_policy(pipeline, default_document(pipeline))
+
+    def _feed(self, key: bytes | None, value: bytes | None, offset: int) -> bool:
+        if key != self._key or value is None:
+            return False
+        self._waiting.append((offset, value))
+        self._newest = offset
+        return True
+
+    def _take(self) -> int:
+        while self._waiting:
+            offset, value = self._waiting.pop()
+            try:
+                self._act_under(offset, value)
+            except PolicyError as error:
+                details: Details = {"offset": offset, "version_in_force": self.active.document.version}
+                self._alerts.send("policy_rejected", str(error), details)
+            else:
+                self._waiting.clear()
+        return self._newest
+
+    def _act_under(self, offset: int, value: bytes) -> None:
+        try:
+            document = _decoder.decode(value)
+        except msgspec.MsgspecError as error:
+            raise PolicyError(f"the policy at offset {offset} cannot be read: {error}") from None
+        present = self.active.document.version
+        if document.version <= present:
+            raise PolicyError(f"version {document.version} of the policy is not after {present}, in force")
+        self.active = compile_policy(self._pipeline, document, offset)
+        _log.info("policy_taken", version=document.version, offset=offset, made_by=document.made_by)
