@@ -13,6 +13,8 @@ import numpy as np
 from feature_store.errors import ContractError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from feature_store.declaration.decision import Duplicates
 
 Records = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
@@ -41,6 +43,11 @@ def digest(data: bytes) -> bytes:
 class _Known(NamedTuple):
     body: bytes
     arrived_at: int
+
+
+def keys_of(event_ids: Iterable[str]) -> list[bytes]:
+    """What stands for ids inside."""
+    return [digest(event_id.encode()) for event_id in event_ids]
 
 
 class DuplicateFilter:
@@ -80,11 +87,28 @@ class DuplicateFilter:
         """Take over an event that is known to be committed."""
         self._keep(digest(event_id.encode()), body, arrived_at)
 
+    def none_known(self, keys: list[bytes]) -> bool:
+        """Whether all of these ids are different, and none of them is remembered."""
+        different = set(keys)
+        return (
+            len(different) == len(keys)
+            and self._seen.keys().isdisjoint(different)
+            and self._pending.keys().isdisjoint(different)
+        )
+
+    def expect(self, keys: list[bytes], bodies: list[bytes], arrivals: list[int]) -> None:
+        """Remember events of which none is known, all at once: as ``check`` does one by one."""
+        self._pending.update(zip(keys, map(_Known, bodies, arrivals), strict=True))
+
     def commit(self) -> None:
         """The pending ids are committed; those past the window are dropped."""
-        for key, known in self._pending.items():
-            self._keep(key, known.body, known.arrived_at)
-        self._pending.clear()
+        if self._pending:
+            first = self._first + len(self._records) // _SIZE
+            self._seen.update(zip(self._pending, count(first), strict=False))
+            self._records += _packed(self._pending)
+            newest = max(known.arrived_at for known in self._pending.values())
+            self._newest = max(self._newest, newest)
+            self._pending.clear()
         self._trim()
 
     def rollback(self) -> None:
@@ -140,3 +164,12 @@ class DuplicateFilter:
         if dropped:
             del self._records[: dropped * _SIZE]
             self._first += dropped
+
+
+def _packed(pending: dict[bytes, _Known]) -> bytes:
+    rows = np.empty((len(pending), _SIZE), np.uint8)
+    bodies, arrivals = zip(*pending.values(), strict=True)
+    rows[:, :_KEY] = np.frombuffer(b"".join(pending), np.uint8).reshape(-1, _KEY)
+    rows[:, _KEY : 2 * _KEY] = np.frombuffer(b"".join(bodies), np.uint8).reshape(-1, _KEY)
+    rows[:, 2 * _KEY :] = np.array(arrivals, "<i8").view(np.uint8).reshape(-1, 8)
+    return rows.tobytes()

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from feature_store.columns import columns_of, number_arrays, to_arrow
-from feature_store.log import event_schema, seen_schema
+from feature_store.columns import number_arrays
+from feature_store.log import seen_schema
 from feature_store.store import FeatureStore
 from streams.policies import compile_policy, default_document
 from streams.policies.actions import APPROVE
 from streams.scorer.decider import NO_SCORE, Decider
+from streams.scorer.decision_writer import DecisionWriter
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
-from streams.scorer.evidence import decisions
 from streams.scorer.intake import Intake
 from streams.scorer.log_writer import LogWriter, Stretch
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from feature_store.clock import Clock
-    from feature_store.columns import Columns
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
@@ -51,8 +50,8 @@ class ScorerCore:
         self._deltas = DeltaBook(pipeline)
         self._decider = Decider(pipeline)
         self._policy = compile_policy(pipeline, default_document(pipeline))
+        self._decisions = DecisionWriter(pipeline)
         self._log = LogWriter(pipeline)
-        self._event_schema = event_schema(pipeline.event)
         self._seen_schema = seen_schema(pipeline)
         self._positions: dict[int, int] = {}
         self._pending: dict[int, int] = {}
@@ -151,13 +150,12 @@ class ScorerCore:
 
         Without a ``policy`` the pipeline file's own acts.
         """
-        for record in records:
-            self._clock.observe(record.arrived_at)
+        if records:
+            self._clock.observe(max(record.arrived_at for record in records))
         learned = self._learn(deltas)
         found = self.intake.sort(records, self.store.newest)
         accepted = found.accepted
-        columns = columns_of(self._pipeline.event, accepted.values)
-        events = self._events(columns)
+        events = accepted.events
         matrix = self.store.observe(events, [record.partition for record in accepted.records])
         seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
         evidence = self._decider.decide(
@@ -168,7 +166,7 @@ class ScorerCore:
         self._seq += len(accepted.records)
         stretches = self._move(records, deltas)
         return StepResult(
-            decided=decisions(self._pipeline, acting.epoch, accepted, columns, evidence),
+            decided=self._decisions.write(acting.epoch, accepted, evidence),
             refused=found.refused,
             log=self._log.write(acting.epoch, stretches, learned, found, seen, evidence, first_seq),
             positions={p: Position(s.end, s.outcomes.offset) for p, s in stretches.items()},
@@ -199,11 +197,6 @@ class ScorerCore:
             self.store.learn(learned)
             self._seq += learned.num_rows
         return learned
-
-    def _events(self, columns: Columns) -> pa.RecordBatch:
-        fields = self._pipeline.event.fields
-        arrays = [to_arrow(spec.type, columns[name]) for name, spec in fields.items()]
-        return pa.record_batch(arrays, schema=self._event_schema)
 
     def _move(self, records: list[SourceRecord], deltas: Sequence[SourceDelta]) -> dict[int, Stretch]:
         """The stretch of every partition of the step; one that has only deltas is empty."""

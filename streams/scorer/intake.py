@@ -1,15 +1,21 @@
-"""The first half of a step: every record becomes a sound new event, a duplicate, or a dead letter."""
+"""The first half of a step: every record becomes a sound new event, a duplicate, or a dead letter.
+
+Work is done by column: what is wrong with a record is asked of all of them at once, and told of the few.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from feature_store.decode import EventDecoder, Values
-from feature_store.duplicates import DuplicateFilter, Seen, digest
-from feature_store.errors import BadEventError
+import numpy as np
+import pyarrow as pa
+
+from feature_store.columns import from_arrow
+from feature_store.decode_batch import BatchDecoder, Bools, Ints
+from feature_store.duplicates import DuplicateFilter, digest, keys_of
 from feature_store.units import format_duration, to_text
+from streams.scorer.novelty import Sieve, Sound
 from streams.scorer.records import Refused, SourceRecord
 
 if TYPE_CHECKING:
@@ -17,47 +23,52 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
 
-LATE = "late_event"
-"""The reason of a dead letter that came later than ``features.lateness`` allows."""
 
-
-@dataclass
+@dataclass(frozen=True)
 class Accepted:
-    """The sound new events of a batch, side by side, in applied order."""
+    """The sound new events of a batch, side by side, in applied order; ``events`` has the declared fields."""
 
-    records: list[SourceRecord] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    values: list[Values] = field(default_factory=list)
-    late: list[bool] = field(default_factory=list)
-
-    def add(self, record: SourceRecord, event_id: str, body: bytes, values: Values, late: bool) -> None:
-        """One event more."""
-        self.records.append(record)
-        self.ids.append(event_id)
-        self.digests.append(body)
-        self.values.append(values)
-        self.late.append(late)
+    records: list[SourceRecord]
+    ids: list[str]
+    digests: list[bytes]
+    events: pa.RecordBatch
+    late: Bools
 
 
 @dataclass
 class Sorted:
     """Where each record of a batch went."""
 
-    accepted: Accepted = field(default_factory=Accepted)
+    accepted: Accepted
     duplicates: list[SourceRecord] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass
+class _Candidates:
+    """Records that may be events, side by side; ``places`` is where they stand in the batch."""
+
+    places: Ints
+    records: list[SourceRecord]
+    events: pa.RecordBatch
+    times: Ints
+
+    def only(self, kept: Bools) -> _Candidates:
+        if kept.all():
+            return self
+        records = [self.records[at] for at in np.flatnonzero(kept)]
+        return _Candidates(self.places[kept], records, self.events.filter(pa.array(kept)), self.times[kept])
 
 
 class Intake:
     """Checks records and remembers their ids, per partition."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._decoder = EventDecoder(pipeline.event)
+        self._decoder = BatchDecoder(pipeline.event)
+        self._event = pipeline.event
         self._tolerance = pipeline.event.future_tolerance
-        self._lateness = pipeline.features.lateness
-        self._late_are_refused = pipeline.features.late == "dead_letter"
-        self._key_field = pipeline.event.key
+        refuse_late = pipeline.features.late == "dead_letter"
+        self._sieve = Sieve(pipeline.features.lateness, late_are_refused=refuse_late)
         self._declared = pipeline.decision.duplicates
         self._filters: dict[int, DuplicateFilter] = {}
 
@@ -80,19 +91,12 @@ class Intake:
 
     def sort(self, records: list[SourceRecord], newest: Callable[[int], int]) -> Sorted:
         """Decode and check every record; ``newest`` is a partition's newest event time before them."""
-        found = Sorted()
-        reached = {partition: newest(partition) for partition in {record.partition for record in records}}
-        for record in records:
-            try:
-                admitted = self._admit(record, reached)
-            except BadEventError as error:
-                found.refused.append(Refused(record, error.reason, error.detail))
-                continue
-            if admitted is None:
-                found.duplicates.append(record)
-            else:
-                found.accepted.add(record, *admitted)
-        return found
+        refused: dict[int, Refused] = {}
+        found = self._decoded(records, refused)
+        found = self._keyed(found, refused)
+        found = self._not_of_the_future(found, refused)
+        accepted, duplicates = self._new(found, refused, newest)
+        return Sorted(accepted, duplicates, [refused[place] for place in sorted(refused)])
 
     def commit(self) -> None:
         """The batch is committed on Kafka."""
@@ -104,47 +108,70 @@ class Intake:
         for known in self._filters.values():
             known.rollback()
 
-    def _admit(self, record: SourceRecord, reached: dict[int, int]) -> tuple[str, bytes, Values, bool] | None:
-        """Id, body digest, values and lateness of a sound new event; None for a duplicate.
+    def _decoded(self, records: list[SourceRecord], refused: dict[int, Refused]) -> _Candidates:
+        decoded = self._decoder.decode([record.value for record in records])
+        for place, error in decoded.refused:
+            refused[place] = Refused(records[place], error.reason, error.detail)
+        sound = records if not decoded.refused else [records[place] for place in decoded.places]
+        times = decoded.events.column(self._event.time).cast(pa.int64()).to_numpy()
+        return _Candidates(decoded.places, sound, decoded.events, times)
 
-        Raises BadEventError for what becomes a dead letter; its id is not remembered.
-        """
-        values = self._sound(record)
-        event_id = str(values[self._decoder.id_position])
-        body = digest(record.value or b"")
-        time, newest = values[self._decoder.time_position], reached[record.partition]
-        late = time < newest - self._lateness
-        refused = late and self._late_are_refused
-        known = self._filters[record.partition]
-        seen = (known.look if refused else known.check)(event_id, body, record.arrived_at)
-        if seen is Seen.DUPLICATE:
-            return None
-        if seen is Seen.REUSED:
-            raise BadEventError(seen.value, f"{event_id!r} was an event with another body before")
-        if refused:
-            raise BadEventError(LATE, self._how_late(time, newest))
-        if time > newest:
-            reached[record.partition] = time
-        return event_id, body, values, late
+    def _keyed(self, found: _Candidates, refused: dict[int, Refused]) -> _Candidates:
+        """Without those whose Kafka key is not the declared field: their state would be on two partitions."""
+        keys = [key.encode() for key in self._texts(found, self._event.key)]
+        kept = np.ones(len(keys), np.bool_)
+        for at, (record, key) in enumerate(zip(found.records, keys, strict=True)):
+            if record.key != key:
+                kept[at] = False
+                refused[int(found.places[at])] = Refused(
+                    record,
+                    "wrong_key",
+                    f"the message key is not {self._event.key}: events of one key must share a partition",
+                )
+        return found.only(kept)
 
-    def _how_late(self, time: int, newest: int) -> str:
-        return (
-            f"{to_text(time)} is {timedelta(microseconds=newest - time)} behind the newest event of its "
-            f"partition; features.lateness is {format_duration(self._lateness)}"
-        )
-
-    def _sound(self, record: SourceRecord) -> Values:
-        values = self._decoder.decode(record.value)
-        key = str(values[self._decoder.key_position])
-        if record.key != key.encode():
-            raise BadEventError(
-                "wrong_key",
-                f"the message key is not {self._key_field}: events of one key must share a partition",
-            )
-        time = values[self._decoder.time_position]
-        if time > record.arrived_at + self._tolerance:
-            raise BadEventError(
+    def _not_of_the_future(self, found: _Candidates, refused: dict[int, Refused]) -> _Candidates:
+        arrivals = np.array([record.arrived_at for record in found.records], np.int64)
+        kept = found.times <= arrivals + self._tolerance
+        for at in np.flatnonzero(~kept):
+            refused[int(found.places[at])] = Refused(
+                found.records[at],
                 "future_event",
-                f"{to_text(time)} is more than {format_duration(self._tolerance)} after its arrival",
+                f"{to_text(int(found.times[at]))} is more than {format_duration(self._tolerance)} after its "
+                "arrival",
             )
-        return values
+        return found.only(kept)
+
+    def _new(
+        self, found: _Candidates, refused: dict[int, Refused], newest: Callable[[int], int]
+    ) -> tuple[Accepted, list[SourceRecord]]:
+        """The events that were not there before, and the duplicates."""
+        ids = self._texts(found, self._event.id)
+        keys, bodies = keys_of(ids), [digest(record.value or b"") for record in found.records]
+        events = Sound(ids, keys, bodies, [record.arrived_at for record in found.records], found.times)
+        late, kept = np.zeros(len(ids), np.bool_), np.zeros(len(ids), np.bool_)
+        duplicates: list[int] = []
+        for partition, rows in _by_partition(found.records):
+            sifted = self._sieve.sift(events.only(rows), self._filters[partition], newest(partition))
+            late[rows], kept[rows] = sifted.late, sifted.kept
+            duplicates += [rows[at] for at in sifted.duplicates]
+            for at, reason, detail in sifted.refused:
+                refused[int(found.places[rows[at]])] = Refused(found.records[rows[at]], reason, detail)
+        sound = found.only(kept)
+        if sound is not found:
+            chosen = np.flatnonzero(kept).tolist()
+            ids, bodies = [ids[at] for at in chosen], [bodies[at] for at in chosen]
+        accepted = Accepted(sound.records, ids, bodies, sound.events, late[kept])
+        return accepted, [found.records[at] for at in sorted(duplicates)]
+
+    def _texts(self, found: _Candidates, name: str) -> list[str]:
+        values = from_arrow(self._event.fields[name].type, found.events.column(name))
+        return list(map(str, values))
+
+
+def _by_partition(records: list[SourceRecord]) -> list[tuple[int, list[int]]]:
+    """The rows of each partition, in order."""
+    rows: dict[int, list[int]] = {}
+    for at, record in enumerate(records):
+        rows.setdefault(record.partition, []).append(at)
+    return list(rows.items())

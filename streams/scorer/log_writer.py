@@ -14,9 +14,12 @@ from streams.scorer.evidence import action_names
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Sorted
+    from streams.scorer.records import SourceRecord
 
 MAX_MESSAGE_BYTES = 4_000_000
 
@@ -102,10 +105,7 @@ class LogWriter:
         columns += [
             np.zeros(n, np.int8),
             np.arange(first_seq, first_seq + n),
-            [record.partition for record in accepted.records],
-            [record.offset for record in accepted.records],
-            [record.record_time_ms for record in accepted.records],
-            [record.arrived_at for record in accepted.records],
+            *_places(accepted.records),
             accepted.digests,
             accepted.late,
         ]
@@ -120,8 +120,8 @@ class LogWriter:
             evidence.propensities,
             evidence.rules,
             evidence.fallbacks,
-            [evidence.decided_at] * n,
-            [first_seq + n - 1] * n,
+            np.full(n, evidence.decided_at),
+            np.full(n, first_seq + n - 1),
         ]
         arrays = [
             column if isinstance(column, pa.Array) else pa.array(column, field.type)
@@ -145,6 +145,14 @@ class LogWriter:
         half = rows.num_rows // 2
         left, right = _cut(meta, rows.column("source_offset")[half].as_py())
         return self._split(rows.slice(0, half), left, deltas) + self._split(rows.slice(half), right, deltas)
+
+
+def _places(records: Sequence[SourceRecord]) -> list[Sequence[int]]:
+    """Partition, offset, record time and arrival of each."""
+    if not records:
+        return [(), (), (), ()]
+    columns = list(zip(*records, strict=True))
+    return [columns[0], columns[1], columns[4], columns[5]]
 
 
 def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:
