@@ -186,9 +186,10 @@ class Publisher:
             return records, release
 
         try:
-            return self._writer.write(self._pipeline.topics.models, made)
+            release, _ = self._writer.write(self._pipeline.topics.models, made)
         finally:
             self._known = None
+        return release
 
 
 def champion_of(now: ModelsTopic) -> str | None:

@@ -39,8 +39,8 @@ class KeeperWriter:
         self._id = f"sluicegate.{pipeline}.keeper"
         self._one_at_a_time = threading.Lock()
 
-    def write(self, topic: str, change: Callable[[], tuple[Records, Made]]) -> Made:
-        """Write the records that ``change`` gives, and return what it made.
+    def write(self, topic: str, change: Callable[[], tuple[Records, Made]]) -> tuple[Made, int]:
+        """Write the records that ``change`` gives; return what it made, and the offset of the last record.
 
         ``change`` is called when nobody else can write any more. Raises what it raises; BrokerError when
         nothing was written.
@@ -50,24 +50,32 @@ class KeeperWriter:
             try:
                 producer.init_transactions(_TIMEOUT_S)
                 records, made = change()
-                _commit(producer, topic, records)
+                offset = _commit(producer, topic, records)
             except KafkaException as error:
                 raise BrokerError(f"{topic}: not published: {error}") from error
             finally:
                 producer.close()
-        return made
+        return made, offset
 
 
-def _commit(producer: Producer, topic: str, records: Records) -> None:
+def _commit(producer: Producer, topic: str, records: Records) -> int:
+    offsets: list[int] = []
     producer.begin_transaction()
     try:
         for key, value in records:
-            producer.produce(topic, key=key, value=value, partition=0)
+            producer.produce(
+                topic,
+                key=key,
+                value=value,
+                partition=0,
+                on_delivery=lambda _, message: offsets.append(message.offset() or 0),
+            )
         producer.flush(_TIMEOUT_S)
         _commit_for_certain(producer)
     except (KafkaException, BufferError):
         producer.abort_transaction(_TIMEOUT_S)
         raise
+    return offsets[-1]
 
 
 def _commit_for_certain(producer: Producer) -> None:

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from feature_store.errors import ContractError, SluicegateError
+from feature_store.errors import ContractError, PolicyError, SluicegateError
 from streams.kafka import KafkaException
 from training.keeper.evaluation import evaluate
 from training.keeper.history_export import export_history
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from training.keeper.parts import Parts
+    from training.keeper.policies import Policies
     from training.keeper.runs import Runs
     from training.keeper.trainings import Trainings
 
-_MOST_BYTES = 65_536
+_MOST_BYTES = 1_048_576
+"""A policy may have thousands of values on its lists."""
 
 
 class TrainCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,9 +54,15 @@ class Api:
     """The routes, as methods; each returns what becomes JSON."""
 
     def __init__(
-        self, parts: Parts, runs: Runs, trainings: Trainings, next_run: Callable[[], int | None]
+        self,
+        parts: Parts,
+        policies: Policies,
+        runs: Runs,
+        trainings: Trainings,
+        next_run: Callable[[], int | None],
     ) -> None:
         self._parts = parts
+        self._policies = policies
         self._runs = runs
         self._trainings = trainings
         self._next_run = next_run
@@ -67,6 +75,8 @@ class Api:
             "/models": lambda _: models(self._parts),
             "/models/{version}": self._model,
             "/metrics/summary": lambda _: evaluate(self._parts),
+            "/policy": lambda _: self._policies.told(),
+            "/policy/history": lambda _: self._policies.history(),
         }
         commands: dict[str, Callable[[Request, bytes], Any]] = {
             "/train": self._train,
@@ -74,6 +84,7 @@ class Api:
             "/models/{version}/shadow": self._shadow,
             "/models/{version}/unshadow": self._unshadow,
             "/rollback": lambda _request, _body: self._parts.publisher.rollback(),
+            "/policy": lambda _, body: self._policies.asked(msgspec.json.decode(body)),
             "/history": self._import_history,
             "/export-history": self._export_history,
         }
@@ -167,7 +178,7 @@ async def _answer(work: Callable[..., Any], *arguments: Any) -> Response:
         return _json(await run_in_threadpool(work, *arguments))
     except LookupError as error:
         return _json({"error": str(error)}, 404)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, PolicyError) as error:
         return _json({"error": str(error)}, 400)
     except ContractError as error:
         return _json({"error": str(error)}, 409)

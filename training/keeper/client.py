@@ -93,6 +93,18 @@ class KeeperClient:
         """Return to the champion before; returns the new release."""
         return dict(self._ask("POST", "/rollback"))
 
+    def policy(self) -> dict[str, Any]:
+        """The policy in force."""
+        return dict(self._ask("GET", "/policy"))
+
+    def policies(self) -> list[dict[str, Any]]:
+        """Every version of the policy, oldest first."""
+        return list(self._ask("GET", "/policy/history"))
+
+    def change_policy(self, change: dict[str, Any]) -> dict[str, Any]:
+        """Change the policy (``training.policy.change``); returns what is in force then."""
+        return dict(self._ask("POST", "/policy", change))
+
     def import_history(self, folder: Path) -> dict[str, Any]:
         """Take in a folder of history inside the state folder; returns how many ``rows`` went in."""
         return self._about_history("/history", folder)

@@ -1,4 +1,4 @@
-"""SQL stands in its own file, ``queries.sql``, and is called by name."""
+"""SQL stands in files of its own, ``*.sql`` here, and is called by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ _NAMED = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | r
 
 
 def _read() -> dict[str, str]:
-    text = resources.files(__package__ or "training.keeper").joinpath("queries.sql").read_text("utf-8")
-    return {name: sql.strip().removesuffix(";") for name, sql in _NAMED.findall(text)}
+    files = resources.files(__package__ or "training.keeper").iterdir()
+    texts = [file.read_text("utf-8") for file in files if file.name.endswith(".sql")]
+    return {name: sql.strip().removesuffix(";") for text in texts for name, sql in _NAMED.findall(text)}
 
 
 _QUERIES = _read()
 
 
 def sql(name: str) -> str:
-    """The statement that ``queries.sql`` calls ``name``; KeyError for a name that it does not have."""
+    """The statement that is called ``name``; KeyError for a name that no file has."""
     return _QUERIES[name]

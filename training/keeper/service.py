@@ -19,6 +19,7 @@ from training.keeper.api import Api
 from training.keeper.due import DueRuns
 from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
+from training.keeper.policies import Policies
 from training.keeper.progress import Progress
 from training.keeper.runs import Runs
 from training.keeper.schedule import Schedule
@@ -28,6 +29,8 @@ from training.keeper.sink import Sink
 from training.keeper.store import LOCK, STORE, open_keeper_store
 from training.keeper.trainings import Trainings
 from training.publish import Publisher
+from training.publish_policy import PolicyPublisher
+from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +59,15 @@ class _Keeper:
         store = open_keeper_store(settings.state_dir / STORE, pipeline)
         stack.callback(store.close)
         progress = Progress()
+        published = settings.bootstrap, pipeline, lambda: to_text(clock.now())
+        writer = KeeperWriter(settings.bootstrap, pipeline.name)
         parts = Parts(
             settings=settings,
             pipeline=pipeline,
             clock=clock,
             store=store,
             progress=progress,
-            publisher=Publisher(settings.bootstrap, pipeline, lambda: to_text(clock.now())),
+            publisher=Publisher(*published, writer),
             alert=Alerts(store, settings.bootstrap, pipeline, clock),
             ends=Ends(settings.bootstrap, pipeline),
         )
@@ -72,6 +77,7 @@ class _Keeper:
         stack.callback(self._sink.close)
         self._sender = DeltaSender(parts)
         stack.callback(self._sender.close)
+        policies = Policies(parts, PolicyPublisher(*published, writer))
         runs = Runs(store)
         self._trainings = trainings = Trainings(parts, runs)
         due = DueRuns(parts, runs, trainings)
@@ -80,7 +86,7 @@ class _Keeper:
         self._clock = clock
         trainings.start()
         stack.callback(trainings.stop)
-        api = Api(parts, runs, trainings, lambda: self._schedule.next_run)
+        api = Api(parts, policies, runs, trainings, lambda: self._schedule.next_run)
         address = stack.enter_context(serving(api.application, settings.api_port, settings.state_dir))
         log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
 

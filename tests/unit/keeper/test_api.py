@@ -34,6 +34,9 @@ ROUTES = [
     ("POST", "/models/v1/shadow"),
     ("POST", "/models/v1/unshadow"),
     ("POST", "/rollback"),
+    ("GET", "/policy"),
+    ("GET", "/policy/history"),
+    ("POST", "/policy"),
     ("POST", "/history"),
     ("POST", "/export-history"),
 ]
@@ -104,7 +107,7 @@ def test_commands_that_make_no_sense_are_refused_with_the_reason(keeper: Path, a
     headers = {"authorization": f"Bearer {address.token}"}
     bad = httpx.post(f"{address.url}/train", headers=headers, content=b'{"shuffle": 1}')
     assert bad.status_code == 400
-    huge = httpx.post(f"{address.url}/train", headers=headers, content=b" " * 100_000)
+    huge = httpx.post(f"{address.url}/train", headers=headers, content=b" " * 2_000_000)
     assert huge.status_code == 413
 
 

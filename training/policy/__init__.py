@@ -1,0 +1,1 @@
+"""What people ask of the policy: contents, edits, and the change that carries either."""
