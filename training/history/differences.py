@@ -73,14 +73,26 @@ def compare(
     ``room`` then tells how far apart the two may be, for rows that differ by more than a share of the value.
     """
     a, b = found[rows], computed[rows]
-    differ = ~((a == b) | (np.isnan(a) & np.isnan(b)))
+    differ = differing(folded, a, b, rows, room)
+    return _told(name, definition, ids, a, b, rows, differ)
+
+
+def differing(
+    folded: WindowFeature | None,
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    room: Room,
+) -> NDArray[np.bool_]:
+    """Where ``a``, found at ``rows``, is not ``b``, computed for them; the rest is as in ``compare``."""
+    differ: NDArray[np.bool_] = ~((a == b) | (np.isnan(a) & np.isnan(b)))
     if folded is not None and differ.any():
         with np.errstate(invalid="ignore"):
             differ &= ~(np.abs(a - b) <= RELATIVE * np.abs(b))
             if differ.any():
                 places = np.flatnonzero(differ)
                 differ[places] = ~(np.abs(a - b)[places] <= room(folded, rows[places]))
-    return _told(name, definition, ids, a, b, rows, differ)
+    return differ
 
 
 def is_folded(pipeline: Pipeline, feature: WindowFeature) -> bool:

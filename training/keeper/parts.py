@@ -47,6 +47,8 @@ class Parts:
     ends: Ends
     writing: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever writes to the tables that the sink fills: one at a time."""
+    late_came: threading.Event = field(default_factory=threading.Event)
+    """Set when rows of the feature log were stored that may be late events to amend."""
 
     @property
     def config(self) -> Path:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from feature_store.errors import ContractError
 from feature_store.units import from_text
 from streams.kafka import headers_of
-from streams.messages import Outcome, Source
+from streams.messages import Amended, Outcome, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,16 @@ _DECISIONS = schema_of(
     ("release_epoch", pa.int64()),
     ("message", pa.string()),
 )
+_AMENDMENTS = schema_of(
+    *_POSITION,
+    ("event_id", pa.string()),
+    ("source_partition", pa.int32()),
+    ("source_offset", pa.int64()),
+    ("replaced_partition", pa.int32()),
+    ("replaced_offset", pa.int64()),
+    ("action", pa.string()),
+    ("message", pa.string()),
+)
 _OUTCOMES = schema_of(
     *_POSITION,
     ("event_id", pa.string()),
@@ -55,36 +65,37 @@ class _Decided(msgspec.Struct, frozen=True):
     action: str
     release: int
     source: Source
+    amends: Amended | None = None
 
 
 _decided = msgspec.json.Decoder(_Decided)
 _outcome = msgspec.json.Decoder(Outcome)
 
 
-def decision_table(messages: Sequence[Message]) -> pa.Table:
-    """Decisions with their whole message. Raises ContractError naming the record that is not one."""
-    decisions = []
+def decision_tables(messages: Sequence[Message]) -> tuple[pa.Table, pa.Table]:
+    """Decisions with their whole message, and those that amend one. Raises ContractError naming the record
+    that is neither.
+    """
+    decisions, amendments = [], []
     for message in messages:
-        value = message.value() or b""
-        try:
-            decided, text = _decided.decode(value), value.decode()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ContractError(f"{position(message)}: not a decision: {error}") from error
-        source = decided.source
-        decisions.append(
-            (
-                message.partition(),
-                message.offset(),
-                decided.event_id,
-                source.topic,
-                source.partition,
-                source.offset,
-                decided.action,
-                decided.release,
-                text,
-            )
-        )
-    return table_of(_DECISIONS, decisions)
+        decided, text = _read_decision(message)
+        where = (message.partition(), message.offset(), decided.event_id)
+        source, first = decided.source, decided.amends
+        if first is None:
+            place = (source.topic, source.partition, source.offset)
+            decisions.append((*where, *place, decided.action, decided.release, text))
+        else:
+            places = (source.partition, source.offset, first.partition, first.offset)
+            amendments.append((*where, *places, decided.action, text))
+    return table_of(_DECISIONS, decisions), table_of(_AMENDMENTS, amendments)
+
+
+def _read_decision(message: Message) -> tuple[_Decided, str]:
+    value = message.value() or b""
+    try:
+        return _decided.decode(value), value.decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ContractError(f"{position(message)}: not a decision: {error}") from error
 
 
 def outcome_tables(messages: Sequence[Message], clock: Clock) -> tuple[pa.Table, pa.Table]:

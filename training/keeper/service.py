@@ -15,6 +15,7 @@ from feature_store.units import to_text
 from streams.broker.state_lock import exclusive
 from streams.kafka import ensure_topics, pipeline_topics
 from training.keeper.alerts import Alerts
+from training.keeper.amend import Amender
 from training.keeper.api import Api
 from training.keeper.due import DueRuns
 from training.keeper.ends import Ends
@@ -78,6 +79,7 @@ class _Keeper:
         self._sender = DeltaSender(parts)
         stack.callback(self._sender.close)
         policies = Policies(parts, PolicyPublisher(*published, writer))
+        self._amender = Amender(parts) if pipeline.features.late == "amend" else None
         runs = Runs(store)
         self._trainings = trainings = Trainings(parts, runs)
         due = DueRuns(parts, runs, trainings)
@@ -86,6 +88,9 @@ class _Keeper:
         self._clock = clock
         trainings.start()
         stack.callback(trainings.stop)
+        if self._amender is not None:
+            self._amender.start()
+            stack.callback(self._amender.stop)
         api = Api(parts, policies, runs, trainings, lambda: self._schedule.next_run)
         address = stack.enter_context(serving(api.application, settings.api_port, settings.state_dir))
         log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
@@ -97,6 +102,8 @@ class _Keeper:
             self._sender.step()
             self._schedule.tick(self._clock.now())
             self._trainings.check()
+            if self._amender is not None:
+                self._amender.check()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from training.keeper.log_rows import log_tables
 from training.keeper.outbox import recover_outbox
 from training.keeper.queries import sql
 from training.keeper.routing import Router
-from training.keeper.rows import decision_table, offset_table, outcome_tables
+from training.keeper.rows import decision_tables, offset_table, outcome_tables
 from training.keeper.start import starting_offsets
 from training.keeper.store import columns_of, fill_entities, newest_arrival, transaction
 
@@ -58,6 +58,8 @@ class Sink:
         self._writing = parts.writing
         self._known = {table: set(columns_of(self._store, table)) for table in ("scored", "deltas")}
         self._fields = parts.pipeline.outcome_fields
+        self._amends = parts.pipeline.features.late == "amend"
+        self._late_came = parts.late_came
         self._router = Router(self._store, parts.pipeline)
         self._clock.observe(newest_arrival(self._store))
         self._consumer = reader(parts.settings.bootstrap, end_events=True)
@@ -117,13 +119,17 @@ class Sink:
             if found := by_topic[topics.features]:
                 scored = self._add_log(found)
             if found := by_topic[topics.decisions]:
-                self._insert("decisions", decision_table(found))
+                decisions, amendments = decision_tables(found)
+                self._insert("decisions", decisions)
+                self._insert("amendments", amendments)
             if found := by_topic[topics.outcomes]:
                 outcomes = self._add_outcomes(found)
             newest = 0 if scored is None else _newest(scored)
             self._router.route(outcomes, scored, max(newest, self._clock.now()))
             self._move(offsets)
         self._clock.observe(newest)
+        if self._amends and scored is not None:
+            self._late_came.set()
 
     def _add_log(self, messages: list[Message]) -> pa.Table:
         tables = log_tables(messages)
@@ -134,6 +140,9 @@ class Sink:
                 self._store, "deltas", [f for f in self._fields if f"entity_{f}" not in tables.said]
             )
         self._insert("batches", tables.batches)
+        if self._amends and pc.any(tables.scored["late"]).as_py():
+            with relations(self._store, incoming=tables.scored, incoming_batches=tables.batches):
+                self._store.execute(sql("add_late_events"))
         add_definitions(self._store, tables.definitions)
         return tables.scored
 

@@ -48,15 +48,17 @@ def starting_offsets(consumer: Consumer, parts: Parts) -> Offsets:
             offsets[topic, partition] = start if at is None else at
     if findings:
         raise StorageError(f"{path} and Kafka do not fit together:\n" + "\n".join(findings))
-    _add(parts.store, new)
+    _add(parts.store, new, parts.pipeline.topics.features)
     return offsets
 
 
-def _add(store: Connection, new: Offsets) -> None:
+def _add(store: Connection, new: Offsets, features: str) -> None:
     for (topic, partition), start in new.items():
-        store.execute(sql("add_offset"), {"topic": topic, "partition": partition, "next_offset": start})
         if start > 0:
             log.warning("history_incomplete", topic=topic, partition=partition, log_start=start)
+            if topic == features:
+                store.execute(sql("add_gap"), {"partition": partition, "log_start": start})
+        store.execute(sql("add_offset"), {"topic": topic, "partition": partition, "next_offset": start})
 
 
 def _finding(topic: str, partition: int, at: int, start: int, end: int) -> str | None:

@@ -69,7 +69,7 @@ def log_message(
         first_offset=first,
         next_offset=first + count,
         release_epoch=0,
-        policy_offset=0,
+        policy_offset=-1,
         duplicates=[],
         dead_letters=[],
         hashes={feature.name: feature.hash for feature in pipeline.feature_vector},

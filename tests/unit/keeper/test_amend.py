@@ -1,0 +1,254 @@
+"""Late events are decided again where whole windows say something else, and the decision is there once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from feature_store.declaration.load import load_pipeline
+from feature_store.units import to_text
+from streams.kafka import KafkaError, KafkaException, read_to_end
+from streams.kafka.headers import headers_of
+from streams.messages import Amended, Decision
+from tests.unit.keeper.conftest import PIPELINE
+from tests.unit.keeper.late import (
+    BEFORE,
+    CARD,
+    COUNT,
+    LATE,
+    MODEL,
+    Keeping,
+    decisions_about,
+    publish_model,
+    write_late,
+)
+from tests.unit.keeper.written import MINUTE, START
+from training.keeper.amend import Amender
+from training.keeper.store import STORE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.kafka import Producer
+    from training.keeper.amend.settling import Amendment
+    from training.keeper.parts import Parts
+
+Start = Callable[..., Keeping]
+
+
+@pytest.fixture
+def config(tmp_path: Path, unique: str) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    text = PIPELINE.format(name=unique)
+    text = text.replace("  rows: {amount_eur", "  late: amend\n  lateness: 10m\n  rows: {amount_eur")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def pipeline(config: Path) -> Pipeline:
+    return load_pipeline(config)
+
+
+@pytest.fixture
+def start(new_parts: Callable[..., Parts]) -> Iterator[Start]:
+    """Start sink and amender as a fresh process would; the ones before are as good as killed."""
+    running: list[Keeping] = []
+
+    def begin(*declared: Pipeline) -> Keeping:
+        if running:
+            running[-1].sink.close()
+        running.append(Keeping(new_parts(*declared)))
+        return running[-1]
+
+    yield begin
+    if running:
+        running[-1].sink.close()
+    for each in running:
+        each.amender.close()
+
+
+def test_a_late_event_whose_window_was_cut_is_decided_again(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    first = write_late(pipeline, bootstrap)
+    keeping.parts.clock.observe(START + 400 * MINUTE)
+    assert keeping.amend() == 1
+    (partition, offset, replaced), (there, _, message) = decisions_about(pipeline, bootstrap)
+    assert msgspec.json.decode(replaced, type=Decision).source == first.source
+    amended = msgspec.json.decode(message, type=Decision)
+    assert (there, amended.amends) == (
+        partition,
+        Amended(pipeline.topics.decisions, partition, offset, first.decided_at),
+    )
+    assert amended.score is not None
+    assert amended.score > 0.9
+    assert (amended.action, amended.model, amended.release) == ("decline", MODEL, 1)
+    assert amended.decided_at == to_text(START + 400 * MINUTE)
+    assert (amended.event_id, amended.source, amended.late) == (first.event_id, first.source, True)
+    assert b'"amount":39.80' in message
+    assert keeping.amend() == 0
+    assert keeping.settled() == ["amended"]
+
+
+def test_an_amended_decision_travels_as_the_one_it_replaces(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    keeping.amend()
+    *_, newest = read_to_end(bootstrap, pipeline.topics.decisions)
+    assert newest.key() == CARD.encode()
+    assert dict(headers_of(newest) or ()) == {"event_id": f"e0-{LATE}".encode(), "model": MODEL.encode()}
+
+
+def test_the_store_counts_a_decision_once_and_keeps_the_amendment_beside_it(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    keeping.amend()
+    keeping.amend()
+    store = keeping.parts.store
+    assert store.execute("SELECT count(*) FROM decisions").fetchall() == [(LATE + 1,)]
+    ((event, action, offset),) = store.execute(
+        "SELECT event_id, action, replaced_offset FROM amendments"
+    ).fetchall()
+    assert (event, action) == (f"e0-{LATE}", "decline")
+    assert store.execute(
+        'SELECT event_id, action FROM decisions WHERE partition = 0 AND "offset" = $offset',
+        {"offset": offset},
+    ).fetchall() == [(event, "approve")]
+    assert store.execute("SELECT action, late FROM scored WHERE source_offset = 9").fetchall() == [
+        ("approve", True)
+    ]
+
+
+def test_the_same_features_are_no_news(start: Start, pipeline: Pipeline, bootstrap: str) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap, **{COUNT: float(BEFORE)})
+    keeping.amend()
+    assert keeping.settled() == ["unchanged"]
+    assert len(decisions_about(pipeline, bootstrap)) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [({"model": "gone"}, "model_gone"), ({"score": None, "model": None}, "no_score")],
+)
+def test_what_cannot_be_scored_as_it_was_is_settled_with_the_reason(
+    start: Start, pipeline: Pipeline, bootstrap: str, columns: dict[str, Any], reason: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap, **columns)
+    keeping.amend()
+    assert keeping.settled() == [reason]
+    assert len(decisions_about(pipeline, bootstrap)) == 1
+
+
+def test_a_window_that_reaches_where_the_log_was_cut_off_is_not_whole(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    keeping.parts.store.execute("INSERT INTO gaps VALUES (0, 4)")
+    write_late(pipeline, bootstrap)
+    keeping.amend()
+    assert keeping.settled() == ["history_incomplete"]
+    assert len(decisions_about(pipeline, bootstrap)) == 1
+
+
+def test_a_pipeline_that_only_scores_amends_nothing(start: Start, pipeline: Pipeline, bootstrap: str) -> None:
+    features = pipeline.features.model_copy(update={"late": "score"})
+    keeping = start(pipeline.model_copy(update={"features": features}))
+    write_late(pipeline, bootstrap)
+    assert keeping.amend() == 0
+    assert keeping.settled() == []
+
+
+def test_a_kill_after_the_commit_sends_nothing_twice(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    assert keeping.amend() == 1
+    assert keeping.settled() == [None]  # nothing but the message says that it was sent
+    restarted = start()
+    restarted.amend()
+    assert restarted.settled() == ["amended"]
+    assert len(decisions_about(pipeline, bootstrap)) == 2
+
+
+def test_a_kill_before_the_commit_shows_nothing_and_loses_nothing(
+    start: Start, pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    with monkeypatch.context() as patched:
+        patched.setattr(Amender, "_send", _cut_before_the_commit)
+        with pytest.raises(OSError, match="power cut"):
+            keeping.amend()
+    assert len(decisions_about(pipeline, bootstrap)) == 1
+    restarted = start()
+    restarted.amend()
+    restarted.amend()
+    assert restarted.settled() == ["amended"]
+    assert len(decisions_about(pipeline, bootstrap)) == 2
+
+
+def test_a_commit_whose_answer_was_lost_is_found_on_the_topic(
+    start: Start, pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    send = Amender._send
+
+    def unanswered(*arguments: Any) -> None:
+        send(*arguments)
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Amender, "_send", unanswered)
+        with pytest.raises(KafkaException):
+            keeping.amend()
+    keeping.amender.close()  # as after any failure
+    keeping.amend()
+    assert keeping.settled() == ["amended"]
+    assert len(decisions_about(pipeline, bootstrap)) == 2
+
+
+def test_a_store_that_was_lost_finds_what_was_sent(
+    start: Start, pipeline: Pipeline, bootstrap: str, tmp_path: Path
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    keeping.amend()
+    keeping.parts.store.close()
+    (tmp_path / STORE).unlink()
+    anew = start()
+    anew.amend()
+    assert anew.settled() == ["amended"]
+    assert len(decisions_about(pipeline, bootstrap)) == 2
+
+
+def _cut_before_the_commit(amender: Amender, producer: Producer, amendments: list[Amendment]) -> None:
+    producer.begin_transaction()
+    for each in amendments:
+        producer.produce(amender._topics.decisions, value=each.message, partition=each.partition)
+    assert producer.flush(30) == 0
+    raise OSError("power cut")
