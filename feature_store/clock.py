@@ -23,6 +23,9 @@ Headers = list[tuple[str, bytes | None]] | None
 class Clock(Protocol):
     """What time it is, in microseconds since 1970 UTC."""
 
+    by_header: bool
+    """Whether arrivals stand in headers; else nobody needs to read those."""
+
     def now(self) -> int:
         """The current time of this clock; 0 on a stream clock that has seen nothing."""
         ...
@@ -31,13 +34,18 @@ class Clock(Protocol):
         """Learn that a record arrived at ``arrival``."""
         ...
 
-    def arrival(self, headers: Headers, record_time_ms: int) -> int:
-        """When a record arrived: by its header on the stream clock, else by Kafka's timestamp."""
+    def arrival(self, headers: Headers, record_time_ms: int, now: int | None = None) -> int:
+        """When a record arrived: by its header on the stream clock, else by Kafka's timestamp.
+
+        ``now`` is what ``now()`` gave, for a caller that asks about many records at once.
+        """
         ...
 
 
 class WallClock:
     """The machine's clock; arrivals are Kafka's own record times."""
+
+    by_header = False
 
     def now(self) -> int:
         """Wall time."""
@@ -46,14 +54,16 @@ class WallClock:
     def observe(self, arrival: int) -> None:
         """Wall time needs no telling."""
 
-    def arrival(self, headers: Headers, record_time_ms: int) -> int:
+    def arrival(self, headers: Headers, record_time_ms: int, now: int | None = None) -> int:
         """Kafka's record time, which is a producer's word: never later than now, never before 1970."""
         del headers
-        return min(max(record_time_ms, 0) * 1_000, self.now())
+        return min(max(record_time_ms, 0) * 1_000, self.now() if now is None else now)
 
 
 class StreamClock:
     """Time as the records tell it; it never goes back."""
+
+    by_header = True
 
     def __init__(self) -> None:
         self._now = 0
@@ -66,8 +76,9 @@ class StreamClock:
         """Move forward to ``arrival``, never back."""
         self._now = max(self._now, arrival)
 
-    def arrival(self, headers: Headers, record_time_ms: int) -> int:
+    def arrival(self, headers: Headers, record_time_ms: int, now: int | None = None) -> int:
         """The ``arrived_at`` header; Kafka's record time where it is missing or not a number."""
+        del now
         for name, value in headers or ():
             if name == ARRIVED_AT and value is not None and value.isdigit() and len(value) <= _LONGEST:
                 return int(value) * 1_000

@@ -154,6 +154,7 @@ class ScorerLoop:
 
     def _records(self, messages: list[Message]) -> list[SourceRecord]:
         positions = self._core.positions
+        arrival, by_header, now = self._clock.arrival, self._clock.by_header, self._clock.now()
         records = []
         for message in messages:
             if message.error() is not None:
@@ -164,7 +165,8 @@ class ScorerLoop:
                 continue  # a partition that was just handed over, or a record that was decided already
             positions[partition] = offset + 1  # a partition lost and regained in this turn comes again
             _, record_time = message.timestamp()
-            arrived_at = self._clock.arrival(headers_of(message), record_time)
+            headers = headers_of(message) if by_header else None
+            arrived_at = arrival(headers, record_time, now)
             records.append(
                 SourceRecord(partition, offset, message.key(), message.value(), record_time, arrived_at)
             )

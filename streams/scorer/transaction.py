@@ -37,6 +37,8 @@ _REBALANCE = {
     KafkaError.REBALANCE_IN_PROGRESS,
 }  # part of every handover
 
+Headers = list[tuple[str, str | bytes | None]]
+
 LARGEST_DEAD_LETTER = LARGEST_MESSAGE // 2
 """Bytes of an event that a dead letter keeps. Compressed, far larger ones pass a broker's own limit."""
 _LARGEST_KEY = 65_536
@@ -115,13 +117,15 @@ class Transactions:
                 return
 
     def _send(self, result: StepResult, logged: _Offsets) -> None:
-        for decided in result.decided:
-            headers: list[tuple[str, str | bytes | None]] = [
-                ("event_id", decided.event_id.encode()),  # as bytes: text would end at its first NUL
-                ("model", (decided.model or "").encode()),
-            ]
-            record = decided.record
-            self._produce(self._topics.decisions, decided.message, record.key, headers, record.partition)
+        topic, model_headers = self._topics.decisions, _ModelHeaders()
+        produce = self._producer.produce
+        for record, event_id, model, message in result.decided:
+            # The id as bytes: text would end at its first NUL.
+            headers: Headers = [("event_id", event_id.encode()), model_headers[model]]
+            try:
+                produce(topic, message, record.key, record.partition, headers=headers)
+            except BufferError:
+                self._produce(topic, message, record.key, headers, record.partition)
         for log in result.log:
             self._produce(self._topics.features, log.message, None, None, log.partition, logged.note)
         for refused in result.refused:
@@ -138,7 +142,7 @@ class Transactions:
         topic: str,
         value: bytes | None,
         key: bytes | None,
-        headers: list[tuple[str, str | bytes | None]] | None,
+        headers: Headers | None,
         partition: int,
         delivered: Callable[[KafkaError | None, Message], None] | None = None,
     ) -> None:
@@ -171,7 +175,15 @@ class _Offsets:
             self.last[partition] = max(offset, self.last.get(partition, 0))
 
 
-def _dead_letter_headers(refused: Refused, topic: str) -> list[tuple[str, str | bytes | None]]:
+class _ModelHeaders(dict[str | None, tuple[str, bytes]]):
+    """Model -> its header; a step has one or two."""
+
+    def __missing__(self, model: str | None) -> tuple[str, bytes]:
+        found = self[model] = ("model", (model or "").encode())
+        return found
+
+
+def _dead_letter_headers(refused: Refused, topic: str) -> Headers:
     record = refused.record
     return [
         ("reason", refused.reason),
