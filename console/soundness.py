@@ -7,10 +7,13 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from feature_store.declaration.clients import plain
 from feature_store.errors import ConfigError
 from feature_store.expressions import Expression, RowQuery, condition_expressions, row_expressions
 from feature_store.log import event_schema, seen_schema
 from streams.broker.spec import parse_spec
+from streams.kafka import check_settings
+from streams.policies.rules import scored_schema
 from training.keeper.schedule import check_schedule
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ def check_soundness(pipeline: Pipeline, config: Path) -> None:
     findings = [*_expressions(pipeline)]
     findings += _said_by(lambda: check_schedule(pipeline.training))
     findings += _said_by(lambda: parse_spec(pipeline.broker))
+    findings += _said_by(lambda: check_settings(plain(pipeline.kafka)))
     if findings:
         raise ConfigError("\n".join(f"{config}: {finding}" for finding in findings))
 
@@ -39,12 +43,18 @@ def _expressions(pipeline: Pipeline) -> Iterator[str]:
         *row_expressions(pipeline.features.rows),
         *condition_expressions(pipeline.features.conditions()),
     ]
-    rules = [
-        Expression(rule.name, rule.when, f"decision.{section}.{rule.name}.when")
-        for section in ("rules", "cold_start")
-        for rule in getattr(pipeline.decision, section)
-    ]
-    for schema, expressions in ((event_schema(pipeline.event), rows), (seen_schema(pipeline), rules)):
+    rules, cold_start = (
+        [Expression(rule.name, rule.when, f"decision.{section}.{rule.name}.when") for rule in declared]
+        for section, declared in (
+            ("rules", pipeline.decision.rules),
+            ("cold_start", pipeline.decision.cold_start),
+        )
+    )
+    for schema, expressions in (
+        (event_schema(pipeline.event), rows),
+        (scored_schema(pipeline), rules),
+        (seen_schema(pipeline), cold_start),
+    ):
         for expression in expressions:
             found = _said_by(partial(RowQuery, schema, [expression]))
             yield from (_with_names(finding, expression, schema) for finding in found)

@@ -107,6 +107,8 @@ class Pipeline(Declared):
         amount = self.decision.costs.amount
         if amount is not None:
             self._require_number("decision.costs.amount", amount)
+        self.serving.check_against(self.training.algorithm)
+        self.decision.check_against(self.event.fields, {feature.name for feature in self.feature_vector})
         return self
 
     def _check_windows(self) -> None:

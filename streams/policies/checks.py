@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from feature_store.declaration.base import IDENTIFIER
-from feature_store.declaration.event import Kind
+from feature_store.declaration.decision import check_listed
 from feature_store.errors import PolicyError
 from feature_store.units import from_text
 from streams.policies.actions import ACTION_NAMES
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from streams.policies.lists import Entries
 
 _KINDS = ("deny", "allow", "watch")
-_LISTED = {Kind.STRING: str, Kind.INTEGER: int}
 
 
 def check_document(pipeline: Pipeline, document: PolicyDocument) -> None:
@@ -47,10 +46,9 @@ def check_document(pipeline: Pipeline, document: PolicyDocument) -> None:
 def list_entries(pipeline: Pipeline, each: EntityList) -> Entries:
     """The values of a list and until when each stands; of a value named twice the longer time counts."""
     where = f"list {each.name!r}"
-    kind = _listed_kind(pipeline, where, each.field)
+    _check_listed(pipeline, where, each.field, [entry.value for entry in each.entries])
     entries: Entries = {}
     for entry in each.entries:
-        _check_value(where, each.field, kind, entry.value)
         until = FOREVER if entry.until is None else _instant(f"{where}: {entry.value!r}", entry.until)
         entries[entry.value] = max(until, entries.get(entry.value, until))
     return entries
@@ -61,8 +59,7 @@ def snooze_entries(pipeline: Pipeline, snoozes: Iterable[Snooze]) -> dict[str, t
     found: dict[str, tuple[str, Entries]] = {}
     for snooze in snoozes:
         where = f"snooze of {snooze.field} {snooze.value!r}"
-        kind = _listed_kind(pipeline, where, snooze.field)
-        _check_value(where, snooze.field, kind, snooze.value)
+        _check_listed(pipeline, where, snooze.field, [snooze.value])
         until = _instant(where, snooze.until)
         entries = found.setdefault(f"snooze:{snooze.field}", (snooze.field, {}))[1]
         entries[snooze.value] = max(until, entries.get(snooze.value, until))
@@ -90,21 +87,11 @@ def _check_thresholds(thresholds: Thresholds) -> None:
         )
 
 
-def _listed_kind(pipeline: Pipeline, where: str, field: str) -> Kind:
-    spec = pipeline.event.fields.get(field)
-    if spec is None:
-        raise PolicyError(
-            f"{where}: there is no event field {field!r}; declared are {', '.join(pipeline.event.fields)}"
-        )
-    if spec.type.kind not in _LISTED:
-        raise PolicyError(f"{where}: {field} is a {spec.type.kind}; lists are of string or integer fields")
-    return spec.type.kind
-
-
-def _check_value(where: str, field: str, kind: Kind, value: str | int) -> None:
-    if type(value) is not _LISTED[kind]:
-        cure = "; write it in quotes" if kind is Kind.STRING else ""
-        raise PolicyError(f"{where}: {value!r} is no value of {field}, which is of type {kind}{cure}")
+def _check_listed(pipeline: Pipeline, where: str, field: str, values: list[str | int]) -> None:
+    try:
+        check_listed(where, pipeline.event.fields, field, values)
+    except ValueError as error:
+        raise PolicyError(str(error)) from None
 
 
 def _instant(where: str, text: str) -> int:
