@@ -123,7 +123,7 @@ class Transactions:
             # The id as bytes: text would end at its first NUL.
             headers: Headers = [("event_id", event_id.encode()), model_headers[model]]
             try:
-                produce(topic, message, record.key, record.partition, headers=headers)
+                produce(topic, value=message, key=record.key, partition=record.partition, headers=headers)
             except BufferError:
                 self._produce(topic, message, record.key, headers, record.partition)
         for log in result.log:
