@@ -20,12 +20,13 @@ from feature_store.log import seen_schema
 from feature_store.store import FeatureStore
 from streams.policies import compile_policy, default_document
 from streams.policies.actions import APPROVE
-from streams.scorer.decider import NO_SCORE, Decider
+from streams.scorer.decider import Decider
 from streams.scorer.decision_writer import DecisionWriter
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
 from streams.scorer.intake import Intake
 from streams.scorer.log_writer import LogWriter, Stretch
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
+from streams.scorer.scoring import NO_SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,11 @@ import numpy as np
 from feature_store.columns import minor_units
 from feature_store.declaration.event import Kind
 from feature_store.log import seen_schema
+from streams.policies.actions import strength_of
 from streams.policies.control import ControlDraw
 from streams.policies.rules import RuleSet
 from streams.scorer.evidence import Evidence
+from streams.scorer.scoring import Scoring
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,10 +25,7 @@ if TYPE_CHECKING:
     from streams.policies import ActivePolicy
     from streams.policies.actions import Mask, Strengths
     from streams.scorer.intake import Accepted
-
-COLD_START = "cold_start"
-NO_SCORE = "no_score"
-"""The champion gave no finite number for this event: the cold-start rules decided."""
+    from streams.scorer.scoring import Scored
 
 
 class Decider:
@@ -35,8 +34,11 @@ class Decider:
     def __init__(self, pipeline: Pipeline) -> None:
         """Compile the cold-start rules. Raises ConfigError naming the key of an unsound one."""
         self._pipeline = pipeline
-        cold = pipeline.decision.cold_start
+        decision = pipeline.decision
+        cold = decision.cold_start
         self._cold = RuleSet(seen_schema(pipeline), cold, "decision.cold_start") if cold else None
+        self._fallback = None if decision.fallback == "cold_start" else strength_of(decision.fallback)
+        self._scoring = Scoring(pipeline)
         self._control = ControlDraw(pipeline.outcomes.control_group)
 
     def decide(
@@ -51,14 +53,20 @@ class Decider:
         """What was found about every accepted event, under exactly one release and one policy.
 
         ``seen`` is what rules may speak of: the fields of every event, and its features, as in ``matrix``.
+        ``now`` is the pipeline's clock: deadlines and what expires on lists are judged by it.
         """
-        margins, scores = _score(acting, matrix)
-        scored = np.isfinite(scores)
+        found = self._scoring.score(acting, accepted, matrix, now)
+        scores, margins, sound = found.scores, found.margins, found.sound
         wanted = policy.by_score(scores, margins, self._amounts(seen), self._pipeline.decision.costs)
-        wanted, cold = self._with_cold_start(wanted, scored, seen, scores, margins)
-        ruled = policy.rule(seen, scores, margins, wanted, cold, now)
+        matched: dict[str, Mask] = {}
+        if not sound.all():
+            fallen, matched = self._fall_back(acting, found, seen, ~sound)
+            wanted = np.where(sound, wanted, fallen)
+        ruled = policy.rule(seen, scores, margins, wanted, matched, now)
         actions, propensities = self._control.let_through(accepted.ids, ruled.actions, ruled.final)
-        champion, had_score = acting.champion, scored.tolist()
+        version, engine = None, None
+        if acting.champion is not None:
+            version, engine = acting.champion.version, acting.champion.engine.name
         return Evidence(
             policy_actions=ruled.actions,
             actions=actions,
@@ -66,28 +74,32 @@ class Decider:
             rules=ruled.rules,
             scores=scores,
             margins=margins,
-            models=[champion.version if champion and known else None for known in had_score],
-            engines=[champion.engine.name if champion and known else None for known in had_score],
-            fallbacks=[None if known else (NO_SCORE if champion else COLD_START) for known in had_score],
-            reasons=[[] for _ in had_score],
-            shadows=[{} for _ in had_score],
+            models=_where(sound, version),
+            engines=_where(sound, engine),
+            fallbacks=found.fallbacks,
+            reasons=[[] for _ in range(len(matrix))],
+            shadows=found.shadows,
             decided_at=now,
             policy_offset=policy.offset,
             queues=ruled.queues,
+            failures=found.failures,
         )
 
-    def _with_cold_start(
-        self, wanted: Strengths, scored: Mask, seen: pa.RecordBatch, scores: Vector, margins: Vector
+    def _fall_back(
+        self, acting: Acting, found: Scored, seen: pa.RecordBatch, unscored: Mask
     ) -> tuple[Strengths, dict[str, Mask]]:
-        """What is asked for, where no score asks: by the cold-start rules, and which of them matched."""
-        if scored.all():
-            return wanted, {}
-        wanted = np.where(scored, wanted, np.int8(0))
+        """What is asked for where no score asks, and which cold-start rules matched there.
+
+        Before the first champion these are the cold-start rules, whatever fallback is declared: one that
+        declines would let nothing through to learn from.
+        """
+        if acting.champion is not None and self._fallback is not None:
+            return np.full(len(unscored), self._fallback, np.int8), {}
         if self._cold is None:
-            return wanted, {}
-        flags = self._cold.flags(seen, scores, margins)
-        flags[scored] = False
-        return np.maximum(wanted, self._cold.strongest(flags)), self._cold.matched(flags)
+            return np.zeros(len(unscored), np.int8), {}
+        flags = self._cold.flags(seen, found.scores, found.margins)
+        flags[~unscored] = False
+        return self._cold.strongest(flags), self._cold.matched(flags)
 
     def _amounts(self, seen: pa.RecordBatch) -> Vector:
         """The amount at stake in each event, in its currency unit; NaN where it is absent."""
@@ -103,12 +115,8 @@ class Decider:
         return np.asarray(amounts)
 
 
-def _score(acting: Acting, matrix: Matrix) -> tuple[Vector, Vector]:
-    """Margins and scores; both NaN where there is no champion, or where it gives no finite number."""
-    if acting.champion is None or len(matrix) == 0:
-        nothing = np.full(len(matrix), np.nan)
-        return nothing, nothing
-    margins = acting.champion.margins(matrix)
-    scores = acting.champion.scores(margins)
-    sound = np.isfinite(margins) & np.isfinite(scores)
-    return np.where(sound, margins, np.nan), np.where(sound, scores, np.nan)
+def _where(sound: Mask, name: str | None) -> list[str | None]:
+    """The name on every event that has a score."""
+    if sound.all():
+        return [name] * len(sound)
+    return [name if each else None for each in sound.tolist()]

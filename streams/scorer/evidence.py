@@ -13,7 +13,8 @@ class Evidence(msgspec.Struct, frozen=True):
     """Columns beside the accepted events; ``scores`` and ``margins`` are NaN where no model scored.
 
     Actions are positions in ``streams.policies.actions.ACTIONS``. ``queues``: the review queue of each event,
-    None for the default one; empty where no rule of the policy names a queue.
+    None for the default one; empty where no rule of the policy names a queue. ``failures``: version -> what a
+    champion (whose events then fell back) or a shadow raised on this batch.
     """
 
     policy_actions: Strengths
@@ -30,6 +31,7 @@ class Evidence(msgspec.Struct, frozen=True):
     decided_at: int
     policy_offset: int = -1
     queues: list[str | None] = []
+    failures: dict[str, str] = {}
 
 
 def action_names(strengths: Strengths) -> list[str]:
