@@ -34,3 +34,24 @@ def scorer(config: Path, bootstrap: str, slot: int = 0) -> Iterator[subprocess.P
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+@contextmanager
+def explainer(config: Path, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One running explainer; killed on the way out if it still runs."""
+    command = [sys.executable, "-m", "console.cli", "explainer", "--config", str(config)]
+    with (
+        (config.parent / "explainer.log").open("ab") as log,
+        subprocess.Popen(
+            [*command, "--broker", bootstrap, "--state-dir", str(config.parent / "state")],
+            env=os.environ | ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()

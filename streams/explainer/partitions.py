@@ -1,0 +1,65 @@
+"""Which partitions of the feature log this explainer holds, and where it stands on each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streams.kafka import Consumer, KafkaException, TopicPartition
+from streams.kafka.tail import watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = structlog.get_logger()
+_TIMEOUT_S = 60.0
+
+
+class Held:
+    """Rebalance callbacks, which run inside ``consume``, and the committed positions."""
+
+    def __init__(self, consumer: Consumer, topic: str, joined: Callable[[], None]) -> None:
+        """``joined`` is called in every assignment: the group has a new generation."""
+        self._consumer = consumer
+        self._topic = topic
+        self._joined = joined
+        self.positions: dict[int, int] = {}
+        """Partition -> the next offset to explain."""
+        self.failure: BaseException | None = None
+        """What went wrong in a callback; the loop raises it."""
+
+    def subscribe(self) -> None:
+        """Join the group."""
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_lost, on_lost=self._on_lost
+        )
+
+    def seek_back(self) -> None:
+        """Read again what was not committed. Raises KafkaException."""
+        for partition, offset in self.positions.items():
+            self._consumer.seek(TopicPartition(self._topic, partition, offset))
+
+    def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
+        try:
+            self._joined()
+            for tp in consumer.committed(gained, timeout=_TIMEOUT_S):
+                if tp.error is not None:
+                    raise KafkaException(tp.error)  # noqa: TRY301  (not known is not the same as none)
+                self.positions[tp.partition] = self._start(tp.partition, tp.offset)
+            starts = [TopicPartition(self._topic, p.partition, self.positions[p.partition]) for p in gained]
+            consumer.incremental_assign(starts)
+        except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
+            self.failure = error
+
+    def _on_lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        for tp in lost:
+            self.positions.pop(tp.partition, None)
+        if lost:
+            consumer.incremental_unassign(lost)
+
+    def _start(self, partition: int, committed: int) -> int:
+        first, _ = watermarks(self._consumer, self._topic, partition)
+        if 0 <= committed < first:
+            _log.warning("log_left_unexplained", partition=partition, from_offset=committed, to_offset=first)
+        return max(first, committed)

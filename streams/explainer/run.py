@@ -1,0 +1,61 @@
+"""An explainer as a process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.declaration.load import load_pipeline
+from streams.kafka import group_consumer, transactional_producer
+from streams.scorer.run import stop_on_signals
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ExplainerSettings:
+    """What an explainer is told at start; ``slot`` must be its own among the running explainers, and stable.
+
+    ``niceness`` is added to the process's own: explanations can wait, decisions cannot.
+    """
+
+    config: Path
+    bootstrap: str
+    slot: int = 0
+    niceness: int = 0
+
+
+def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> None:
+    """Explain until SIGTERM, SIGINT or ``stop``. Raises SluicegateError when it cannot go on."""
+    # Set before the model libraries load: their two OpenMP runtimes would fight over the core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from streams.explainer.loop import ExplainerLoop  # noqa: PLC0415
+    from streams.explainer.models import Models  # noqa: PLC0415
+    from streams.explainer.transaction import ExplanationWriter  # noqa: PLC0415
+
+    os.nice(settings.niceness)
+    pipeline = load_pipeline(settings.config)
+    stop = stop or stop_on_signals()
+    identity = f"sluicegate.{pipeline.name}.explainer"
+    consumer = group_consumer(
+        settings.bootstrap,
+        identity,
+        session_timeout_ms=pipeline.serving.session_timeout // 1_000,
+        client_id=f"{identity}.{settings.slot}",
+    )
+    producer = transactional_producer(settings.bootstrap, f"{identity}.{settings.slot}")
+    writer = ExplanationWriter(producer, consumer, pipeline.topics, pipeline.serving.commit_patience / 1e6)
+    models = Models(settings.bootstrap, pipeline)
+    try:
+        ExplainerLoop(pipeline, consumer, writer, models).run(stop)
+    finally:
+        models.close()
+    _log.info("explainer_stopped", slot=settings.slot)

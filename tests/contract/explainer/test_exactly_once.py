@@ -1,0 +1,178 @@
+"""Every stopped event is explained once, whatever becomes of explainers; on both brokers."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+import pytest
+
+from streams.explainer.loop import ExplainerLoop
+from streams.explainer.models import Models
+from streams.explainer.transaction import ExplanationWriter
+from streams.kafka import group_consumer, plain_producer, read_to_end, transactional_producer
+from streams.messages.explanation import Explanation
+from streams.messages.model import artifact_key, manifest_key
+from tests.support.kafka import feed_of, read_until
+from tests.support.payments import private_pipeline
+from tests.support.processes import explainer
+from tests.support.scored import fitted, publish_model, scored_log, vectors, write_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.explainer.explain import Explained
+
+BROKERS = [pytest.param("apache_kafka", marks=pytest.mark.kafka), "embedded_broker"]
+ACTIONS = ["approve", "review", "approve", "decline"]
+
+
+@pytest.fixture(params=BROKERS)
+def bootstrap(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param).bootstrap)
+
+
+@pytest.fixture
+def started(bootstrap: str, tmp_path: Path, unique: str) -> tuple[Path, Pipeline]:
+    config, pipeline = private_pipeline(tmp_path, unique)
+    feed_of(pipeline, bootstrap)
+    return config, pipeline
+
+
+def write(pipeline: Pipeline, bootstrap: str, version: str, messages: int, first: int = 0) -> set[str]:
+    """Log messages of eight payments, in turn on every partition; returns the ids of those stopped."""
+    model = fitted(pipeline, version)
+    publish_model(pipeline, bootstrap, model)
+    logs, stopped = [], set()
+    for number in range(messages):
+        at, partition = first + 8 * number, number % pipeline.topics.partitions
+        logs.append(
+            (partition, scored_log(pipeline, model, partition, at, vectors(pipeline, 8), actions=ACTIONS))
+        )
+        stopped |= {f"e{at + row}" for row in (1, 3, 5, 7)}
+    write_logs(pipeline, bootstrap, logs)
+    return stopped
+
+
+def ids(records: list[Any]) -> list[str]:
+    return [msgspec.json.decode(record.value, type=Explanation).event_id for record in records]
+
+
+def more_than(count: int) -> Callable[[list[Any]], bool]:
+    return lambda seen: len(seen) > count
+
+
+class Run:
+    """An explainer in a thread."""
+
+    def __init__(self, pipeline: Pipeline, bootstrap: str, writer: type[ExplanationWriter]) -> None:
+        identity = f"sluicegate.{pipeline.name}.explainer"
+        self.consumer = group_consumer(bootstrap, identity, session_timeout_ms=6_000)
+        producer = transactional_producer(bootstrap, f"{identity}.0")
+        self.models = Models(bootstrap, pipeline)
+        made = writer(producer, self.consumer, pipeline.topics, 30)
+        self.loop = ExplainerLoop(pipeline, self.consumer, made, self.models)
+        self.stop = threading.Event()
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self.loop.run(self.stop)
+        except BaseException as error:  # noqa: BLE001  (told to the test)
+            self.failure = error
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.join()
+        self.models.close()
+
+    def join(self) -> None:
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+class Dying(ExplanationWriter):
+    """Writes everything, then dies before the commit."""
+
+    def commit(self, explained: list[Explained], positions: dict[int, int]) -> None:
+        self._producer.begin_transaction()
+        for each in explained:
+            self._produce(each)
+        self._producer.flush(30)
+        raise InterruptedError(f"died with {len(explained)} explanations and {positions}")
+
+
+def test_nothing_of_a_turn_that_died_is_seen_and_the_next_does_it_again(
+    bootstrap: str, started: tuple[Path, Pipeline]
+) -> None:
+    _, pipeline = started
+    stopped = write(pipeline, bootstrap, "m-1", 12)
+    with Run(pipeline, bootstrap, Dying) as dying:
+        dying.join()
+    assert isinstance(dying.failure, InterruptedError)
+    assert list(read_to_end(bootstrap, pipeline.topics.explanations)) == []
+    with Run(pipeline, bootstrap, ExplanationWriter) as run:
+        seen = read_until(bootstrap, [pipeline.topics.explanations], lambda seen: len(seen) >= len(stopped))
+    assert run.failure is None
+    assert sorted(ids(seen)) == sorted(stopped)
+    for record in seen:
+        told = msgspec.json.decode(record.value, type=Explanation)
+        assert record.partition == told.source.partition
+        assert dict(record.headers) == {"event_id": told.event_id.encode(), "model": b"m-1"}
+
+
+def test_a_version_that_is_gone_is_skipped_and_a_new_one_is_found(
+    bootstrap: str, started: tuple[Path, Pipeline]
+) -> None:
+    _, pipeline = started
+    write(pipeline, bootstrap, "m-1", 4)
+    producer = plain_producer(bootstrap)
+    for key in (artifact_key("m-1", 0), manifest_key(pipeline.name, "m-1")):
+        producer.produce(pipeline.topics.models, key=key, value=None, partition=0)
+    assert producer.flush(30) == 0
+    second = write(pipeline, bootstrap, "m-2", 4, first=100)
+    with Run(pipeline, bootstrap, ExplanationWriter) as run:
+        seen = read_until(bootstrap, [pipeline.topics.explanations], lambda seen: len(seen) >= len(second))
+        third = write(pipeline, bootstrap, "m-3", 4, first=200)
+        enough = len(second) + len(third)
+        seen = read_until(bootstrap, [pipeline.topics.explanations], lambda seen: len(seen) >= enough)
+    assert run.failure is None
+    assert sorted(ids(seen)) == sorted(second | third)
+    assert run.loop.skipped == 16
+
+
+def test_what_is_no_log_message_is_passed_over(bootstrap: str, started: tuple[Path, Pipeline]) -> None:
+    _, pipeline = started
+    write_logs(pipeline, bootstrap, [(0, b"{}")])
+    stopped = write(pipeline, bootstrap, "m-1", 1)
+    with Run(pipeline, bootstrap, ExplanationWriter) as run:
+        seen = read_until(bootstrap, [pipeline.topics.explanations], lambda seen: len(seen) >= len(stopped))
+    assert run.failure is None
+    assert sorted(ids(seen)) == sorted(stopped)
+
+
+@pytest.mark.acceptance
+def test_killed_processes_leave_each_event_explained_once(
+    bootstrap: str, started: tuple[Path, Pipeline]
+) -> None:
+    config, pipeline = started
+    stopped = write(pipeline, bootstrap, "m-1", 300)
+    topic = pipeline.topics.explanations
+    for enough in (10, 200):
+        with explainer(config, bootstrap) as process:
+            read_until(bootstrap, [topic], more_than(enough))
+            process.kill()
+    with explainer(config, bootstrap) as process:
+        seen = read_until(bootstrap, [topic], lambda seen: len(seen) >= len(stopped))
+        process.terminate()
+        assert process.wait(60) == 0
+    assert len(list(read_to_end(bootstrap, topic))) == len(seen)
+    assert sorted(ids(seen)) == sorted(stopped)
