@@ -113,7 +113,12 @@ SWAPS: Final = Definition(
 SINK_LAG: Final = Definition(
     "sluicegate_sink_lag_records", Kind.GAUGE, "records of a topic that are not in the store yet", ("topic",)
 )
-STORE_ROWS: Final = Definition("sluicegate_store_rows", Kind.GAUGE, "rows of the store's tables", ("table",))
+STORE_COUNTS: Final = Definition(
+    "sluicegate_store_count",
+    Kind.GAUGE,
+    "what the store holds, as `/status` of the keeper counts it",
+    ("what",),
+)
 STORE_BYTES: Final = Definition("sluicegate_store_bytes", Kind.GAUGE, "size of the store's file")
 RUNS: Final = Definition(
     "sluicegate_training_runs", Kind.GAUGE, "training runs in the store by state", ("state",)
@@ -137,5 +142,5 @@ SCORER: Final = (
     MODEL, SWAPS,
 )  # fmt: skip
 KEEPER: Final = (
-    PROCESS, SINK_LAG, STORE_ROWS, STORE_BYTES, RUNS, TRAINING, NEXT_RUN, CLOCK, PUBLISHED_EPOCH,
+    PROCESS, SINK_LAG, STORE_COUNTS, STORE_BYTES, RUNS, TRAINING, NEXT_RUN, CLOCK, PUBLISHED_EPOCH,
 )  # fmt: skip

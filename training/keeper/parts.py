@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeeperSettings:
-    """How a keeper is started; ``api_port`` 0 takes a free one."""
+    """How a keeper is started; ``api_port`` 0 takes a free one.
+
+    ``metrics_port`` None: as the pipeline file declares; 0: nowhere.
+    """
 
     config: Path
     bootstrap: str
     state_dir: Path
     api_port: int = 0
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from training.keeper.server import serving
 from training.keeper.sink import Sink
 from training.keeper.store import LOCK, STORE, open_keeper_store
 from training.keeper.trainings import Trainings
+from training.keeper.watching import watched
 from training.publish import Publisher
 from training.publish_policy import PolicyPublisher
 from training.writer import KeeperWriter
@@ -93,6 +94,7 @@ class _Keeper:
             stack.callback(self._amender.stop)
         api = Api(parts, policies, runs, trainings, lambda: self._schedule.next_run)
         address = stack.enter_context(serving(api.application, settings.api_port, settings.state_dir))
+        stack.enter_context(watched(parts, runs, trainings, lambda: self._schedule.next_run))
         log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
 
     def sink_until(self, stop: threading.Event) -> None:

@@ -1,0 +1,62 @@
+"""What the keeper tells about itself, every few seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.metrics import definitions as d
+from streams.metrics.registry import gauge, new_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prometheus_client import Gauge
+
+_MICROSECONDS = 1_000_000
+
+
+class KeeperStanding(NamedTuple):
+    """How the keeper stands. Instants in microseconds since 1970."""
+
+    lag: Mapping[str, int]
+    """Topic -> records that are not in the store yet."""
+    counts: Mapping[str, int]
+    """What the store holds."""
+    store_bytes: int
+    runs: Mapping[str, int]
+    """State -> training runs."""
+    training: bool
+    next_run: int | None
+    now: int
+    epoch: int
+
+
+class KeeperMetrics:
+    """The metrics of the keeper."""
+
+    def __init__(self, pipeline: str) -> None:
+        self.registry = registry = new_registry(pipeline, "keeper")
+        self._lag = gauge(d.SINK_LAG, registry)
+        self._counts = gauge(d.STORE_COUNTS, registry)
+        self._bytes = gauge(d.STORE_BYTES, registry)
+        self._runs = gauge(d.RUNS, registry)
+        self._training = gauge(d.TRAINING, registry)
+        self._next_run = gauge(d.NEXT_RUN, registry)
+        self._clock = gauge(d.CLOCK, registry)
+        self._epoch = gauge(d.PUBLISHED_EPOCH, registry)
+
+    def stand(self, now: KeeperStanding) -> None:
+        """How the keeper stands."""
+        _each(self._lag, now.lag)
+        _each(self._counts, now.counts)
+        _each(self._runs, now.runs)
+        self._bytes.set(now.store_bytes)
+        self._training.set(now.training)
+        self._next_run.set((now.next_run or 0) / _MICROSECONDS)
+        self._clock.set(now.now / _MICROSECONDS)
+        self._epoch.set(now.epoch)
+
+
+def _each(found: Gauge, values: Mapping[str, int]) -> None:
+    for label, value in values.items():
+        found.labels(label).set(value)

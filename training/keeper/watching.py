@@ -1,0 +1,94 @@
+"""The keeper's metrics: looked up by their own thread, so that no scrape waits for Kafka."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, get_args
+
+import structlog
+
+from feature_store.duck import DuckError
+from feature_store.errors import SluicegateError
+from streams.kafka import KafkaException
+from streams.metrics import KeeperMetrics, KeeperStanding, listen_at, serving_metrics
+from training.keeper.runs import State
+from training.keeper.status import status
+from training.keeper.store import STORE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from training.keeper.parts import Parts
+    from training.keeper.runs import Runs
+    from training.keeper.trainings import Trainings
+
+_EVERY_S = 5.0
+_PATIENCE_S = 2.0
+"""A question to a Kafka that is away takes longer; a stop does not wait for it."""
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def watched(
+    parts: Parts, runs: Runs, trainings: Trainings, next_run: Callable[[], int | None]
+) -> Iterator[str | None]:
+    """Give the keeper's metrics until the block ends, at the address that is yielded; None without a port."""
+    settings = parts.settings
+    declared = parts.pipeline.serving.metrics_port
+    listen = listen_at(declared, 0, settings.metrics_port, settings.metrics_host)
+    metrics = KeeperMetrics(parts.pipeline.name)
+    with serving_metrics(metrics.registry, listen) as url:
+        if url is None:
+            yield None
+            return
+        stop = threading.Event()
+        look = _Look(metrics, parts, runs, trainings, next_run)
+        thread = threading.Thread(target=look.until, args=(stop,), name="metrics", daemon=True)
+        thread.start()
+        try:
+            yield url
+        finally:
+            stop.set()
+            thread.join(_PATIENCE_S)
+
+
+class _Look:
+    def __init__(
+        self,
+        metrics: KeeperMetrics,
+        parts: Parts,
+        runs: Runs,
+        trainings: Trainings,
+        next_run: Callable[[], int | None],
+    ) -> None:
+        self._metrics = metrics
+        self._parts = parts
+        self._runs = runs
+        self._trainings = trainings
+        self._next_run = next_run
+
+    def until(self, stop: threading.Event) -> None:
+        """Look, and look again. What cannot be looked up now keeps its last figure."""
+        while not stop.is_set():
+            try:
+                self._metrics.stand(self._standing())
+            except (SluicegateError, KafkaException, DuckError, OSError) as error:
+                log.warning("metrics_not_looked_up", why=str(error))
+            stop.wait(_EVERY_S)
+
+    def _standing(self) -> KeeperStanding:
+        told = status(self._parts)
+        release = told["release"]
+        return KeeperStanding(
+            lag=told["lag"],
+            counts=told["rows"],
+            store_bytes=(self._parts.settings.state_dir / STORE).stat().st_size,
+            runs=dict.fromkeys(get_args(State), 0) | Counter(run.state for run in self._runs.all()),
+            training=self._trainings.running is not None,
+            next_run=self._next_run(),
+            now=self._parts.clock.now(),
+            epoch=0 if release is None else release.epoch,
+        )
