@@ -29,7 +29,7 @@ ENV PATH=/opt/sluicegate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 
     XDG_CACHE_HOME=/var/cache/sluicegate
 USER sluicegate
 WORKDIR /var/lib/sluicegate
-# The window engine is compiled here; on another kind of processor, once more at the first start.
-RUN python -m feature_store.engine.warm
+# The window engine and the tree walk are compiled here; on another kind of processor, once more at the first start.
+RUN python -m feature_store.engine.warm && python -m streams.models.trees.warm
 ENTRYPOINT ["sluicegate"]
 CMD ["--help"]

@@ -18,6 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m feature_store.engine.warm
+	$(BIN)/python -m streams.models.trees.warm
 	@touch $@
 
 demo: install  ## everything on this machine: about two minutes of stream, retrained and swapped under way

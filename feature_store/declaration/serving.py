@@ -16,6 +16,8 @@ def _no_is_off(value: object) -> object:
 
 Explanations = Annotated[Literal["path", "async", "inline", "off"], BeforeValidator(_no_is_off)]
 
+Device = Literal["auto", "cpu", "cuda"]
+
 
 class BatchSpec(Declared):
     """One micro-batch: whatever is there, up to this many events."""
@@ -45,7 +47,11 @@ class ServingSpec(Declared):
     """Delivery and the size of a step."""
 
     delivery: Literal["exactly_once"] = Field(default="exactly_once", description="the only one so far")
-    device: Literal["cpu"] = Field(default="cpu", description="the only one so far")
+    device: Device = Field(
+        default="auto",
+        description="where models run: `auto` takes the fastest engine that this machine has, measured "
+        "when a model is loaded; `cuda` is for models of XGBoost",
+    )
     batch: BatchSpec = BatchSpec()
     explanations: Explanations = Field(
         default="async",
@@ -68,3 +74,11 @@ class ServingSpec(Declared):
     commit_patience: Duration = Field(
         default=60_000_000, description="a commit unknown for longer ends the process to recover"
     )
+
+    def check_against(self, algorithm: str) -> None:
+        """Raises ValueError where ``device`` asks for what models of ``algorithm`` cannot do."""
+        if self.device == "cuda" and algorithm != "xgboost":
+            raise ValueError(
+                f"serving.device: {algorithm} cannot score on a GPU; set device: auto or device: cpu, or "
+                "training.algorithm: xgboost"
+            )

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 
 from feature_store.errors import ContractError, MisfitError
-from streams.models.engine import Engine, Vector, load_engine
+from streams.models.choice import Choice, choose
+from streams.models.engine import Engine, Vector, native_engine
+from streams.models.packing import pack_here, pack_in_child
+from streams.models.trees.splits import UnpackableError
 
 if TYPE_CHECKING:
     from feature_store.declaration.features import Feature
+    from feature_store.declaration.serving import Device
     from feature_store.expressions import Matrix
     from streams.messages import Manifest
+    from streams.models.trees.forest import Packed
+    from streams.models.trees.walk import PackedEngine
 
+_log = structlog.get_logger()
 _WARM_UP = (1, 64, 1_000)
 
 
@@ -26,15 +34,24 @@ class Champion:
     manifest: Manifest
     engine: Engine
     positions: list[int]
+    packed: PackedEngine | None = None
+    """The packed walk, where it equals the library; it knows the paths, whichever engine scores."""
+    fallback: str | None = None
+    """Why there is no packed walk, so that the library itself scores."""
 
     @property
     def version(self) -> str:
         """The model's version."""
         return self.manifest.version
 
+    @property
+    def base(self) -> float | None:
+        """The margin before any feature is asked; None where there is no packed walk."""
+        return self.packed.base if self.packed else None
+
     def margins(self, matrix: Matrix) -> Vector:
         """Raw log-odds for rows of the whole declared vector."""
-        return self.engine.margins(np.ascontiguousarray(matrix[:, self.positions]))
+        return self.engine.margins(self._own(matrix))
 
     def scores(self, margins: Vector) -> Vector:
         """Calibrated probabilities."""
@@ -42,9 +59,33 @@ class Champion:
         logits = np.clip(calibration.slope * margins + calibration.intercept, -700, 700)
         return np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
+    def contributions(self, matrix: Matrix, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Matrix | None:
+        """Path attribution (Saabas) of some rows, in log-odds, a column for each of ``manifest.features``.
 
-def load_champion(manifest: Manifest, artifact: bytes, declared: tuple[Feature, ...]) -> Champion:
-    """Check, load and warm up. Raises ContractError saying what does not fit, MisfitError for features."""
+        With ``base`` a row's contributions add up to its margin on the CPU. None where the library itself
+        scores (``fallback``): it does not say which paths it took.
+        """
+        return self.packed.contributions(self._own(matrix[rows])) if self.packed else None
+
+    def _own(self, matrix: Matrix) -> Matrix:
+        return np.ascontiguousarray(matrix[:, self.positions])
+
+
+def load_champion(
+    manifest: Manifest,
+    artifact: bytes,
+    declared: tuple[Feature, ...],
+    *,
+    device: Device = "cpu",
+    batch: int = 512,
+    outside: bool = False,
+) -> Champion:
+    """Check, load, choose the engine and warm up.
+
+    ``outside``: the artifact comes from elsewhere, and is tried in a child process first. ``batch`` is how
+    many rows a call will mostly have, for `device: auto`. Raises ContractError saying what does not fit,
+    MisfitError for features.
+    """
     if len(artifact) != manifest.artifact.length:
         raise ContractError(
             f"model {manifest.version}: {len(artifact)} bytes, expected {manifest.artifact.length}"
@@ -52,18 +93,43 @@ def load_champion(manifest: Manifest, artifact: bytes, declared: tuple[Feature, 
     if hashlib.sha256(artifact).hexdigest() != manifest.artifact.sha256:
         raise ContractError(f"model {manifest.version}: the artifact's SHA-256 is not the manifest's")
     positions = _match(manifest, declared)
-    engine = load_engine(manifest.family, artifact)
-    if engine.features != len(positions):
+    try:
+        choice = _choice(manifest.family, artifact, device, batch, outside=outside)
+    except ContractError as error:
+        raise ContractError(f"model {manifest.version}: {error}") from error
+    if choice.engine.features != len(positions):
         raise ContractError(
-            f"model {manifest.version}: the artifact has {engine.features} features, "
+            f"model {manifest.version}: the artifact has {choice.engine.features} features, "
             f"its manifest {len(positions)}"
         )
-    champion = Champion(manifest, engine, positions)
+    _log.info(
+        "engine_chosen",
+        model=manifest.version,
+        engine=choice.engine.name,
+        why=choice.why,
+        us_per_row=choice.us_per_row,
+    )
+    champion = Champion(manifest, choice.engine, positions, choice.packed, choice.fallback)
     for rows in _WARM_UP:
         margins = champion.margins(np.zeros((rows, len(declared))))
         if not np.isfinite(margins).all():
             raise ContractError(f"model {manifest.version}: gives {margins[0]} for a row of zeros")
     return champion
+
+
+def _choice(family: str, artifact: bytes, device: Device, batch: int, *, outside: bool) -> Choice:
+    packed: Packed | str
+    try:
+        packed = pack_in_child(family, artifact) if outside else ""
+    except UnpackableError as error:
+        packed, outside = str(error), True
+    native = native_engine(family, artifact)
+    if not outside:
+        try:
+            packed = pack_here(native, artifact)
+        except UnpackableError as error:
+            packed = str(error)
+    return choose(native, packed, artifact, device, batch)
 
 
 def _match(manifest: Manifest, declared: tuple[Feature, ...]) -> list[int]:

@@ -1,26 +1,31 @@
-"""The two model families behind one call: a float matrix in, raw margins out, on one thread."""
+"""What computes margins, behind one call; and the model libraries' own predictors, on one thread."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import lightgbm
 import numpy as np
 import xgboost
 
 from feature_store.errors import ContractError
+from streams.models.trees.lightgbm_text import read_lightgbm
+from streams.models.trees.xgboost_json import read_xgboost
 
 if TYPE_CHECKING:
     from feature_store.expressions import Matrix
+    from streams.models.trees.splits import Splits
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
+Family = Literal["lightgbm", "xgboost"]
 
 
 class Engine(Protocol):
     """A loaded model."""
 
     name: str
-    """What computed the margin, as recorded with every decision."""
+    """What computed the margin, as recorded with every decision: ``lightgbm-packed``, ``xgboost-packed``, the
+    libraries' own ``lightgbm`` and ``xgboost``, or ``xgboost-cuda``."""
 
     features: int
     """How many columns it wants."""
@@ -43,6 +48,10 @@ class LightGBMEngine:
         """Log-odds per row."""
         return np.asarray(self._booster.predict(matrix, raw_score=True, num_threads=1), np.float64)
 
+    def splits(self, artifact: bytes) -> Splits:
+        """What the packed form is made of. Raises UnpackableError."""
+        return read_lightgbm(artifact)
+
 
 class XGBoostEngine:
     """XGBoost's in-place predictor."""
@@ -56,19 +65,26 @@ class XGBoostEngine:
 
     def margins(self, matrix: Matrix) -> Vector:
         """Log-odds per row."""
-        found = self._booster.inplace_predict(matrix.astype(np.float32), predict_type="margin")
-        return np.asarray(found, np.float64)
+        with np.errstate(over="ignore"):  # beyond 32 bits is infinite
+            single = matrix.astype(np.float32)
+        return np.asarray(self._booster.inplace_predict(single, predict_type="margin"), np.float64)
+
+    def splits(self, artifact: bytes) -> Splits:
+        """What the packed form is made of. Raises UnpackableError."""
+        del artifact
+        return read_xgboost(bytes(self._booster.save_raw("json")))
 
 
-def load_engine(family: str, artifact: bytes) -> Engine:
-    """The engine for ``artifact``, whose digest was checked. Raises ContractError if it cannot be loaded."""
-    engines: dict[str, type[LightGBMEngine | XGBoostEngine]] = {
-        "lightgbm": LightGBMEngine,
-        "xgboost": XGBoostEngine,
-    }
+NativeEngine = LightGBMEngine | XGBoostEngine
+
+
+def native_engine(family: str, artifact: bytes) -> NativeEngine:
+    """The library's own predictor of ``artifact``, whose digest was checked. Raises ContractError."""
+    engines: dict[str, type[NativeEngine]] = {"lightgbm": LightGBMEngine, "xgboost": XGBoostEngine}
     if family not in engines:
         raise ContractError(f"model family {family!r} is not known here")
     try:
         return engines[family](artifact)
     except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError, UnicodeDecodeError) as error:
-        raise ContractError(f"the {family} artifact cannot be loaded: {error}") from error
+        first = str(error).splitlines()[0]  # a stack trace follows
+        raise ContractError(f"the {family} artifact cannot be loaded: {first}") from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,13 +13,19 @@ from feature_store.errors import ContractError
 from streams.kafka import Consumer, Message, TopicPartition, at_end, end_offsets, reader, start_offsets
 from streams.models.assembly import ModelsTopic
 from streams.models.champion import Champion, load_champion
+from streams.models.shadows import ShadowLoader, ShadowRequest
+from streams.models.trees.warm import warm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.alerts import AlertSender, Details
     from streams.messages import Release
 
 _log = structlog.get_logger()
+_LONG_S = 1.0
+_TYPICAL_BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,16 @@ class Acting:
 
     epoch: int
     champion: Champion | None
+    shadows: tuple[Champion, ...] = ()
+    """Those of the release that are loaded by now, in its order: they score beside the champion."""
 
 
 class ModelWatcher:
     """Keeps ``acting`` up to date from a thread of its own.
 
     ``start`` reads the topic to its end before it returns, so that a starting worker never acts under an
-    old release. A release that cannot be loaded leaves the present one acting and raises an alert.
+    old release. A release that cannot be loaded leaves the present one acting and raises an alert. Shadows
+    join when they are loaded; one that cannot be is left out with an alert.
     """
 
     def __init__(self, bootstrap: str, pipeline: Pipeline, alerts: AlertSender) -> None:
@@ -49,9 +59,16 @@ class ModelWatcher:
         self.failure: BaseException | None = None
         self._heard = threading.Condition()
         self._newest = 0
+        self._serving = pipeline.serving
+        self._swap = threading.Lock()
+        self._wanted: list[str] = []
+        self._shadows = ShadowLoader(self._shadow_loaded, self._shadow_failed)
 
     def start(self) -> None:
         """Take the present release, then follow in the background."""
+        seconds = warm()  # nothing where `make install` compiled the kernels
+        if seconds > _LONG_S:
+            _log.info("tree_kernels_compiled", seconds=round(seconds, 1))
         consumer = self._consumer = reader(self._bootstrap, end_events=True)
         first, end = start_offsets(consumer, self._topic)[0], end_offsets(consumer, self._topic)[0]
         consumer.assign([TopicPartition(self._topic, 0, first)])
@@ -66,6 +83,7 @@ class ModelWatcher:
     def stop(self) -> None:
         """End the thread; returns when it has ended."""
         self._stop.set()
+        self._shadows.stop()
         if self._thread.is_alive():
             self._thread.join(10)
 
@@ -123,16 +141,76 @@ class ModelWatcher:
                 release.epoch, release.champion, f"model {release.champion} cannot be run: {error!r}"
             )
             return
-        self.acting = Acting(release.epoch, champion)
+        wanted = [version for version in dict.fromkeys(release.shadows) if version != release.champion]
+        with self._swap:
+            loaded = self._loaded()
+            shadows = tuple(loaded[version] for version in wanted if version in loaded)
+            self.acting = Acting(release.epoch, champion, shadows)
+            self._wanted = wanted
         _log.info("release_taken", epoch=release.epoch, model=release.champion)
+        if champion is not None and champion.version not in loaded:
+            self._tell_of_fallback(release.epoch, champion)
+        self._ask_for_shadows(release.epoch, [version for version in wanted if version not in loaded])
+
+    def _loaded(self) -> dict[str, Champion]:
+        acting = self.acting
+        return {each.version: each for each in (acting.champion, *acting.shadows) if each is not None}
 
     def _champion(self, version: str | None) -> Champion | None:
         if version is None:
             return None
-        if self.acting.champion is not None and self.acting.champion.version == version:
-            return self.acting.champion
+        return self._loaded().get(version) or self._loader(version)()
+
+    def _loader(self, version: str) -> Callable[[], Champion]:
+        """How to load ``version``, from what the topic says now. Raises ContractError for what is missing."""
         artifact = self._state.artifact(version)
-        return load_champion(self._state.manifests[version], artifact, self._declared)
+        return partial(
+            load_champion,
+            self._state.manifests[version],
+            artifact,
+            self._declared,
+            device=self._serving.device,
+            batch=min(self._serving.batch.max_events, _TYPICAL_BATCH),
+            outside=True,
+        )
+
+    def _ask_for_shadows(self, epoch: int, versions: list[str]) -> None:
+        requests = []
+        for version in versions:
+            try:
+                requests.append(ShadowRequest(epoch, version, self._loader(version)))
+            except ContractError as error:
+                self._reject_shadow(epoch, version, str(error))
+        self._shadows.ask(requests)
+
+    def _shadow_loaded(self, request: ShadowRequest, shadow: Champion) -> None:
+        with self._swap:
+            acting, wanted = self.acting, self._wanted
+            if request.version not in wanted or request.version in self._loaded():
+                return  # a later release does without it
+            shadows = sorted((*acting.shadows, shadow), key=lambda each: wanted.index(each.version))
+            self.acting = replace(acting, shadows=tuple(shadows))
+        _log.info("shadow_taken", epoch=acting.epoch, model=request.version)
+        self._tell_of_fallback(acting.epoch, shadow)
+
+    def _shadow_failed(self, request: ShadowRequest, error: Exception) -> None:
+        why = str(error) if isinstance(error, ContractError) else f"it cannot be run: {error!r}"
+        self._reject_shadow(request.epoch, request.version, why)
+
+    def _reject_shadow(self, epoch: int, version: str, why: str) -> None:
+        details: Details = {"epoch": epoch, "model": version}
+        self._alerts.send("shadow_rejected", f"the shadow {version} is left out: {why}", details)
+
+    def _tell_of_fallback(self, epoch: int, model: Champion) -> None:
+        if model.fallback is None:
+            return
+        details: Details = {"epoch": epoch, "model": model.version, "engine": model.engine.name}
+        self._alerts.send(
+            "packed_engine_unused",
+            f"model {model.version} is scored by {model.engine.name}, which is slower, and without path "
+            f"reasons: {model.fallback}",
+            details,
+        )
 
     def _reject(self, epoch: int, version: str | None, why: str) -> None:
         details: Details = {"epoch": epoch, "model": version}

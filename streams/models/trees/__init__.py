@@ -1,0 +1,1 @@
+"""Boosted trees packed for one core: read from an artifact, walked by compiled kernels."""
