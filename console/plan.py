@@ -26,6 +26,7 @@ class Plan:
     scorers: int
     api_port: int
     web_port: int
+    explainer: bool = False
 
     @property
     def monitor_url(self) -> str:
@@ -42,9 +43,21 @@ class Plan:
         """One name per slot."""
         return [f"scorer-{slot}" for slot in range(self.scorers)]
 
+    @property
+    def beside(self) -> list[str]:
+        """What only reads: it may stop in any order."""
+        return [*(["explainer"] if self.explainer else []), "monitor"]
+
+    @property
+    def in_words(self) -> str:
+        """The processes, as one says them: ``2 scorers, keeper, monitor``."""
+        scorers = f"{self.scorers} scorer{'s' * (self.scorers > 1)}"
+        return ", ".join([scorers, "keeper", *self.beside])
+
     def processes(self) -> list[ProcessSpec]:
         """Every process, in the order in which they are started."""
-        return [self._keeper(), *(self._scorer(slot) for slot in range(self.scorers)), self._monitor()]
+        scorers = [self._scorer(slot) for slot in range(self.scorers)]
+        return [self._keeper(), *scorers, *([self._explainer()] if self.explainer else []), self._monitor()]
 
     def _keeper(self) -> ProcessSpec:
         port = ("--port", str(self.api_port))
@@ -53,6 +66,9 @@ class Plan:
     def _scorer(self, slot: int) -> ProcessSpec:
         command = self._command("scorer", "--slot", str(slot))
         return ProcessSpec(f"scorer-{slot}", command, SaysReady("scorer_ready"))
+
+    def _explainer(self) -> ProcessSpec:
+        return ProcessSpec("explainer", self._command("explainer"), SaysReady("explainer_ready"))
 
     def _monitor(self) -> ProcessSpec:
         command = self._command("monitor", "--port", str(self.web_port))

@@ -90,16 +90,17 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
             scorers,
             api_port,
             web_port,
+            explainer=pipeline.serving.explanations == "async",
         )
         supervisor = Supervisor(logbook)
         try:
-            show(f"starting {scorers} scorers, keeper and monitor")
+            show(f"starting {plan.in_words}")
             supervisor.start(plan.processes())
             supervisor.wait_ready(_READY_SECONDS)
             with announced(settings.state_dir, _addresses(plan)):
                 yield System(pipeline, broker, plan, supervisor, logbook)
         finally:
-            for names in (plan.scorer_names, ["monitor"], ["keeper"]):
+            for names in (plan.scorer_names, plan.beside, ["keeper"]):
                 supervisor.stop(names)
 
 

@@ -24,7 +24,7 @@ def what_runs_where(system: System) -> str:
     broker, plan, pipeline = system.broker, system.plan, system.pipeline
     version = f" {broker.version}" if broker.version[:1].isdigit() else ""
     lines = [
-        f"{pipeline.name} is up: {plan.scorers} scorer{'s' * (plan.scorers > 1)}, keeper, monitor",
+        f"{pipeline.name} is up: {plan.in_words}",
         f"  broker   {broker.bootstrap}  ({_KINDS[broker.kind]}{version})",
         f"  monitor  {plan.monitor_url}",
         f"  keeper   {plan.keeper_url}",

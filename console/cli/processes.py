@@ -1,4 +1,4 @@
-"""``scorer``, ``keeper`` and ``monitor``: the processes one by one, as `up` and containers start them."""
+"""The processes one by one, as `up` and containers start them."""
 
 from typing import Annotated
 
@@ -8,14 +8,17 @@ from console.cli.options import STATE_DIR, Bootstrap, Config, StateDir
 
 Slot = Annotated[
     int,
-    typer.Option("--slot", min=0, help="the worker's number; no two running scorers may share one"),
+    typer.Option("--slot", min=0, help="the worker's number; no two of a kind that run may share one"),
 ]
+_NICENESS = 10
+"""An explanation can wait for a decision."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command(epilog="Example: sluicegate scorer --broker localhost:9092 --slot 0")(scorer)
     app.command(epilog="Example: sluicegate keeper --broker localhost:9092")(keeper)
+    app.command(epilog="Example: sluicegate explainer --broker localhost:9092")(explainer)
     app.command(epilog="Example: sluicegate monitor --broker localhost:9092")(monitor)
 
 
@@ -44,6 +47,18 @@ def keeper(
     from training.keeper import KeeperSettings, run
 
     run(KeeperSettings(config, bootstrap, state_dir, port))
+
+
+def explainer(
+    config: Config = None, broker: Bootstrap = None, slot: Slot = 0, state_dir: StateDir = STATE_DIR
+) -> None:
+    """Run one explainer: exact reasons of the decisions that stop something, until SIGTERM."""
+    from console.entry import prepare
+
+    config, bootstrap = prepare(config, broker, state_dir, "explainer")
+    from streams.explainer import ExplainerSettings, run
+
+    run(ExplainerSettings(config, bootstrap, slot, _NICENESS))
 
 
 def monitor(
