@@ -13,6 +13,7 @@ from console.cli import (
     features,
     local,
     models,
+    policy,
     processes,
     sources,
     tail,
@@ -47,6 +48,7 @@ def root(
 
 
 for group in (
-    local, sources, backfill, features, tail, dlq, models, train, topics, declaration, processes, bench,
+    local, sources, backfill, features, tail, dlq, policy, models, train, topics, declaration, processes,
+    bench,
 ):  # fmt: skip
     group.register(app)

@@ -30,5 +30,7 @@ Bootstrap = Annotated[
 ]
 StateDir = Annotated[Path, typer.Option("--state-dir", help="where a run on this machine keeps its things")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+Why = Annotated[str, typer.Option("--why", help="the reason; it is kept with the version")]
+By = Annotated[str | None, typer.Option("--by", help="who decided it (default: the user of this machine)")]
 
 STATE_DIR = Path(".sluicegate")

@@ -7,12 +7,12 @@ import json
 import os
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from feature_store.declaration.base import SECRET
 from feature_store.declaration.clients import written_secrets
 from feature_store.declaration.pipeline import Pipeline
+from feature_store.declaration.yaml_file import read_tree
 from feature_store.errors import ConfigError
 from feature_store.units import Duration, format_duration
 
@@ -37,16 +37,7 @@ def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pi
 
     ``${NAME}`` in a value is replaced from ``environment``. Raises ConfigError, one line per finding.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {_in_one_line(error)}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected a mapping at the top, starting with `pipeline: NAME`")
+    tree = read_tree(path, "pipeline: NAME")
     if written := [*written_secrets(tree)]:
         raise ConfigError("\n".join(f"{path}: {finding}" for finding in written))
     secrets = _Secrets(environment)
@@ -99,15 +90,6 @@ class _Secrets:
         value = SECRET.sub(lambda found: self._environment.get(found[1], ""), node)
         self.values.add(value)
         return value
-
-
-def _in_one_line(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return str(error)
-    problem = str(getattr(error, "problem", None) or getattr(error, "context", ""))
-    cure = "; indent with spaces" if "'\\t'" in problem else ""
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{cure}"
 
 
 def _finding(detail: ErrorDetails, secrets: set[str]) -> str:

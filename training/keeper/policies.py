@@ -52,6 +52,8 @@ class Policies:
             "document": found.document,
             "differs_from_file": self._differs(found.document),
             "review_capacity": self._pipeline.decision.review_capacity,
+            "control_group": self._pipeline.outcomes.control_group.rate,
+            "now": self._clock.now(),
         }
 
     def history(self) -> list[InForce]:

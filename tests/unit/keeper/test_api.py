@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import stat
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -16,6 +16,7 @@ from training.history.keeper import KeptHistory
 from training.keeper import KeeperSettings, run
 from training.keeper.client import KeeperClient, KeeperRefusedError, KeeperUnreachableError
 from training.keeper.server import Address
+from training.publish_policy import PolicyPublisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,3 +139,52 @@ def test_the_history_of_another_pipeline_is_not_taken_for_ones_own(keeper: Path,
     other = pipeline.model_copy(update={"pipeline": "other"})
     with pytest.raises(ConfigError, match=r"runs the pipeline .*, not 'other'; name its .* --config FILE"):
         KeptHistory(other, keeper).export(keeper / "out")
+
+
+def deny(value: str, **more: object) -> dict[str, Any]:
+    edits = [{"edit": "enlist", "kind": "deny", "field": "card", "value": value}]
+    return {"edits": edits, "made_by": "ann", "why": f"deny {value}", **more}
+
+
+def test_the_policy_is_changed_live_and_every_version_is_kept_with_who_and_why(
+    keeper: Path, pipeline: Pipeline, bootstrap: str
+) -> None:
+    with KeeperClient(keeper) as client:
+        found = client.policy()
+        assert (found["offset"], found["document"]["version"], found["differs_from_file"]) == (-1, 0, False)
+        first = client.change_policy(deny("c1"))
+        second = client.change_policy(deny("c2", base_version=1))
+        assert second["offset"] > first["offset"]
+        found = client.policy()
+        assert (found["offset"], found["differs_from_file"]) == (second["offset"], True)
+        entries = found["document"]["lists"][0]["entries"]
+        assert [entry["value"] for entry in entries] == ["c1", "c2"]
+        assert [(each["document"]["made_by"], each["document"]["why"]) for each in client.policies()] == [
+            ("ann", "deny c1"),
+            ("ann", "deny c2"),
+        ]
+    published = PolicyPublisher(bootstrap, pipeline, str).read()
+    assert msgspec.to_builtins(published) == second
+
+
+def test_a_policy_that_is_unsound_or_out_of_date_is_refused_with_the_reason(
+    keeper: Path, address: Address
+) -> None:
+    who = {"made_by": "ann", "why": "a test"}
+    rule = {"name": "bad", "when": "amont > 1", "action": "review"}
+    with KeeperClient(keeper) as client:
+        client.change_policy(deny("c1"))
+        with pytest.raises(KeeperRefusedError, match="amont"):
+            client.change_policy(who | {"content": {"rules": [rule]}})
+        with pytest.raises(KeeperRefusedError, match="made from version 0, but 1 is in force by now, by ann"):
+            client.change_policy(who | {"content": {}, "base_version": 0})
+        with pytest.raises(KeeperRefusedError, match="no policy version 9"):
+            client.change_policy(who | {"content": {}, "base_version": 9})
+        with pytest.raises(KeeperRefusedError, match="unknown keys: content"):
+            client.change_policy(who | {"content": {"rules": [rule | {"when": "true", "queu": "a"}]}})
+        assert len(client.policies()) == 1
+        client.change_policy(who | {"from_file": True})
+        assert client.policy()["differs_from_file"] is False
+    headers = {"authorization": f"Bearer {address.token}"}
+    for body, status in ((b"{", 400), (b"[]", 400), (b'{"made_by": "a", "why": "b"}', 400)):
+        assert httpx.post(f"{address.url}/policy", headers=headers, content=body).status_code == status
