@@ -79,7 +79,7 @@ class Scoring:
         why = np.zeros(len(matrix), np.int8)
         if self._required:
             why[np.isnan(matrix[:, self._required]).any(axis=1)] = _WHY.index(MISSING_FEATURE)
-        if self._deadline is not None and len(why):
+        if self._deadline is not None and accepted.records:  # nobody waits for what is decided again
             arrived = np.array([record.arrived_at for record in accepted.records], np.int64)
             why[now - arrived > self._deadline] = _WHY.index(DEADLINE)
         return why

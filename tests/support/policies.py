@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -12,11 +13,21 @@ from feature_store.columns import columns_of, to_arrow
 from feature_store.decode import EventDecoder
 from feature_store.log import seen_schema
 from streams.policies import default_document
-from tests.support.payments import event
+from streams.scorer.decider import Decider
+from streams.scorer.intake import Accepted
+from streams.scorer.records import SourceRecord
+from tests.support.payments import MONDAY, event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.expressions import Matrix
     from streams.messages import PolicyDocument
+    from streams.models.engine import Vector
+    from streams.models.watcher import Acting
+    from streams.policies import ActivePolicy
+    from streams.scorer.evidence import Evidence
 
 
 class Alerts:
@@ -35,7 +46,7 @@ def document_of(declared: Pipeline, version: int = 1, **changes: Any) -> PolicyD
     return msgspec.structs.replace(default_document(declared), version=version, made_by="test", **changes)
 
 
-def seen_of(pipeline: Pipeline, events: list[dict[str, Any]], **features: list[float]) -> pa.RecordBatch:
+def seen_of(pipeline: Pipeline, events: list[dict[str, Any]], **features: Sequence[float]) -> pa.RecordBatch:
     """What a decider sees of ``events``, changes of a sound payment each; other features are 0."""
     decoder = EventDecoder(pipeline.event)
     columns = columns_of(
@@ -46,3 +57,53 @@ def seen_of(pipeline: Pipeline, events: list[dict[str, Any]], **features: list[f
     zeros = np.zeros(len(events))
     arrays += [pa.array(features.get(each.name, zeros), pa.float64()) for each in pipeline.feature_vector]
     return pa.record_batch(arrays, schema=seen_schema(pipeline))
+
+
+class FixedModel:
+    """A model whose margins are told; its score is 1 / (1 + exp(-margin))."""
+
+    def __init__(self, version: str, margins: Sequence[float] | Exception) -> None:
+        self.version = version
+        self.engine = SimpleNamespace(name="fixed")
+        self.rows: list[int] = []
+        self._margins = margins
+
+    def margins(self, matrix: Matrix) -> Vector:
+        """The told margins of the rows, each known by the number in its first column."""
+        self.rows = matrix[:, 0].astype(int).tolist()
+        if isinstance(self._margins, Exception):
+            raise self._margins
+        return np.array([self._margins[row] for row in self.rows])
+
+    def scores(self, margins: Vector) -> Vector:
+        return np.asarray(1.0 / (1.0 + np.exp(-margins)))
+
+
+def matrix_of(pipeline: Pipeline, rows: int, **features: Sequence[float]) -> Matrix:
+    """A matrix that numbers its rows in the first column; features that are not named are 0."""
+    matrix = np.zeros((rows, len(pipeline.feature_vector)))
+    for position, feature in enumerate(pipeline.feature_vector):
+        matrix[:, position] = features.get(feature.name, 0.0)
+    matrix[:, 0] = np.arange(rows)
+    return matrix
+
+
+def decide(
+    pipeline: Pipeline,
+    policy: ActivePolicy,
+    events: list[dict[str, Any]],
+    champion: FixedModel | None = None,
+    *,
+    shadows: Sequence[FixedModel] = (),
+    now: int = MONDAY,
+    arrived: Sequence[int] = (),
+    **features: Sequence[float],
+) -> Evidence:
+    """What a scorer finds about ``events``, changes of a sound payment each."""
+    ids = [f"e{n}" for n in range(len(events))]
+    records = [SourceRecord(0, n, None, None, 0, when) for n, when in enumerate(arrived or [now] * len(ids))]
+    seen = seen_of(pipeline, events, **features)
+    accepted = Accepted(records, ids, [], seen, np.zeros(len(ids), np.bool_))
+    acting = cast("Acting", SimpleNamespace(epoch=1, champion=champion, shadows=tuple(shadows)))
+    matrix = matrix_of(pipeline, len(ids), **features)
+    return Decider(pipeline).decide(acting, policy, accepted, seen, matrix, now)
