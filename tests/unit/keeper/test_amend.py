@@ -10,9 +10,10 @@ import pytest
 
 from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
-from streams.kafka import KafkaError, KafkaException, read_to_end
+from streams.kafka import KafkaError, KafkaException, plain_producer, read_to_end
 from streams.kafka.headers import headers_of
-from streams.messages import Amended, Decision
+from streams.messages import Amended, Decision, PolicyDocument, Thresholds
+from streams.messages.policy import policy_key
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.late import (
     BEFORE,
@@ -27,6 +28,7 @@ from tests.unit.keeper.late import (
 )
 from tests.unit.keeper.written import MINUTE, START
 from training.keeper.amend import Amender
+from training.keeper.queries import sql
 from training.keeper.store import STORE
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ Start = Callable[..., Keeping]
 def config(tmp_path: Path, unique: str) -> Path:
     path = tmp_path / "pipeline.yaml"
     text = PIPELINE.format(name=unique)
+    text = text.replace("alerts: ", f"policy: {unique}.policy, alerts: ")
     text = text.replace("  rows: {amount_eur", "  late: amend\n  lateness: 10m\n  rows: {amount_eur")
     path.write_text(text, encoding="utf-8")
     return path
@@ -144,7 +147,11 @@ def test_the_same_features_are_no_news(start: Start, pipeline: Pipeline, bootstr
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
-    [({"model": "gone"}, "model_gone"), ({"score": None, "model": None}, "no_score")],
+    [
+        ({"model": "gone"}, "model_gone"),
+        ({"score": None, "model": None}, "no_score"),
+        ({"policy_offset": 7}, "policy_gone"),
+    ],
 )
 def test_what_cannot_be_scored_as_it_was_is_settled_with_the_reason(
     start: Start, pipeline: Pipeline, bootstrap: str, columns: dict[str, Any], reason: str
@@ -155,6 +162,32 @@ def test_what_cannot_be_scored_as_it_was_is_settled_with_the_reason(
     keeping.amend()
     assert keeping.settled() == [reason]
     assert len(decisions_about(pipeline, bootstrap)) == 1
+
+
+def test_it_is_decided_under_the_policy_of_the_first_decision(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    publish_policies(pipeline, bootstrap, Thresholds(review=0.5), Thresholds(decline=0.5))
+    write_late(pipeline, bootstrap, policy_offset=0)
+    keeping.amend()
+    _, (_, _, amended) = decisions_about(pipeline, bootstrap)
+    assert msgspec.json.decode(amended, type=Decision).action == "review"
+
+
+def test_a_policy_that_compaction_took_from_its_topic_is_in_the_store(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    document = msgspec.json.encode(policy_document(pipeline, Thresholds(review=0.5))).decode()
+    noted = {"version": 1, "offset": 7, "made_at": "", "made_by": "", "why": "", "document": document}
+    keeping.parts.store.execute(sql("add_policy"), noted)
+    write_late(pipeline, bootstrap, policy_offset=7)
+    keeping.amend()
+    _, (_, _, amended) = decisions_about(pipeline, bootstrap)
+    assert msgspec.json.decode(amended, type=Decision).action == "review"
 
 
 def test_a_window_that_reaches_where_the_log_was_cut_off_is_not_whole(
@@ -244,6 +277,19 @@ def test_a_store_that_was_lost_finds_what_was_sent(
     anew.amend()
     assert anew.settled() == ["amended"]
     assert len(decisions_about(pipeline, bootstrap)) == 2
+
+
+def policy_document(pipeline: Pipeline, thresholds: Thresholds) -> PolicyDocument:
+    return PolicyDocument(pipeline.name, 1, "2026-01-01T00:00:00Z", "test", "test", thresholds=thresholds)
+
+
+def publish_policies(pipeline: Pipeline, bootstrap: str, *thresholds: Thresholds) -> None:
+    """A document for each, at offsets from 0 on."""
+    producer = plain_producer(bootstrap)
+    for each in thresholds:
+        value = msgspec.json.encode(policy_document(pipeline, each))
+        producer.produce(pipeline.topics.policy, key=policy_key(pipeline.name), value=value, partition=0)
+    assert producer.flush(30) == 0
 
 
 def _cut_before_the_commit(amender: Amender, producer: Producer, amendments: list[Amendment]) -> None:

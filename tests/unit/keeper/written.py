@@ -33,6 +33,7 @@ def log_message(
     first: int,
     count: int,
     deltas: pa.RecordBatch | None = None,
+    policy_offset: int = -1,
     **columns: object,
 ) -> bytes:
     """A feature-log message of ``count`` events, a minute of arrival apart."""
@@ -69,7 +70,7 @@ def log_message(
         first_offset=first,
         next_offset=first + count,
         release_epoch=0,
-        policy_offset=-1,
+        policy_offset=policy_offset,
         duplicates=[],
         dead_letters=[],
         hashes={feature.name: feature.hash for feature in pipeline.feature_vector},

@@ -13,8 +13,10 @@ from streams.messages.policy import policy_key
 from streams.models.champion import Champion, load_champion
 from streams.policies import compile_policy, default_document
 from streams.policies.document import FROM_FILE
+from training.keeper.queries import sql
 
 if TYPE_CHECKING:
+    from feature_store.duck import Connection
     from streams.models.assembly import ModelsTopic
     from streams.policies import ActivePolicy
     from training.keeper.parts import Parts
@@ -31,11 +33,13 @@ class NotKeptError(Exception):
 class ActedUnder:
     """Looks models and policies up, each once: versions and offsets never change their meaning.
 
-    For one look at what waits: both topics are read when first asked for.
+    For one look at what waits: topics are read when first asked for. Policies that compaction has taken from
+    their topic are in the store.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, store: Connection) -> None:
         self._parts = parts
+        self._store = store
         self._pipeline = parts.pipeline
         self._models: ModelsTopic | None = None
         self._documents: dict[int, bytes] | None = None
@@ -74,13 +78,20 @@ class ActedUnder:
     def _compile(self, offset: int) -> ActivePolicy | NotKeptError:
         if offset == FROM_FILE:
             return compile_policy(self._pipeline, default_document(self._pipeline))
-        if self._documents is None:
-            self._documents = self._read_documents()
         try:
-            document = msgspec.json.decode(self._documents[offset], type=PolicyDocument)
+            document = msgspec.json.decode(self._document(offset), type=PolicyDocument)
             return compile_policy(self._pipeline, document, offset)
         except (KeyError, msgspec.MsgspecError, PolicyError):
             return NotKeptError(POLICY_GONE)
+
+    def _document(self, offset: int) -> str | bytes:
+        """Raises KeyError where it is neither in the store nor on the topic."""
+        kept = self._store.execute(sql("policy_at"), {"offset": offset}).fetchall()
+        if kept:
+            return str(kept[0][0])
+        if self._documents is None:
+            self._documents = self._read_documents()
+        return self._documents[offset]
 
     def _read_documents(self) -> dict[int, bytes]:
         key = policy_key(self._pipeline.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +16,7 @@ from streams.models.watcher import Acting
 from streams.scorer.decider import Decider
 from streams.scorer.evidence import action_names
 from streams.scorer.intake import Accepted
+from streams.scorer.records import SourceRecord
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -50,15 +50,16 @@ class Again:
         first: str,
         place: tuple[int, int],
         now: int,
-    ) -> bytes:
+    ) -> bytes | None:
         """The decision message in place of ``first``, the one that stands at ``place`` of its topic.
 
         ``event`` is one row of the log and ``matrix`` its features. Lists and snoozes hold that held at the
-        first decision; ``now`` (us) is when this one is made.
+        first decision; ``now`` (us) is when this one is made. None where the model gives no score.
         """
         replaced = msgspec.json.decode(first, type=Decision)
         found = self._evidence(event, matrix, replaced, champion, policy)
-        score = float(found.scores[0])
+        if found.models[0] is None:
+            return None
         decision = msgspec.structs.replace(
             replaced,
             event=msgspec.json.decode(first, type=_Passed).event,
@@ -66,7 +67,7 @@ class Again:
             action=action_names(found.actions)[0],
             policy_action=action_names(found.policy_actions)[0],
             propensity=float(found.propensities[0]),
-            score=None if math.isnan(score) else score,
+            score=float(found.scores[0]),
             model=found.models[0],
             fallback=found.fallbacks[0],
             rules=found.rules[0],
@@ -85,5 +86,12 @@ class Again:
         seen = pa.record_batch([*columns, *number_arrays(matrix)], schema=self._seen)
         acting = Acting(first.release, champion)
         fields = pa.record_batch(columns, schema=self._event)
-        accepted = Accepted([], [first.event_id], [], fields, np.array([True]))
+        accepted = Accepted([_record(event)], [first.event_id], [], fields, np.array([True]))
         return self._decider.decide(acting, policy, accepted, seen, matrix, from_text(first.decided_at))
+
+
+def _record(event: pa.Table) -> SourceRecord:
+    """The record of the events topic, as far as decisions hang on it."""
+    names = ("source_partition", "source_offset", "record_time", "arrived_at")
+    partition, offset, written, arrived = (event[name].cast(pa.int64())[0].as_py() for name in names)
+    return SourceRecord(partition, offset, None, None, written, arrived)

@@ -47,7 +47,7 @@ class WholeWindows:
         self._history = LateHistory(pipeline)
 
     def of(self, store: Connection, late: pa.Table) -> Whole:
-        """``late`` are rows of ``scored`` with the ``asked.definitions``; all applied before them is stored."""
+        """``late``: rows of ``scored`` and ``asked.definitions``; all that was applied before is stored."""
         connection = duck.memory(threads=1)
         try:
             connection.register("events", self._history.events(store, late))

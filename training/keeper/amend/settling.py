@@ -95,7 +95,7 @@ class Settling:
         yield from ((place, reason) for place, reason in zip(places, reasons, strict=True) if reason)
         fit = [at for at, reason in enumerate(reasons) if reason is None]
         if fit:
-            under = ActedUnder(self._parts)
+            under = ActedUnder(self._parts, self._store)
             yield from self._computed(late.take(fit), [firsts[places[at]] for at in fit], under)
 
     def _unfit(self, late: pa.Table, at: int, first: _First | None, gaps: Gaps) -> str | None:
@@ -130,6 +130,8 @@ class Settling:
             return str(error)
         now = self._parts.clock.now()
         message = self._again.amended(row, matrix, champion, policy, first.message, first.place, now)
+        if message is None:
+            return NO_SCORE
         key = self._pipeline.event.key
         (value,) = from_arrow(self._pipeline.event.fields[key].type, row[key].combine_chunks())
         return Amendment(first.place[0], str(value).encode(), first.event_id, model, message)

@@ -50,6 +50,7 @@ class Amender:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store.cursor()
+        self._store.execute(sql("create_policies"))
         self._settling = Settling(parts, self._store)
         self._bootstrap = parts.settings.bootstrap
         self._topics = parts.pipeline.topics
