@@ -19,6 +19,7 @@ from starlette.routing import Route
 from feature_store.errors import ContractError, PolicyError, SluicegateError
 from streams.kafka import KafkaException
 from training.keeper.evaluation import evaluate
+from training.keeper.evidence import told_evidence
 from training.keeper.history_export import export_history
 from training.keeper.history_import import import_history
 from training.keeper.status import models, status
@@ -75,6 +76,7 @@ class Api:
             "/models": lambda _: models(self._parts),
             "/models/{version}": self._model,
             "/metrics/summary": lambda _: evaluate(self._parts),
+            "/event": lambda asked: told_evidence(self._parts, asked.query_params.get("id", "")),
             "/policy": lambda _: self._policies.told(),
             "/policy/history": lambda _: self._policies.history(),
         }

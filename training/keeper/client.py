@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from feature_store.errors import SluicegateError
+from training.keeper.evidence import Evidence
 from training.keeper.server import ADDRESS_FILE, Address
 
 if TYPE_CHECKING:
@@ -72,6 +74,10 @@ class KeeperClient:
     def summary(self) -> dict[str, Any]:
         """Average precision so far, by matured labels."""
         return dict(self._ask("GET", "/metrics/summary"))
+
+    def event(self, event_id: str) -> list[Evidence]:
+        """All that is stored about an event; more than one where several have this id."""
+        return msgspec.convert(self._ask("GET", f"/event?id={quote(event_id, safe='')}"), list[Evidence])
 
     def train(self, *, shuffle_labels: bool = False) -> str:
         """Ask for a training run now; returns its id."""

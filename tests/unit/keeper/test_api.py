@@ -30,6 +30,7 @@ ROUTES = [
     ("GET", "/models"),
     ("GET", "/models/v1"),
     ("GET", "/metrics/summary"),
+    ("GET", "/event?id=e0-1"),
     ("POST", "/train"),
     ("POST", "/models/v1/promote"),
     ("POST", "/models/v1/shadow"),
