@@ -42,7 +42,10 @@ def _words(decision: Decision) -> str:
     event = " ".join(f"{name}={value}" for name, value in decision.event.items())
     why = f" rules={','.join(decision.rules)}" if decision.rules else ""
     control = " control" if decision.action != decision.policy_action else ""
+    first = decision.amends
+    amends = f" amends={first.topic}[{first.partition}]@{first.offset}" if first else ""
     line = (
-        f"{decision.event_time} {decision.action:<7} {score} {by} {decision.event_id} {event}{why}{control}"
+        f"{decision.event_time} {decision.action:<7} {score} {by} {decision.event_id} {event}"
+        f"{why}{control}{amends}"
     )
     return "".join(character if character.isprintable() else " " for character in line)

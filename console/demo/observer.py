@@ -23,7 +23,7 @@ import structlog
 from console.lifeline import hold_lifeline
 from console.logs import configure_logs
 from streams.kafka import Consumer, TopicPartition, end_offsets, reader
-from streams.messages import Source
+from streams.messages import Amended, Source
 
 if TYPE_CHECKING:
     from streams.kafka import Message
@@ -60,6 +60,7 @@ class Observed(msgspec.Struct, frozen=True):
 
 class _Decided(msgspec.Struct):
     source: Source
+    amends: Amended | None = None
 
 
 class LatencyMeter:
@@ -133,8 +134,9 @@ def _take(
     if message.topic() == events:
         meter.event((partition, offset), message.timestamp()[1])
         return
-    source = decoder.decode(message.value() or b"").source
-    meter.decision((source.partition, source.offset), seen)
+    decided = decoder.decode(message.value() or b"")
+    if decided.amends is None:  # one that amends comes after the event was dealt with
+        meter.decision((decided.source.partition, decided.source.offset), seen)
 
 
 def _following(bootstrap: str, topics: tuple[str, ...]) -> Consumer:

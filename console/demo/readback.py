@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from console.demo.audit import Audit, Position, audit
+from console.demo.audit import Amendment, Audit, Position, audit
 from console.reading import headers_of
 from feature_store import duck
 from feature_store.clock import ARRIVED_AT, clock_named
 from feature_store.errors import ContractError
 from feature_store.units import from_text
 from streams.kafka import Message, read_to_end
-from streams.messages import Release, Source
+from streams.messages import Amended, Release, Source
 from streams.messages.model import release_key
 from training.keeper.rows import outcome_tables
 from training.trainer.labels import matured_labels
@@ -51,6 +51,7 @@ class _Decided(msgspec.Struct, frozen=True):
     model: str | None
     release: int
     source: Source
+    amends: Amended | None = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,23 @@ def read_back(bootstrap: str, pipeline: Pipeline) -> ReadBack:
         position = _position(message)
         ids.append((position, _event_id(message.value(), pipeline.event.id)))
         arrivals[position] = int(headers_of(message).get(ARRIVED_AT, "0")) * 1_000
-    decided = [_decision(message) for message in read_to_end(bootstrap, topics.decisions)]
+    places: dict[Position, str] = {}
+    decided: list[_Decided] = []
+    amended: list[Amendment] = []
+    for message in read_to_end(bootstrap, topics.decisions):
+        one = _decision(message)
+        if one.amends is None:
+            places[_position(message)] = one.event_id
+            decided.append(one)
+        else:
+            amended.append(((one.amends.partition, one.amends.offset), one.event_id))
     return ReadBack(
         audit=audit(
             ids,
             ((_of(one.source), one.event_id) for one in decided),
             (_buried(message) for message in read_to_end(bootstrap, topics.dead_letters)),
+            amended,
+            places,
         ),
         published=_releases(bootstrap, pipeline),
         epochs_decided=sorted({one.release for one in decided if one.model is not None}),

@@ -52,3 +52,20 @@ def test_decision_for_a_record_that_is_not_there_is_a_stray() -> None:
 def test_decision_under_another_id_is_a_stray() -> None:
     found = audit(EVENTS, [((0, 0), "z"), ((0, 1), "b")], BURIED)
     assert found.strays == 1
+
+
+def test_an_amended_decision_is_none_of_the_decisions() -> None:
+    found = audit(EVENTS, DECIDED, BURIED, [((0, 5), "b")], {(0, 4): "a", (0, 5): "b"})
+    assert found.sound
+    assert (found.decisions, found.amendments) == (2, 1)
+
+
+def test_a_decision_that_is_amended_twice_is_a_duplicate() -> None:
+    found = audit(EVENTS, DECIDED, BURIED, [((0, 5), "b")] * 2, {(0, 5): "b"})
+    assert (found.duplicates, found.examples) == (1, ["more than once: amended (0, 5)"])
+
+
+def test_an_amended_decision_that_names_none_about_its_event_is_a_stray() -> None:
+    found = audit(EVENTS, DECIDED, BURIED, [((0, 4), "b")], {(0, 4): "a", (0, 5): "b"})
+    assert (found.strays, found.sound) == (1, False)
+    assert found.examples == ["amends no decision about its event: (0, 4)"]

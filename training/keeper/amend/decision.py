@@ -13,9 +13,11 @@ from feature_store.log import event_schema, seen_schema
 from feature_store.units import from_text, to_text
 from streams.messages import Amended, Decision
 from streams.models.watcher import Acting
+from streams.policies.actions import APPROVE
 from streams.scorer.decider import Decider
 from streams.scorer.evidence import action_names
 from streams.scorer.intake import Accepted
+from streams.scorer.reasons import StoppedReasons
 from streams.scorer.records import SourceRecord
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Again:
     def __init__(self, pipeline: Pipeline) -> None:
         self._topic = pipeline.topics.decisions
         self._decider = Decider(pipeline)
+        self._reasons = StoppedReasons(pipeline)
         self._event = event_schema(pipeline.event)
         self._seen = seen_schema(pipeline)
 
@@ -71,7 +74,7 @@ class Again:
             model=found.models[0],
             fallback=found.fallbacks[0],
             rules=found.rules[0],
-            reasons=found.reasons[0],
+            reasons=self._reasons.of(champion, matrix, np.flatnonzero(found.policy_actions != APPROVE))[0],
             shadow=found.shadows[0],
             late=True,
             amends=Amended(self._topic, *place, replaced.decided_at),
