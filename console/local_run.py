@@ -12,7 +12,7 @@ import msgspec
 
 from feature_store.errors import BrokerError, ConfigError
 from streams.broker.spec import Choice, parse_spec
-from streams.kafka.cluster import Cluster
+from streams.kafka import Cluster, let_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,8 @@ def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> C
     """The addresses of the broker that a command talks to, with the pipeline's settings of clients.
 
     In this order: the option, the environment, what runs in ``state_dir``, the pipeline file. Raises
-    NoBrokerError where none of them names one, BrokerError for what is no address.
+    NoBrokerError where none of them names one, BrokerError for what is no address, LoginError where it does
+    not let us in.
     """
     run = current_run(state_dir)
     named = option or os.environ.get(BROKER_VARIABLE) or (run.bootstrap if run else pipeline.broker)
@@ -104,7 +105,7 @@ def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> C
         raise NoBrokerError(
             f"nothing runs in {state_dir}; start it with `sluicegate up`, or name one: --broker host:port"
         )
-    return Cluster.of(named, pipeline)
+    return let_in(Cluster.of(named, pipeline))
 
 
 def _announced(state_dir: Path) -> LocalRun | None:

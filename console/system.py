@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.local_run import LocalRun, announced, broker_setting, only_run
@@ -12,10 +13,12 @@ from console.pipeline_file import open_pipeline
 from console.plan import Plan, scorer_count
 from console.soundness import check_soundness
 from console.supervisor import LogBook, Supervisor
-from feature_store.errors import BrokerError
+from feature_store.declaration.clients import plain
+from feature_store.errors import BrokerError, ConfigError
 from streams.broker import running_broker
 from streams.broker.ports import choose_ports
-from streams.kafka import ensure_topics, pipeline_topics
+from streams.broker.spec import Choice, parse_spec
+from streams.kafka import Cluster, ensure_topics, let_in, pipeline_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +82,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
     with (
         only_run(settings.state_dir),
         LogBook(settings.state_dir / "log" / "sluicegate.jsonl", show, verbose=settings.verbose) as logbook,
-        running_broker(chosen, state_dir=settings.state_dir, progress=show) as broker,
+        _broker(chosen, pipeline, settings.state_dir, show) as broker,
     ):
         ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
         api_port, web_port = choose_ports(settings.state_dir / "ports.json")
@@ -104,5 +107,25 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
                 supervisor.stop(names)
 
 
+@contextmanager
+def _broker(
+    chosen: str, pipeline: Pipeline, state_dir: Path, show: Callable[[str], None]
+) -> Iterator[Broker]:
+    """The broker that answers, connected to as the pipeline declares."""
+    protocol = plain(pipeline.kafka).get("security.protocol", "PLAINTEXT")
+    if parse_spec(chosen).choice is not Choice.GIVEN and protocol.upper() != "PLAINTEXT":
+        raise ConfigError(
+            f"kafka: security.protocol is {protocol}, but the broker that is started here (broker: "
+            f"{chosen}) speaks plain text; name your own: --broker host:port"
+        )
+    declared = partial(_let_in, pipeline) if pipeline.kafka else None
+    with running_broker(chosen, state_dir=state_dir, progress=show, answers=declared) as broker:
+        yield replace(broker, bootstrap=Cluster.of(broker.bootstrap, pipeline))
+
+
+def _let_in(pipeline: Pipeline, bootstrap: str) -> None:
+    let_in(Cluster.of(bootstrap, pipeline))
+
+
 def _addresses(plan: Plan) -> LocalRun:
-    return LocalRun(os.getpid(), str(plan.config), plan.bootstrap, plan.monitor_url, plan.keeper_url)
+    return LocalRun(os.getpid(), str(plan.config), str(plan.bootstrap), plan.monitor_url, plan.keeper_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 from console.lifeline import hold_lifeline
 from feature_store.errors import SluicegateError
@@ -19,10 +20,21 @@ def main() -> None:
     try:
         app(prog_name="sluicegate")
     except SluicegateError as error:
-        for finding in str(error).splitlines():
-            sys.stderr.write(f"sluicegate: {finding}\n")
-        sys.exit(error.exit_code)
+        _tell(error)
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from saying so again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        from streams.kafka import plain_refusal
+
+        refused = plain_refusal(error)
+        if refused is None:
+            raise
+        _tell(refused)
+
+
+def _tell(error: SluicegateError) -> NoReturn:
+    for finding in str(error).splitlines():
+        sys.stderr.write(f"sluicegate: {finding}\n")
+    sys.exit(error.exit_code)

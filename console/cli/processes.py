@@ -28,7 +28,7 @@ def scorer(
     """Run one scorer: events in, decisions out, until SIGTERM."""
     from console.entry import prepare
 
-    config, bootstrap = prepare(config, broker, state_dir)
+    config, bootstrap = prepare(config, broker, state_dir, "scorer")
     from streams.scorer import ScorerSettings, run
 
     run(ScorerSettings(config, bootstrap, slot, state_dir))
@@ -43,7 +43,7 @@ def keeper(
     """Run the keeper: it stores, schedules retraining and publishes models, until SIGTERM."""
     from console.entry import prepare
 
-    config, bootstrap = prepare(config, broker, state_dir)
+    config, bootstrap = prepare(config, broker, state_dir, "keeper")
     from training.keeper import KeeperSettings, run
 
     run(KeeperSettings(config, bootstrap, state_dir, port))
@@ -73,7 +73,7 @@ def monitor(
     """Run the monitor: live metrics and their web view, until SIGTERM."""
     from console.entry import prepare
 
-    config, bootstrap = prepare(config, broker, state_dir)
+    config, bootstrap = prepare(config, broker, state_dir, "monitor")
     from streams.monitor import MonitorSettings, run
 
     run(MonitorSettings(config, bootstrap, port, state_dir, host))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streams.broker.kafka_home import Installation
+    from streams.broker.kafka_settings import Further
 
 _LOGGING = Path(__file__).with_name("log4j2.xml")
 _READY_SECONDS = 90.0
@@ -57,10 +58,16 @@ class _Folders:
 
 @contextmanager
 def running_kafka(
-    kafka: Installation, state_dir: Path, *, heap_mb: int, progress: Callable[[str], None]
+    kafka: Installation,
+    state_dir: Path,
+    *,
+    heap_mb: int,
+    progress: Callable[[str], None],
+    further: Further | None = None,
 ) -> Iterator[Broker]:
     """Run Kafka with its data in `state_dir`/kafka until the block ends.
 
+    The address of the broker is that of its plain listener; `further` may add others.
     Raises StateInUseError where another process does so, BrokerStartError where it does not start.
     """
     folders = _Folders((state_dir / "kafka").resolve())
@@ -68,7 +75,7 @@ def running_kafka(
     with exclusive(folders.root / "lock") as lock:
         port, controller_port = choose_ports(folders.root / "ports.json")
         progress(f"starting Apache Kafka {kafka.version}…")
-        write_properties(folders.properties, folders.data, port, controller_port)
+        write_properties(folders.properties, folders.data, port, controller_port, further)
         _format_once(kafka, folders)
         address = Address(LOOPBACK, port)
         with _process(kafka, folders, heap_mb, lock) as process:

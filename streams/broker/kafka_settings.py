@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streams.broker.errors import BrokerStartError
@@ -18,7 +19,6 @@ SETTINGS: Mapping[str, str] = {
     "node.id": "1",
     "inter.broker.listener.name": "BROKER",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
     # One node: nothing to replicate to, nobody else to wait for.
     "default.replication.factor": "1",
     "min.insync.replicas": "1",
@@ -45,20 +45,49 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-def write_properties(path: Path, data: Path, port: int, controller_port: int) -> None:
+@dataclass(frozen=True)
+class Listener:
+    """One more port of a local Kafka, for clients that connect in another way."""
+
+    name: str
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Further:
+    """What a local Kafka is told beyond `SETTINGS`, such as how listeners encrypt and who may do what."""
+
+    listeners: tuple[Listener, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_properties(
+    path: Path, data: Path, port: int, controller_port: int, further: Further | None = None
+) -> None:
     """Write Kafka's properties file; raises BrokerStartError where the data folder cannot be."""
+    further = further or Further()
     if "," in str(data):
         raise BrokerStartError(f"Apache Kafka cannot keep its data in {data}: its name has a comma")
-    broker, controller = f"BROKER://{LOOPBACK}:{port}", f"CONTROLLER://{LOOPBACK}:{controller_port}"
+    own = (Listener("BROKER", port, "PLAINTEXT"), *further.listeners)
+    controller = Listener("CONTROLLER", controller_port, "PLAINTEXT")
     settings = {
         **SETTINGS,
-        "listeners": f"{broker},{controller}",
-        "advertised.listeners": broker,
+        **further.settings,
+        "listeners": ",".join(_address(each) for each in (*own, controller)),
+        "advertised.listeners": ",".join(map(_address, own)),
+        "listener.security.protocol.map": ",".join(
+            f"{each.name}:{each.protocol}" for each in (*own, controller)
+        ),
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "log.dirs": str(data),
     }
     lines = (f"{name}={_escaped(value)}\n" for name, value in settings.items())
     path.write_text("".join(lines), encoding="ascii")
+
+
+def _address(listener: Listener) -> str:
+    return f"{listener.name}://{LOOPBACK}:{listener.port}"
 
 
 def _escaped(value: str) -> str:

@@ -16,9 +16,11 @@ from streams.kafka.clients import (
     reader,
     transactional_producer,
 )
-from streams.kafka.cluster import Cluster
+from streams.kafka.cluster import Cluster, connection
 from streams.kafka.headers import headers_of
+from streams.kafka.login import check_settings, let_in
 from streams.kafka.refused import plain_refusal
+from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
 from streams.kafka.topics import (
     IN_SYNC,
@@ -33,6 +35,7 @@ from streams.kafka.topics import (
 __all__ = [
     "IN_SYNC",
     "LARGEST_MESSAGE",
+    "NEEDS",
     "Cluster",
     "Consumer",
     "KafkaError",
@@ -43,12 +46,15 @@ __all__ = [
     "TopicPartition",
     "TopicSpec",
     "at_end",
+    "check_settings",
+    "connection",
     "described_topics",
     "end_offsets",
     "ensure_topics",
     "group_consumer",
     "group_members",
     "headers_of",
+    "let_in",
     "pipeline_topics",
     "plain_producer",
     "plain_refusal",
@@ -56,6 +62,7 @@ __all__ = [
     "read_range",
     "read_to_end",
     "reader",
+    "require_rights",
     "start_offsets",
     "transactional_producer",
 ]

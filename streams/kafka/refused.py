@@ -6,13 +6,15 @@ from confluent_kafka import KafkaError, KafkaException
 
 from feature_store.errors import BrokerError
 
+_TOPIC = KafkaError.TOPIC_AUTHORIZATION_FAILED
 _KINDS = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "a topic",
+    _TOPIC: "a topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "a consumer group",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "a transactional id",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the cluster",
 }
 _PAGE = "docs/how-to/secure-kafka.md lists what each process needs"
+_SECTION = "see the section `kafka` of the pipeline file"
 
 
 class AccessError(BrokerError):
@@ -20,29 +22,33 @@ class AccessError(BrokerError):
 
 
 class LoginError(BrokerError):
-    """Kafka does not take the user's credentials, or its certificate is not trusted."""
+    """Kafka does not take the user's credentials, or one side does not trust the other's certificate."""
+
+
+def not_allowed(what: str, operation: str) -> AccessError:
+    """The error of a user that may not do ``operation`` on ``what``."""
+    return AccessError(f"Kafka does not allow this user {operation} on {what}; {_PAGE}")
 
 
 def refused_access(error: KafkaError, what: str, operation: str) -> AccessError | None:
     """The error to raise where ``operation`` on ``what`` is not allowed; None for any other error."""
-    if error.code() not in _KINDS:
-        return None
-    return AccessError(f"Kafka does not allow this user {operation} on {what}; {_PAGE}")
+    return not_allowed(what, operation) if error.code() in _KINDS else None
 
 
-def plain_refusal(error: BaseException) -> BrokerError | None:
-    """A client's exception as an error in words, where it is a refusal; None for anything else."""
-    if not isinstance(error, KafkaException) or not isinstance(error.args[0], KafkaError):
+def plain_refusal(found: object, topic: str | None = None, operation: str = "Write") -> BrokerError | None:
+    """A client's error in words, where it is a refusal; None for anything else.
+
+    ``topic`` and ``operation`` are what was tried, where that is known.
+    """
+    error = found.args[0] if isinstance(found, KafkaException) else found
+    if not isinstance(error, KafkaError):
         return None
-    found = error.args[0]
-    if found.code() in _KINDS:
-        return AccessError(
-            f"Kafka does not allow this user an operation on {_KINDS[found.code()]}: {found.str()}; {_PAGE}"
-        )
-    if found.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):  # noqa: SLF001
-        return LoginError(
-            f"Kafka does not take these credentials: {found.str()}; see `kafka` in the pipeline file"
-        )
-    if found.code() == KafkaError._SSL:  # noqa: SLF001
-        return LoginError(f"no TLS connection to Kafka: {found.str()}; see `kafka` in the pipeline file")
+    if error.code() == _TOPIC and topic is not None:
+        return refused_access(error, topic, operation)
+    if error.code() in _KINDS:
+        return AccessError(f"Kafka does not allow this user {operation}: {error.str()}; {_PAGE}")
+    if error.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):  # noqa: SLF001
+        return LoginError(f"Kafka does not take these credentials: {error.str()}; {_SECTION}")
+    if error.code() == KafkaError._SSL:  # noqa: SLF001  (the client's own name)
+        return LoginError(f"no TLS connection to Kafka: {error.str()}; {_SECTION}")
     return None

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from feature_store.errors import BrokerError
 from streams.kafka.clients import reader
+from streams.kafka.refused import plain_refusal, refused_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,10 @@ PASSING = frozenset(
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:
     """The topic's partition numbers. Raises BrokerError where there is no such topic."""
     found = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics.get(topic)
-    if found is None or found.error is not None or not found.partitions:
+    problem = found.error if found is not None else None
+    if problem is not None and (refused := refused_access(problem, f"topic {topic!r}", "Describe")):
+        raise refused
+    if found is None or problem is not None or not found.partitions:
         raise BrokerError(f"there is no topic {topic!r}; `sluicegate topics create` makes what is missing")
     return sorted(found.partitions)
 
@@ -114,4 +118,4 @@ def at_end(message: Message) -> bool:
         return True
     if error.retriable() or error.code() in PASSING:
         return False
-    raise KafkaException(error)
+    raise plain_refusal(error, f"topic {message.topic()!r}", "Read") or KafkaException(error)

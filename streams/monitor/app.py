@@ -16,6 +16,7 @@ from feature_store.log import decode_log
 from streams.messages import Outcome
 from streams.monitor.barrier import Barrier
 from streams.monitor.progress import Progress
+from streams.monitor.security import credentials_of
 from streams.monitor.transport import CommittedTransport
 from streams.monitor.web import serve
 
@@ -47,6 +48,7 @@ def build_app(
     app = faust.App(
         f"sluicegate.{pipeline.name}.monitor.{secrets.token_hex(4)}",
         broker=[f"kafka://{address.strip()}" for address in bootstrap.split(",")],
+        broker_credentials=credentials_of(bootstrap),
         datadir=data,
         store="memory://",
         key_serializer="raw",

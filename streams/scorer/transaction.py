@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import StateError
-from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Message, Producer
+from streams.kafka import (
+    LARGEST_MESSAGE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    plain_refusal,
+)
 from streams.scorer.committed import to_offset
 
 if TYPE_CHECKING:
@@ -72,8 +80,8 @@ class Transactions:
         """Make the step visible, all of it or nothing.
 
         Returns the offset of the last feature log message of each partition. Raises Aborted when
-        nothing is visible and the step must be done again; StateError or KafkaException when the process
-        must end and recover.
+        nothing is visible and the step must be done again; AccessError where Kafka does not allow it;
+        StateError or KafkaException when the process must end and recover.
         """
         logged = _Offsets()
         try:
@@ -93,7 +101,7 @@ class Transactions:
             tell = _log.info if error.args[0].code() in _REBALANCE else _log.warning
             tell("transaction_aborted", why=str(error.args[0]))
             self._insist("abort", lambda: self._producer.abort_transaction(_CALL_TIMEOUT_S))
-            raise Aborted(str(error.args[0])) from error
+            raise plain_refusal(error) or Aborted(str(error.args[0])) from error
         if result.log:
             self._producer.poll(0)  # what was delivered is told here at the latest
         return logged.last

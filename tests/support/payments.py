@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "payments.yaml"
-ENVIRONMENT = {"SLUICEGATE_CONTROL_KEY": "a key for tests"}
+ENVIRONMENT = {
+    "SLUICEGATE_CONTROL_KEY": "a key for tests",
+    "KAFKA_USER": "nobody",
+    "KAFKA_PASSWORD": "hush",
+}
 MONDAY = 1_767_571_200_000_000  # 2026-01-05T00:00:00Z
 SECOND = 1_000_000
 
@@ -36,8 +40,8 @@ def pipeline_of(tree: dict[str, Any], folder: Path) -> tuple[Path, Pipeline]:
 def private_pipeline(folder: Path, prefix: str, **changes: Any) -> tuple[Path, Pipeline]:
     """The payments pipeline under topics of its own; ``changes`` replace keys at the top."""
     tree = shipped_tree()
-    names = ("events", "decisions", "outcomes", "entity_outcomes", "features", "models", "alerts", "policy")
-    names += ("explanations",)
+    names = ["events", "decisions", "outcomes", "entity_outcomes", "features", "models", "alerts", "policy"]
+    names += ["explanations"]
     topics: dict[str, Any] = {name: f"{prefix}-{name}" for name in names}
     tree |= {"pipeline": prefix, "topics": {**topics, "dead_letters": f"{prefix}-dead-letters"}}
     tree |= changes
