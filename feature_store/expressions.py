@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
+from feature_store.columnar import UnsureError, compiled
 from feature_store.duck import DuckError, sandbox
 from feature_store.errors import ConfigError, ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import pyarrow as pa
-
+    from feature_store.columnar import Value
     from feature_store.declaration.aggregates import Condition
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -58,8 +59,11 @@ class RowQuery:
     one event cannot stop the others.
     """
 
-    def __init__(self, schema: pa.Schema, expressions: list[Expression]) -> None:
-        """Check every expression by itself. Raises ConfigError naming the key of the first unsound one."""
+    def __init__(self, schema: pa.Schema, expressions: list[Expression], *, columnar: bool = True) -> None:
+        """Check every expression by itself. Raises ConfigError naming the key of the first unsound one.
+
+        Simple ones are evaluated by column, with the same values; unless ``columnar`` is false.
+        """
         self._names = [expression.name for expression in expressions]
         self._schema = schema
         self._connection = sandbox()
@@ -76,8 +80,16 @@ class RowQuery:
             except DuckError as error:
                 first = str(error).splitlines()[0]
                 raise ConfigError(f"{expression.key}: {expression.sql!r}: {first}") from None
-        if expressions:
-            self._connection.execute(f"prepare row_query as {_select([each.sql for each in expressions])}")
+        texts = [each.sql for each in expressions]
+        self._columnar: dict[int, Callable[[pa.RecordBatch], Value]] = {}
+        if columnar:
+            found = {at: compiled(self._connection, text, schema) for at, text in enumerate(texts)}
+            self._columnar = {at: evaluate for at, evaluate in found.items() if evaluate is not None}
+        self._rest = [at for at in range(len(texts)) if at not in self._columnar]
+        if texts:
+            self._connection.execute(f"prepare row_query as {_select(texts)}")
+        if self._rest:
+            self._connection.execute(f"prepare the_rest as {_select([texts[at] for at in self._rest])}")
 
     def numbers(self, batch: pa.Table | pa.RecordBatch) -> Matrix:
         """One float64 column per expression; null is NaN. Raises ContractError for other columns."""
@@ -86,12 +98,28 @@ class RowQuery:
             return matrix
         if not batch.schema.equals(self._schema):
             raise ContractError(f"the expressions were planned for {self._schema}, not for {batch.schema}")
-        self._rows.batch = batch
-        found = self._connection.execute("execute row_query").fetchnumpy()
-        for position in range(len(self._names)):
-            column = np.ma.asarray(found[f"c{position}"])
-            matrix[:, position] = np.ma.filled(column.astype(np.float64), np.nan)
+        if not self._columnar or not isinstance(batch, pa.RecordBatch):
+            self._asked(batch, "row_query", range(len(self._names)), matrix)
+            return matrix
+        try:
+            for at, evaluate in self._columnar.items():
+                matrix[:, at] = evaluate(batch).numbers()
+        except UnsureError:
+            self._asked(batch, "row_query", range(len(self._names)), matrix)
+            return matrix
+        if self._rest:
+            self._asked(batch, "the_rest", self._rest, matrix)
         return matrix
+
+    def _asked(
+        self, batch: pa.Table | pa.RecordBatch, query: str, columns: Sequence[int], matrix: Matrix
+    ) -> None:
+        """Fill some columns with what DuckDB says."""
+        self._rows.batch = batch
+        found = self._connection.execute(f"execute {query}").fetchnumpy()
+        for position, at in enumerate(columns):
+            column = np.ma.asarray(found[f"c{position}"])
+            matrix[:, at] = np.ma.filled(column.astype(np.float64), np.nan)
 
     def flags(self, batch: pa.Table | pa.RecordBatch) -> Flags:
         """One boolean column per expression, in order; null is false."""
