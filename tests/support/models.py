@@ -26,6 +26,17 @@ def small_model(pipeline: Pipeline, version: str, *, seed: int = 1) -> tuple[Man
     return manifest_of(pipeline, version, artifact), artifact
 
 
+def counting_model(pipeline: Pipeline, version: str, feature: str) -> tuple[Manifest, bytes]:
+    """A LightGBM model that calls more than four of what ``feature`` counts fraud."""
+    vector = pipeline.feature_vector
+    at = [each.name for each in vector].index(feature)
+    matrix = np.random.default_rng(1).uniform(0, 10, (400, len(vector)))
+    parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1}
+    data = lightgbm.Dataset(matrix, (matrix[:, at] > 4).astype(float))
+    artifact = lightgbm.train(parameters, data, num_boost_round=60).model_to_string().encode()
+    return manifest_of(pipeline, version, artifact), artifact
+
+
 def manifest_of(pipeline: Pipeline, version: str, artifact: bytes) -> Manifest:
     """A manifest that fits ``artifact``."""
     return Manifest(

@@ -18,32 +18,31 @@ if TYPE_CHECKING:
 @contextmanager
 def scorer(config: Path, bootstrap: str, slot: int = 0) -> Iterator[subprocess.Popen[bytes]]:
     """One running scorer; killed on the way out if it still runs."""
-    command = [sys.executable, "-m", "console.cli", "scorer", "--config", str(config), "--broker", bootstrap]
-    with (
-        (config.parent / f"scorer-{slot}.log").open("ab") as log,
-        subprocess.Popen(
-            [*command, "--slot", str(slot), "--state-dir", str(config.parent / "state")],
-            env=os.environ | ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+    with _process(config, f"scorer-{slot}", "scorer", "--broker", bootstrap, "--slot", str(slot)) as process:
+        yield process
 
 
 @contextmanager
 def explainer(config: Path, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
     """One running explainer; killed on the way out if it still runs."""
-    command = [sys.executable, "-m", "console.cli", "explainer", "--config", str(config)]
+    with _process(config, "explainer", "explainer", "--broker", bootstrap) as process:
+        yield process
+
+
+@contextmanager
+def keeper(config: Path, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One running keeper, its API on a free port; killed on the way out if it still runs."""
+    with _process(config, "keeper", "keeper", "--broker", bootstrap, "--port", "0") as process:
+        yield process
+
+
+@contextmanager
+def _process(config: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "console.cli", *arguments, "--config", str(config)]
     with (
-        (config.parent / "explainer.log").open("ab") as log,
+        (config.parent / f"{name}.log").open("ab") as log,
         subprocess.Popen(
-            [*command, "--broker", bootstrap, "--state-dir", str(config.parent / "state")],
+            [*command, "--state-dir", str(config.parent / "state")],
             env=os.environ | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=log,

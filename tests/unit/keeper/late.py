@@ -6,14 +6,12 @@ import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import msgspec
-import numpy as np
 
 from feature_store.units import to_text
 from streams.kafka import read_to_end, transactional_producer
 from streams.messages import Decision
-from tests.support.models import manifest_of
+from tests.support.models import counting_model
 from tests.unit.keeper.written import MINUTE, START, decision, event_id, log_message
 from training.keeper.amend import Amender
 from training.keeper.sink import Sink
@@ -33,13 +31,7 @@ LATE = BEFORE + 1
 
 def publish_model(parts: Parts) -> None:
     """A model that calls more than four events of a card in an hour fraud."""
-    vector = parts.pipeline.feature_vector
-    at = [feature.name for feature in vector].index(COUNT)
-    matrix = np.random.default_rng(1).uniform(0, 10, (400, len(vector)))
-    parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1}
-    data = lightgbm.Dataset(matrix, (matrix[:, at] > 4).astype(float))
-    artifact = lightgbm.train(parameters, data, num_boost_round=60).model_to_string().encode()
-    parts.publisher.publish(manifest_of(parts.pipeline, MODEL, artifact), artifact, why="test")
+    parts.publisher.publish(*counting_model(parts.pipeline, MODEL, COUNT), why="test")
 
 
 def write_late(pipeline: Pipeline, bootstrap: str, **columns: Any) -> Decision:
