@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from training.keeper.parts import Parts
     from training.publish_policy import PolicyPublisher
 
+KEEPER = "keeper: review capacity"
+"""Who makes the versions that move the margin."""
+
 log = structlog.get_logger()
 
 
@@ -82,11 +85,18 @@ class Policies:
         """Change nothing but the least margin of a review. Raises as ``asked`` does."""
         return self._take(
             self._publisher.publish(
-                lambda now: msgspec.structs.replace(
-                    now, review_margin=margin, made_by="keeper: review capacity", why=why
-                )
+                lambda now: msgspec.structs.replace(now, review_margin=margin, made_by=KEEPER, why=why)
             )
         )
+
+    def margin_is_ours(self) -> bool:
+        """Whether the margin in force was set by review capacity, not by a person."""
+        margin, setter = self.in_force().document.review_margin, ""
+        for each in reversed(self.history()):
+            if each.document.review_margin != margin:
+                break
+            setter = each.document.made_by
+        return margin is not None and setter == KEEPER
 
     def _begin(self, found: InForce) -> None:
         document = found.document

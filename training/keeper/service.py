@@ -22,6 +22,7 @@ from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.policies import Policies
 from training.keeper.progress import Progress
+from training.keeper.review_capacity import ReviewCapacity
 from training.keeper.runs import Runs
 from training.keeper.schedule import Schedule
 from training.keeper.sender import DeltaSender
@@ -89,6 +90,9 @@ class _Keeper:
         self._clock = clock
         trainings.start()
         stack.callback(trainings.stop)
+        self._capacity = ReviewCapacity(parts, policies)
+        self._capacity.start()
+        stack.callback(self._capacity.stop)
         if self._amender is not None:
             self._amender.start()
             stack.callback(self._amender.stop)
@@ -104,6 +108,7 @@ class _Keeper:
             self._sender.step()
             self._schedule.tick(self._clock.now())
             self._trainings.check()
+            self._capacity.check()
             if self._amender is not None:
                 self._amender.check()
 
