@@ -68,7 +68,7 @@ class Gate:
         assert {refused.reason for refused in result.refused} <= REASONS
         assert all(refused.detail and len(refused.detail) < 2_000 for refused in result.refused)
         metas = [decode_log(log.message) for log in result.log]
-        rows: list[int] = [row for batch, _ in metas for row in batch.column("source_offset").to_pylist()]
+        rows: list[Any] = [row for batch, _ in metas for row in batch.column("source_offset").to_pylist()]
         others = [at for _, meta in metas for at in (*meta.duplicates, *meta.dead_letters)]
         assert sorted([*rows, *others]) == list(range(self.offset - len(bodies), self.offset))
         return result, {found["event_id"] for found in decided}
