@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import xgboost
 
 from streams.models.trees.splits import NAN_IS_MISSING, Splits, UnpackableError
 
@@ -40,7 +40,7 @@ class _Trees(msgspec.Struct):
 
 class _Booster(msgspec.Struct):
     name: str
-    model: _Trees | None = None
+    model: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Parameters(msgspec.Struct):
@@ -68,9 +68,9 @@ def read_xgboost(document: bytes) -> Splits:
     """The splits of a model's JSON. Raises UnpackableError for what is more than one sum of plain trees."""
     try:
         learner = msgspec.json.decode(document, type=_Model).learner
+        trees = _plain_trees(learner)
     except msgspec.MsgspecError as error:
         raise UnpackableError(f"its JSON is not understood: {error}") from error
-    trees = _plain_trees(learner)
     sizes = np.array([len(tree.left_children) for tree in trees])
     firsts = np.cumsum(sizes) - sizes
     shift = np.repeat(firsts, sizes)
@@ -100,25 +100,28 @@ def read_xgboost(document: bytes) -> Splits:
 
 def _plain_trees(learner: _Learner) -> list[_Tree]:
     booster, parameters = learner.gradient_booster, learner.learner_model_param
-    if booster.name != "gbtree" or booster.model is None:
+    if booster.name != "gbtree":
         raise UnpackableError(f"its booster is {booster.name}")
     if int(parameters.num_class) > 1 or int(parameters.num_target) > 1:
         raise UnpackableError("it has more than one output")
-    if not booster.model.trees:
+    trees = msgspec.json.decode(booster.model, type=_Trees).trees
+    if not trees:
         raise UnpackableError("it has no trees")
-    return booster.model.trees
+    return trees
 
 
 def _base(learner: _Learner) -> float:
-    """What sums start at: the base score as log-odds, in 32 bits."""
-    score = np.float32(learner.learner_model_param.base_score.strip("[]"))
-    if learner.objective.name == "binary:logitraw":
-        return float(score)
-    if learner.objective.name not in {"binary:logistic", "reg:logistic"}:
-        raise UnpackableError(f"its objective is {learner.objective.name}")
-    if not 0.0 < score < 1.0:
-        raise UnpackableError(f"its base score is {score}")
-    return float(np.float32(-math.log(np.float32(1.0) / score - np.float32(1.0))))
+    """What sums start at: the base score in log-odds, as the library itself turns it into them."""
+    parameters = {
+        "objective": learner.objective.name,
+        "base_score": float(learner.learner_model_param.base_score.strip("[]")),
+        "nthread": 1,
+    }
+    try:
+        treeless = xgboost.train(parameters, xgboost.DMatrix(np.zeros((1, 1)), [0.0], nthread=1), 0)
+        return float(treeless.inplace_predict(np.zeros((1, 1)), predict_type="margin")[0])
+    except xgboost.core.XGBoostError as error:
+        raise UnpackableError(f"its base score is not understood: {str(error).splitlines()[0]}") from error
 
 
 class _CategorySets:

@@ -45,6 +45,9 @@ class Arrived:
     def value(self) -> bytes:
         return self._value
 
+    def topic(self) -> str:
+        return "models"
+
     def error(self) -> KafkaError | None:
         return self._error
 

@@ -1,0 +1,1 @@
+"""Loading an artifact in a process that may die of it."""
