@@ -27,6 +27,8 @@ class Plan:
     api_port: int
     web_port: int
     explainer: bool = False
+    metrics_ports: tuple[int, ...] = ()
+    """Of the keeper and of every scorer, in this order; none where nobody gives metrics."""
 
     @property
     def monitor_url(self) -> str:
@@ -37,6 +39,15 @@ class Plan:
     def keeper_url(self) -> str:
         """Where the keeper's local API answers."""
         return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """Process -> where Prometheus may ask it."""
+        names = ["keeper", *self.scorer_names]
+        return {
+            name: f"http://127.0.0.1:{port}/metrics"
+            for name, port in zip(names, self.metrics_ports, strict=False)
+        }
 
     @property
     def scorer_names(self) -> list[str]:
@@ -60,11 +71,11 @@ class Plan:
         return [self._keeper(), *scorers, *([self._explainer()] if self.explainer else []), self._monitor()]
 
     def _keeper(self) -> ProcessSpec:
-        port = ("--port", str(self.api_port))
-        return ProcessSpec("keeper", self._command("keeper", *port), AnswersAt(f"{self.keeper_url}/health"))
+        more = ("--port", str(self.api_port), *self._metrics(0))
+        return ProcessSpec("keeper", self._command("keeper", *more), AnswersAt(f"{self.keeper_url}/health"))
 
     def _scorer(self, slot: int) -> ProcessSpec:
-        command = self._command("scorer", "--slot", str(slot))
+        command = self._command("scorer", "--slot", str(slot), *self._metrics(1 + slot))
         return ProcessSpec(f"scorer-{slot}", command, SaysReady("scorer_ready"))
 
     def _explainer(self) -> ProcessSpec:
@@ -73,6 +84,9 @@ class Plan:
     def _monitor(self) -> ProcessSpec:
         command = self._command("monitor", "--port", str(self.web_port))
         return ProcessSpec("monitor", command, AnswersAt(f"{self.monitor_url}/status.json"))
+
+    def _metrics(self, place: int) -> tuple[str, ...]:
+        return ("--metrics-port", str(self.metrics_ports[place])) if self.metrics_ports else ()
 
     def _command(self, name: str, *more: str) -> tuple[str, ...]:
         shared = (

@@ -85,7 +85,9 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
         _broker(chosen, pipeline, settings.state_dir, show) as broker,
     ):
         ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
-        api_port, web_port = choose_ports(settings.state_dir / "ports.json")
+        declared = pipeline.serving.metrics_port
+        free = choose_ports(settings.state_dir / "ports.json", 2 if declared else 3 + scorers)
+        api_port, web_port, *metrics_ports = free
         plan = Plan(
             settings.config.resolve(),
             settings.state_dir.resolve(),
@@ -94,6 +96,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
             api_port,
             web_port,
             explainer=pipeline.serving.explanations == "async",
+            metrics_ports=tuple(metrics_ports or range(declared, declared + 1 + scorers)),
         )
         supervisor = Supervisor(logbook)
         try:

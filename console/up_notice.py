@@ -28,6 +28,7 @@ def what_runs_where(system: System) -> str:
         f"  broker   {broker.bootstrap}  ({_KINDS[broker.kind]}{version})",
         f"  monitor  {plan.monitor_url}",
         f"  keeper   {plan.keeper_url}",
+        *metrics_lines(plan),
         f"  logs     {system.logbook.path}",
         *what_to_type(pipeline, plan),
         "Ctrl-C stops everything.",
@@ -35,6 +36,12 @@ def what_runs_where(system: System) -> str:
     if broker.notice:
         lines.insert(2, f"           {broker.notice}")
     return "\n".join(lines)
+
+
+def metrics_lines(plan: Plan) -> list[str]:
+    """Where Prometheus may ask."""
+    found = [f"{url}  ({name})" for name, url in plan.metrics_urls.items()]
+    return [f"  {'' if at else 'metrics':<8} {line}" for at, line in enumerate(found)]
 
 
 def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:

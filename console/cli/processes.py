@@ -10,6 +10,19 @@ Slot = Annotated[
     int,
     typer.Option("--slot", min=0, help="the worker's number; no two of a kind that run may share one"),
 ]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        min=0,
+        max=65_535,
+        help="of this process's metrics for Prometheus; 0: none (default: by serving.metrics_port)",
+    ),
+]
+MetricsHost = Annotated[
+    str, typer.Option("--metrics-host", help="address to listen on; metrics ask for no password")
+]
+_LOOPBACK = "127.0.0.1"
 _NICENESS = 10
 """An explanation can wait for a decision."""
 
@@ -23,7 +36,12 @@ def register(app: typer.Typer) -> None:
 
 
 def scorer(
-    config: Config = None, broker: Bootstrap = None, slot: Slot = 0, state_dir: StateDir = STATE_DIR
+    config: Config = None,
+    broker: Bootstrap = None,
+    slot: Slot = 0,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = _LOOPBACK,
+    state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run one scorer: events in, decisions out, until SIGTERM."""
     from console.entry import prepare
@@ -31,13 +49,15 @@ def scorer(
     config, bootstrap = prepare(config, broker, state_dir, "scorer")
     from streams.scorer import ScorerSettings, run
 
-    run(ScorerSettings(config, bootstrap, slot, state_dir))
+    run(ScorerSettings(config, bootstrap, slot, state_dir, metrics_port, metrics_host))
 
 
 def keeper(
     config: Config = None,
     broker: Bootstrap = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of the local API")] = 8_321,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = _LOOPBACK,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run the keeper: it stores, schedules retraining and publishes models, until SIGTERM."""
@@ -46,7 +66,7 @@ def keeper(
     config, bootstrap = prepare(config, broker, state_dir, "keeper")
     from training.keeper import KeeperSettings, run
 
-    run(KeeperSettings(config, bootstrap, state_dir, port))
+    run(KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host))
 
 
 def explainer(

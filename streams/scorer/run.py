@@ -29,12 +29,15 @@ class ScorerSettings:
     """What a scorer is told at start; ``slot`` must be its own among the running scorers, and stable.
 
     Snapshots are kept under ``state_dir`` where the pipeline file names no other place.
+    ``metrics_port`` None: as the pipeline file declares; 0: nowhere.
     """
 
     config: Path
     bootstrap: str
     slot: int
     state_dir: Path
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
 
 def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:

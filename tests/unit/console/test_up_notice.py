@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from console.plan import Plan
-from console.up_notice import what_to_type
+from console.up_notice import metrics_lines, what_to_type
 from tests.support.payments import SHIPPED, pipeline_of, shipped_tree
 
 
@@ -42,3 +43,16 @@ def test_a_pipeline_that_is_not_simulated_is_told_to_replay(tmp_path: Path) -> N
         "sluicegate replay FILE --config pipeline.yaml"
         in what_to_type(pipeline, plan(path, Path(".sluicegate")))[1]
     )
+
+
+def test_where_prometheus_may_ask_is_told(tmp_path: Path) -> None:
+    assert metrics_lines(plan(SHIPPED, tmp_path)) == []
+    given = replace(plan(SHIPPED, tmp_path), scorers=2, metrics_ports=(9_400, 9_401, 9_402))
+    assert metrics_lines(given) == [
+        "  metrics  http://127.0.0.1:9400/metrics  (keeper)",
+        "           http://127.0.0.1:9401/metrics  (scorer-0)",
+        "           http://127.0.0.1:9402/metrics  (scorer-1)",
+    ]
+    keeper, first, second, *_ = given.processes()
+    ports = [each.arguments[each.arguments.index("--metrics-port") + 1] for each in (keeper, first, second)]
+    assert ports == ["9400", "9401", "9402"]
