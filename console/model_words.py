@@ -37,11 +37,16 @@ def shown(model: dict[str, Any]) -> str:
 
 
 def lived(summary: dict[str, Any]) -> str:
-    """Average precision over matured labels, one champion a line, then all together."""
+    """Average precision over matured labels, one champion a line, then all together, then the shadows."""
     if not summary["models"]:
         return "no champion has decided an event whose label has matured"
     lines = [_result(one["version"], one) for one in summary["models"]]
-    return "\n".join([*lines, _result("all champions together", summary)])
+    lines.append(_result("all champions together", summary))
+    lines += [
+        _result("shadow " + one["version"], one) + f", what acted on them {_figure(one['acting'])}"
+        for one in summary["shadows"]
+    ]
+    return "\n".join(lines)
 
 
 def _result(name: str, found: dict[str, Any]) -> str:

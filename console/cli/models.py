@@ -44,7 +44,7 @@ def show(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = Fa
 
 
 def live(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
-    """Show how well every champion did on what it decided, as far as labels have matured."""
+    """Show how well champions and shadows did on what they scored, as far as labels have matured."""
     from console.model_words import lived
     from training.keeper.client import KeeperClient
 
