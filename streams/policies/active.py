@@ -11,6 +11,8 @@ The precedence (docs/discussions/policy.md says why):
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.decision import Costs
     from feature_store.declaration.pipeline import Pipeline
-    from streams.messages import PolicyDocument
+    from streams.messages import PolicyDocument, PolicyRule
     from streams.models.engine import Vector
     from streams.policies.actions import Mask, Strengths
+
+
+_NO_COLUMN = re.compile(r'Referenced column "(?P<name>[^"]+)" not found')
 
 
 @dataclass(frozen=True)
@@ -131,11 +136,21 @@ def compile_policy(pipeline: Pipeline, document: PolicyDocument, offset: int = F
     snoozes = snooze_entries(pipeline, document.snoozes)
     rules = None
     if document.rules:
-        try:
-            rules = RuleSet(scored_schema(pipeline), document.rules, "rules")
-        except ConfigError as error:
-            raise PolicyError(str(error)) from None
+        rules = _compiled_rules(scored_schema(pipeline), document.rules)
     return ActivePolicy(offset, document, rules, Membership(lists), Membership(snoozes))
+
+
+def _compiled_rules(schema: pa.Schema, rules: list[PolicyRule]) -> RuleSet:
+    try:
+        return RuleSet(schema, rules, "rules")
+    except ConfigError as error:
+        text = str(error)
+        if missing := _NO_COLUMN.search(text):
+            close = difflib.get_close_matches(missing["name"], schema.names, n=1)
+            text += f" Did you mean {close[0]!r}?" if close else f" There are {', '.join(schema.names)}."
+        raise PolicyError(text) from None
+    except RecursionError:
+        raise PolicyError("rules: the condition of one is nested too deeply") from None
 
 
 def _preferred(

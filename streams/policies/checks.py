@@ -11,6 +11,7 @@ from feature_store.declaration.decision import check_listed
 from feature_store.errors import PolicyError
 from feature_store.units import from_text
 from streams.policies.actions import ACTION_NAMES
+from streams.policies.conditions import check_condition
 from streams.policies.lists import FOREVER
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ def check_document(pipeline: Pipeline, document: PolicyDocument) -> None:
     _one_name_each("list", [each.name for each in document.lists])
     for rule in document.rules:
         if rule.action not in ACTION_NAMES:
-            raise PolicyError(f"rule {rule.name!r}: action {rule.action!r}; {_expected(ACTION_NAMES)}")
-        if not rule.when.strip():
-            raise PolicyError(f"rule {rule.name!r}: its condition is empty")
+            raise PolicyError(f"rules.{rule.name}: action {rule.action!r}; {_expected(ACTION_NAMES)}")
+        check_condition(f"rules.{rule.name}", rule.when)
     for each in document.lists:
         if each.kind not in _KINDS:
             raise PolicyError(f"list {each.name!r}: kind {each.kind!r}; {_expected(_KINDS)}")

@@ -53,8 +53,9 @@ class PolicyWatcher(TopicFollower):
             try:
                 self._act_under(offset, value)
             except PolicyError as error:
-                details: Details = {"offset": offset, "version_in_force": self.active.document.version}
-                self._alerts.send("policy_rejected", str(error), details)
+                self._reject(offset, str(error))
+            except Exception as error:  # noqa: BLE001  (DuckDB may raise anything on SQL that it cannot take)
+                self._reject(offset, f"the policy at offset {offset} cannot act: {error!r}")
             else:
                 self._waiting.clear()
         return self._newest
@@ -69,3 +70,7 @@ class PolicyWatcher(TopicFollower):
             raise PolicyError(f"version {document.version} of the policy is not after {present}, in force")
         self.active = compile_policy(self._pipeline, document, offset)
         _log.info("policy_taken", version=document.version, offset=offset, made_by=document.made_by)
+
+    def _reject(self, offset: int, why: str) -> None:
+        details: Details = {"offset": offset, "version_in_force": self.active.document.version}
+        self._alerts.send("policy_rejected", why, details)
