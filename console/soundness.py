@@ -12,7 +12,7 @@ from feature_store.errors import ConfigError
 from feature_store.expressions import Expression, RowQuery, condition_expressions, row_expressions
 from feature_store.log import event_schema, seen_schema
 from streams.broker.spec import parse_spec
-from streams.kafka import check_settings
+from streams.kafka import check_settings, unframe_of
 from streams.policies.rules import scored_schema
 from training.keeper.schedule import check_schedule
 
@@ -34,6 +34,7 @@ def check_soundness(pipeline: Pipeline, config: Path) -> None:
     findings += _said_by(lambda: check_schedule(pipeline.training))
     findings += _said_by(lambda: parse_spec(pipeline.broker))
     findings += _said_by(lambda: check_settings(plain(pipeline.kafka)))
+    findings += _said_by(lambda: unframe_of(pipeline))
     if findings:
         raise ConfigError("\n".join(f"{config}: {finding}" for finding in findings))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from console.system import System
     from feature_store.declaration.pipeline import Pipeline
 
+_FORMATS = {"json": "JSON", "avro": "framed Avro", "protobuf": "framed Protobuf"}
 _KINDS = {"given": "Kafka", "kafka": "Apache Kafka", "embedded": "the embedded broker"}
 
 
@@ -57,7 +58,8 @@ def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:
     except ConfigError:
         source = "replay FILE"
     return [
-        f"  events   send JSON to the topic {pipeline.topics.events!r} keyed by {pipeline.event.key!r},",
+        f"  events   send {_FORMATS[pipeline.event.format]} to the topic {pipeline.topics.events!r} "
+        f"keyed by {pipeline.event.key!r},",
         f"           or in another terminal: sluicegate {source}{options}",
         f"  watch    sluicegate tail --follow{options}",
     ]

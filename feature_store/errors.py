@@ -7,6 +7,7 @@ SluicegateError
 ├── ContractError        a stored or published thing does not fit what is declared
 │   └── MisfitError      a model needs features that are not declared as it knew them
 ├── BrokerError          no Kafka, or it does not answer
+│   └── SchemaUnavailableError  the schema registry does not answer; events wait
 ├── StateError           state and log do not fit together; processing must not go on
 └── StorageError         the keeper's store or the snapshots cannot be opened, read or written
     └── CorruptSnapshotError  one snapshot is torn, altered or not one of ours
@@ -57,6 +58,10 @@ class BrokerError(SluicegateError):
     """No Kafka could be found or started, or it stopped answering."""
 
     exit_code = 3
+
+
+class SchemaUnavailableError(BrokerError):
+    """The schema registry does not answer, so it cannot be told what an event is; it is asked again."""
 
 
 class StateError(SluicegateError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 
@@ -105,9 +105,24 @@ class FileMapping(Declared):
     label: LabelColumn | None = Field(default=None, description="without it a replay sends no outcomes")
 
 
+class ProtobufSpec(Declared):
+    """Which Protobuf message an event is."""
+
+    descriptors: str = Field(
+        description="file that protoc --include_imports --descriptor_set_out writes; beside no path, in the "
+        "working directory"
+    )
+    message: str = Field(description="full name of the message, with its package")
+
+
 class EventSpec(Declared):
     """What an event is."""
 
+    format: Literal["json", "avro", "protobuf"] = Field(
+        default="json",
+        description="json; avro or protobuf: framed by a schema registry's serializers, see schema_registry",
+    )
+    protobuf: ProtobufSpec | None = Field(default=None, description="for format protobuf")
     id: Identifier = Field(description="the field that identifies an event")
     time: Identifier = Field(description="the field with the event's own time")
     key: Identifier = Field(description="the field that Kafka partitions by")
@@ -143,6 +158,8 @@ class EventSpec(Declared):
         for role in ("id", "key"):
             if self.fields[getattr(self, role)].type.kind not in {Kind.STRING, Kind.INTEGER}:
                 raise ValueError(f"{role}: {getattr(self, role)!r} must be a string or an integer")
+        if (self.format == "protobuf") != (self.protobuf is not None):
+            raise ValueError("format: protobuf and the section protobuf go together")
         for name in self.file.columns:
             if name not in self.fields:
                 raise ValueError(f"file.columns: {name!r} is not one of the declared fields")

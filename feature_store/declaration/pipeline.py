@@ -100,6 +100,8 @@ class Pipeline(Declared):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
+        if self.event.format != "json" and "url" not in self.schema_registry:
+            raise ValueError(f"schema_registry: url: missing; event.format is {self.event.format}")
         self._check_windows()
         self._check_categories()
         self._check_names()

@@ -20,6 +20,7 @@ from streams.kafka.cluster import Cluster, connection
 from streams.kafka.headers import headers_of
 from streams.kafka.login import check_settings, let_in
 from streams.kafka.refused import plain_refusal
+from streams.kafka.registry import unframe_of
 from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
 from streams.kafka.topics import (
@@ -65,4 +66,5 @@ __all__ = [
     "require_rights",
     "start_offsets",
     "transactional_producer",
+    "unframe_of",
 ]

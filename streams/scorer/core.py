@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
+    from streams.formats import AsJson
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
 
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
 class ScorerCore:
     """State and step of one scorer."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
-        """Compile the pipeline's expressions. Raises ConfigError naming the key of an unsound one."""
+    def __init__(self, pipeline: Pipeline, clock: Clock, as_json: AsJson | None = None) -> None:
+        """Compile the pipeline's expressions; ``as_json`` for events in another format.
+
+        Raises ConfigError naming the key of an unsound one.
+        """
         self._pipeline = pipeline
         self._clock = clock
-        self.intake = Intake(pipeline)
+        self.intake = Intake(pipeline, as_json)
         self.store = FeatureStore(pipeline)
         self._deltas = DeltaBook(pipeline)
         self._decider = Decider(pipeline)

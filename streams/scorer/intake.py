@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from feature_store.columns import from_arrow
+from feature_store.columns import from_arrow, words
 from feature_store.decode_batch import BatchDecoder, Bools, Ints
 from feature_store.duplicates import DuplicateFilter, digest, keys_of
 from feature_store.units import format_duration, to_text
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.errors import BadEventError
+    from streams.formats import AsJson
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class _Candidates:
 class Intake:
     """Checks records and remembers their ids, per partition."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, as_json: AsJson | None = None) -> None:
+        """``as_json`` for events in another format."""
+        self._as_json = as_json
         self._decoder = BatchDecoder(pipeline.event)
         self._event = pipeline.event
         self._tolerance = pipeline.event.future_tolerance
@@ -90,7 +94,10 @@ class Intake:
         return {partition: known.shortened for partition, known in self._filters.items()}
 
     def sort(self, records: list[SourceRecord], newest: Callable[[int], int]) -> Sorted:
-        """Decode and check every record; ``newest`` is a partition's newest event time before them."""
+        """Decode and check every record; ``newest`` is a partition's newest event time before them.
+
+        Raises SchemaUnavailableError, with nothing remembered, where it cannot be told what a record is.
+        """
         refused: dict[int, Refused] = {}
         found = self._decoded(records, refused)
         found = self._keyed(found, refused)
@@ -109,11 +116,16 @@ class Intake:
             known.rollback()
 
     def _decoded(self, records: list[SourceRecord], refused: dict[int, Refused]) -> _Candidates:
-        decoded = self._decoder.decode([record.value for record in records])
-        for place, error in decoded.refused:
+        raws: list[bytes | None] = [record.value for record in records]
+        unread: dict[int, BadEventError] = {}
+        if self._as_json is not None:
+            raws, unread = self._as_json.all(raws)
+        decoded = self._decoder.decode(raws)
+        for place, misfit in decoded.refused:
+            error = unread.get(place, misfit)
             refused[place] = Refused(records[place], error.reason, error.detail)
         sound = records if not decoded.refused else [records[place] for place in decoded.places]
-        times = decoded.events.column(self._event.time).cast(pa.int64()).to_numpy()
+        times = words(decoded.events.column(self._event.time))
         return _Candidates(decoded.places, sound, decoded.events, times)
 
     def _keyed(self, found: _Candidates, refused: dict[int, Refused]) -> _Candidates:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from feature_store.errors import StateError
+from feature_store.errors import SchemaUnavailableError, StateError
+from streams.formats import events_as_json
 from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
 from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _POLL_S = 0.1
+_PAUSE_S = 0.5
 _COLLECT_EVERY = 200  # steps
 
 
@@ -52,7 +54,8 @@ class ScorerLoop:
         self._alerted: set[int] = set()
         self._alerted_epochs: set[int] = set()
         self._steps = 0
-        self._core = ScorerCore(pipeline, self._clock)
+        self._core = ScorerCore(pipeline, self._clock, events_as_json(pipeline))
+        self._schemas_away = False
         self._topic = pipeline.topics.events
         self._max_events = pipeline.serving.batch.max_events
         self._consumer = consumer
@@ -110,12 +113,17 @@ class ScorerLoop:
     def _step(self, records: list[SourceRecord], deltas: list[SourceDelta]) -> None:
         started = time.perf_counter()
         acting = self._watcher.acting
-        result = self._core.step(records, acting, deltas)
         try:
+            result = self._core.step(records, acting, deltas)
+            self._schemas_away = False
             logged = self._transactions.commit(result)
         except Aborted:
-            self._core.rollback()
-            self._seek_back({record.partition for record in records})
+            self._give_back(records)
+            return
+        except SchemaUnavailableError as error:
+            self._alert_of_schemas(error)
+            self._give_back(records)
+            time.sleep(_PAUSE_S)
             return
         self._outcomes.applied(len(deltas))
         self._core.commit()
@@ -124,6 +132,18 @@ class ScorerLoop:
         self._alert_of_missing_scores(result.unscored, acting)
         self._collect_garbage()
         self._pulse.count(len(records), len(result.refused), time.perf_counter() - started)
+
+    def _give_back(self, records: list[SourceRecord]) -> None:
+        """Nothing of the step is visible; it will be done again."""
+        self._core.rollback()
+        self._seek_back({record.partition for record in records})
+
+    def _alert_of_schemas(self, error: SchemaUnavailableError) -> None:
+        if not self._schemas_away:
+            self._schemas_away = True
+            self._alerts.send(
+                "schema_registry_away", f"{error}; events wait until it does, none is refused for it", {}
+            )
 
     def _alert_of_short_memory(self) -> None:
         for partition, forgotten in self._core.intake.shortened.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_store.errors import ConfigError
 from streams.kafka import ensure_topics, pipeline_topics
 from streams.sources.publish import publish
 from streams.sources.replay import Stretch, replay
@@ -86,6 +87,11 @@ def _send(
     stop: threading.Event | None,
     on_progress: Callable[[Published], None] | None,
 ) -> Published:
+    if pipeline.event.format != "json":
+        raise ConfigError(
+            f"event.format is {pipeline.event.format}, and what is simulated or replayed is sent as JSON, "
+            "which the scorers would refuse; use a pipeline file with event.format json for it"
+        )
     ensure_topics(bootstrap, pipeline_topics(pipeline))
     return publish(
         limited(emissions, limit),
