@@ -67,3 +67,7 @@ class StepResult:
     duplicates: int = 0
     unscored: int = 0
     """Events for which the champion gave no finite number."""
+    actions: dict[str, int] = field(default_factory=dict)
+    """Action -> decisions."""
+    fallbacks: dict[str, int] = field(default_factory=dict)
+    """Why no score decided -> decisions."""
