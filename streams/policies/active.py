@@ -87,18 +87,16 @@ class ActivePolicy:
         ``matched``: names that stand in the decisions beside the policy's own, with their events.
         """
         strongest, ruled = self._rules(seen, scores, margins)
-        listed = self.lists.matches(seen, now)
-        snoozes = self.snoozes.matches(seen, now)
-        asked = np.maximum(wanted, strongest)
-        nobody = np.zeros(len(wanted), np.bool_)
-        denied, allowed, watched = (self._on(kind, listed, nobody) for kind in ("deny", "allow", "watch"))
-        if not listed and not snoozes:
-            actions, quiet = asked, nobody
-        else:
-            actions, quiet = _preferred(asked, denied, allowed, watched, _any(snoozes.values(), nobody))
+        actions = np.maximum(wanted, strongest)
         names = {**ruled, **matched}
-        names |= {f"list:{name}": mask for name, mask in listed.items()}
-        names |= {name: mask & quiet for name, mask in snoozes.items()}
+        denied = nobody = np.zeros(len(wanted), np.bool_)
+        listed, snoozes = self.lists.matches(seen, now), self.snoozes.matches(seen, now)
+        if listed or snoozes:
+            denied, allowed, watched = (self._on(kind, listed, nobody) for kind in ("deny", "allow", "watch"))
+            snoozed = _any(snoozes.values(), nobody)
+            actions, quiet = _preferred(actions, denied, allowed, watched, snoozed)
+            names |= {f"list:{name}": mask for name, mask in listed.items()}
+            names |= {name: mask & quiet for name, mask in snoozes.items()}
         return Ruled(actions, denied, _names(names, len(wanted)), self._queues(ruled, actions))
 
     def _rules(
@@ -169,9 +167,9 @@ def _any(masks: Iterable[Mask], nobody: Mask) -> Mask:
 
 
 def _names(matched: Mapping[str, Mask], rows: int) -> list[list[str]]:
-    """The names of what matched each event; most events have none."""
-    names: list[list[str]] = [[] for _ in range(rows)]
+    """The names of what matched each event; most events have none, and share one empty list."""
+    names: list[list[str]] = [[]] * rows
     for name, mask in matched.items():
         for row in np.flatnonzero(mask).tolist():
-            names[row].append(name)
+            names[row] = [*names[row], name]
     return names

@@ -24,7 +24,7 @@ def cheapest_actions(
     price; a decline costs ``false_decline`` when the event was legitimate. All in the amount's currency unit.
     Below ``review_margin`` there is no review: the cheaper of the other two is taken.
     """
-    missed = np.nan_to_num(amounts) * costs.missed_fraud_share + costs.missed_fraud
+    missed = np.where(np.isnan(amounts), 0.0, amounts) * costs.missed_fraud_share + costs.missed_fraud
     approving = scores * missed
     declining = (1.0 - scores) * costs.false_decline
     without_review = np.where(declining < approving, DECLINE, APPROVE)

@@ -77,7 +77,7 @@ class Decider:
             models=_where(sound, version),
             engines=_where(sound, engine),
             fallbacks=found.fallbacks,
-            reasons=[[] for _ in range(len(matrix))],
+            reasons=[[]] * len(matrix),
             shadows=found.shadows,
             decided_at=now,
             policy_offset=policy.offset,

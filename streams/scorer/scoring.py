@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,15 +65,11 @@ class Scoring:
         why = self._not_to_score(accepted, matrix, now)
         rows = why == 0
         margins, scores = _champion(acting, matrix, rows, why, failures)
-        shadows: list[dict[str, float]] = [{} for _ in range(len(matrix))]
-        for shadow in getattr(acting, "shadows", ()):
-            found = _scores(shadow, matrix, rows, failures)
-            if found is not None:
-                for row in np.flatnonzero(~np.isnan(found[1])).tolist():
-                    shadows[row][shadow.version] = float(found[1][row])
+        beside = {shadow.version: _scores(shadow, matrix, rows, failures) for shadow in acting.shadows}
         fallbacks: list[str | None] = [None] * len(why)
         if why.any():
             fallbacks = [_WHY[code] for code in why.tolist()]
+        shadows = _by_event({version: found[1] for version, found in beside.items() if found}, len(matrix))
         return Scored(margins, scores, fallbacks, shadows, failures)
 
     def _not_to_score(self, accepted: Accepted, matrix: Matrix, now: int) -> Codes:
@@ -122,6 +119,17 @@ def _scores(
     sound = np.isfinite(margins) & np.isfinite(scores)
     margins, scores = np.where(sound, margins, np.nan), np.where(sound, scores, np.nan)
     return (margins, scores) if whole else (_spread(margins, rows), _spread(scores, rows))
+
+
+def _by_event(scores: dict[str, Vector], rows: int) -> list[dict[str, float]]:
+    """Version -> score of every event, without those that have none; without shadows all share one."""
+    if not scores:
+        return [{}] * rows
+    columns = zip(*(column.tolist() for column in scores.values()), strict=True)
+    return [
+        {version: score for version, score in zip(scores, values, strict=True) if not math.isnan(score)}
+        for values in columns
+    ]
 
 
 def _spread(values: Vector, rows: Mask) -> Vector:
