@@ -10,6 +10,7 @@ from console.cli import (
     bench,
     declaration,
     dlq,
+    explain,
     features,
     local,
     models,
@@ -48,7 +49,7 @@ def root(
 
 
 for group in (
-    local, sources, backfill, features, tail, dlq, policy, models, train, topics, declaration, processes,
-    bench,
+    local, sources, backfill, features, tail, explain, dlq, policy, models, train, topics, declaration,
+    processes, bench,
 ):  # fmt: skip
     group.register(app)

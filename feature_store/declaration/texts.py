@@ -90,7 +90,7 @@ class FeatureTexts:
         """
         meaning = self._meanings.get(feature, feature)
         if value is None:
-            return f"{meaning}: not known"
+            return f"{meaning}: no value"
         declared = self._declared.get(feature)
         if declared is None:
             return f"{meaning}: {plain(value)}"

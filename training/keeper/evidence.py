@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streams.broker.state_lock import exclusive
+from streams.messages import Manifest
 from training.keeper.store import LOCK, existing_store, looked_at, rows
 
 if TYPE_CHECKING:
@@ -53,13 +54,20 @@ class KnownOutcome(msgspec.Struct, frozen=True):
     arrived_at: str
 
 
+class Trained(msgspec.Struct, frozen=True):
+    """Where a model version comes from: the run's folder keeps its artifact when it has left Kafka."""
+
+    run_id: str
+    manifest: Manifest
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """One event and the decision about it.
 
     ``features`` are all that were computed, None where undefined, and ``hashes`` their definitions then; both
     are empty where the store does not know them any more. ``policy_offset`` -1: the pipeline file's policy.
     ``decision`` is the message as it was sent, None for an event of an imported history; ``amendments`` are
-    the messages that took its place.
+    the messages that took its place. ``trained`` is None where the version was not trained here.
     """
 
     event_id: str
@@ -72,6 +80,7 @@ class Evidence(msgspec.Struct, frozen=True):
     decision: str | None
     amendments: list[str]
     outcomes: list[KnownOutcome]
+    trained: Trained | None = None
 
 
 def evidence(store: Connection, pipeline: Pipeline, event_id: str) -> list[Evidence]:
@@ -126,8 +135,15 @@ def _evidence(
         policy_offset=policy if isinstance(policy, int) else None,
         decision=str(decision[0]["message"]) if decision else None,
         amendments=[str(each["message"]) for each in rows(store, "amendments_of_event", place)],
+        trained=_trained(store, row["model"]),
         outcomes=outcomes,
     )
+
+
+def _trained(store: Connection, version: str | None) -> Trained | None:
+    for each in rows(store, "model_of_event", {"version": version}):
+        return Trained(str(each["run_id"]), msgspec.json.decode(str(each["manifest"]), type=Manifest))
+    return None
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,9 @@ SELECT release_epoch, policy_offset, definitions FROM batches
 WHERE "partition" = $partition AND first_offset <= $offset AND $offset < next_offset
 ORDER BY log_offset DESC LIMIT 1;
 
+-- name: model_of_event
+SELECT run_id, manifest FROM models WHERE version = $version LIMIT 1;
+
 -- name: decision_of_event
 SELECT message FROM decisions WHERE source_partition = $partition AND source_offset = $offset;
 

@@ -51,15 +51,15 @@ def test_without_a_text_the_definition_speaks(tmp_path: Path) -> None:
     pipeline = with_texts(tmp_path)
     events = "number of events of this customer in the 1 hour before this event"
     assert told(pipeline, COUNT, 6.0) == f"{events}: 6"
-    assert told(pipeline, COUNT, math.nan) == f"{events}: not known"
+    assert told(pipeline, COUNT, math.nan) == f"{events}: no value"
     assert told(pipeline, "abroad", 1.0) == "country <> home_country: 1"
     assert told(pipeline, "merchant_category_code", 1.0) == "merchant category: travel"
     assert told(pipeline, "of_an_older_file", 2.5) == "of_an_older_file: 2.50"
 
 
-def test_what_is_not_known_is_said_in_the_words_of_the_definition(tmp_path: Path) -> None:
+def test_a_missing_value_is_said_in_the_words_of_the_definition(tmp_path: Path) -> None:
     pipeline = with_texts(tmp_path, **{COUNT: "{value:.0f} payments"})
-    assert told(pipeline, COUNT, math.nan).endswith("before this event: not known")
+    assert told(pipeline, COUNT, math.nan).endswith("before this event: no value")
 
 
 def test_a_category_is_told_by_its_word(tmp_path: Path) -> None:
