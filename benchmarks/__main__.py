@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import features, hot_swap, scorer, step
+from benchmarks import features, hot_swap, scorer, step, trees
 
-BENCHMARKS = {"features": features.main, "step": step.main, "scorer": scorer.main, "hot_swap": hot_swap.main}
+BENCHMARKS = {
+    "features": features.main,
+    "trees": trees.main,
+    "step": step.main,
+    "scorer": scorer.main,
+    "hot_swap": hot_swap.main,
+}
 
 
 def main(names: list[str]) -> int:

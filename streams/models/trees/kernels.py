@@ -12,15 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.engine.compiled import compiled, inlined
-from streams.models.trees.forest import (
-    CATEGORIES,
-    END_COLUMN,
-    FEATURE,
-    FIRST_CODE,
-    FIRST_COLUMN,
-    FIRST_EDGE,
-    TOP_STEP,
-)
 
 if TYPE_CHECKING:
     from streams.models.trees.forest import Forest
@@ -28,6 +19,10 @@ if TYPE_CHECKING:
 Array = Any
 """What numba, not Python, makes of it; so are the words below."""
 Word = Any
+
+# As in `forest`, said again: what is imported is compiled in, and a change of it would not be noticed.
+FEATURE, FIRST_COLUMN, END_COLUMN, FIRST_EDGE, TOP_STEP = range(5)
+CATEGORIES, FIRST_CODE = 3, 4
 
 BLOCK = 64
 """Rows whose codes are held at a time; a multiple of eight. They stay in the nearest cache."""
