@@ -53,7 +53,7 @@ class Parts:
     writing: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever writes to the tables that the sink fills: one at a time."""
     late_came: threading.Event = field(default_factory=threading.Event)
-    """Set when rows of the feature log were stored that may be late events to amend."""
+    """Set when late events were stored whose decisions may be amended."""
 
     @property
     def config(self) -> Path:

@@ -128,7 +128,7 @@ class Sink:
             self._router.route(outcomes, scored, max(newest, self._clock.now()))
             self._move(offsets)
         self._clock.observe(newest)
-        if self._amends and scored is not None:
+        if scored is not None and self._to_amend(scored):
             self._late_came.set()
 
     def _add_log(self, messages: list[Message]) -> pa.Table:
@@ -140,11 +140,14 @@ class Sink:
                 self._store, "deltas", [f for f in self._fields if f"entity_{f}" not in tables.said]
             )
         self._insert("batches", tables.batches)
-        if self._amends and pc.any(tables.scored["late"]).as_py():
+        if self._to_amend(tables.scored):
             with relations(self._store, incoming=tables.scored, incoming_batches=tables.batches):
                 self._store.execute(sql("add_late_events"))
         add_definitions(self._store, tables.definitions)
         return tables.scored
+
+    def _to_amend(self, scored: pa.Table) -> bool:
+        return self._amends and bool(pc.any(scored["late"]).as_py())
 
     def _add_outcomes(self, messages: list[Message]) -> pa.Table:
         outcomes, refused = outcome_tables(messages, self._clock)
