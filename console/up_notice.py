@@ -57,9 +57,9 @@ def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:
         source = "simulate"
     except ConfigError:
         source = "replay FILE"
+    form, topic = _FORMATS[pipeline.event.format], pipeline.topics.events
     return [
-        f"  events   send {_FORMATS[pipeline.event.format]} to the topic {pipeline.topics.events!r} "
-        f"keyed by {pipeline.event.key!r},",
+        f"  events   send {form} to the topic {topic!r} keyed by {pipeline.event.key!r},",
         f"           or in another terminal: sluicegate {source}{options}",
         f"  watch    sluicegate tail --follow{options}",
     ]
