@@ -12,6 +12,7 @@ import structlog
 from feature_store.errors import ContractError, MisfitError
 from streams.models.choice import Choice, choose
 from streams.models.engine import Engine, Vector, native_engine
+from streams.models.exact import ExactModel
 from streams.models.packing import pack_here, pack_in_child
 from streams.models.trees.splits import UnpackableError
 
@@ -38,6 +39,8 @@ class Champion:
     """The packed walk, where it equals the library; it knows the paths, whichever engine scores."""
     fallback: str | None = None
     """Why there is no packed walk, so that the library itself scores."""
+    exact: ExactModel | None = None
+    """Exact reasons, where they were asked for."""
 
     @property
     def version(self) -> str:
@@ -79,12 +82,13 @@ def load_champion(
     device: Device = "cpu",
     batch: int = 512,
     outside: bool = False,
+    exact: bool = False,
 ) -> Champion:
     """Check, load, choose the engine and warm up.
 
     ``outside``: the artifact comes from elsewhere, and is tried in a child process first. ``batch`` is how
-    many rows a call will mostly have, for `device: auto`. Raises ContractError saying what does not fit,
-    MisfitError for features.
+    many rows a call will mostly have, for `device: auto`. ``exact``: it will be asked for exact reasons.
+    Raises ContractError saying what does not fit, MisfitError for features.
     """
     if len(artifact) != manifest.artifact.length:
         raise ContractError(
@@ -109,7 +113,8 @@ def load_champion(
         why=choice.why,
         us_per_row=choice.us_per_row,
     )
-    champion = Champion(manifest, choice.engine, positions, choice.packed, choice.fallback)
+    explains = ExactModel(manifest, artifact) if exact else None
+    champion = Champion(manifest, choice.engine, positions, choice.packed, choice.fallback, explains)
     for rows in _WARM_UP:
         margins = champion.margins(np.zeros((rows, len(declared))))
         if not np.isfinite(margins).all():

@@ -172,6 +172,7 @@ class ModelWatcher:
             device=self._serving.device,
             batch=min(self._serving.batch.max_events, _TYPICAL_BATCH),
             outside=True,
+            exact=self._serving.explanations == "inline",
         )
 
     def _ask_for_shadows(self, epoch: int, versions: list[str]) -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 MOST = 4
 """How many reasons a decision holds."""
 
-Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+_NONE: list[Reason] = []
+
+Rows = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 class StoppedReasons:
@@ -28,16 +30,22 @@ class StoppedReasons:
         self._teller = ReasonTeller(pipeline)
 
     def of(self, champion: Champion | None, matrix: Matrix, rows: Rows) -> list[list[Reason]]:
-        """One list per row of ``matrix``: the heaviest reasons of ``rows``, those stopped with a score."""
-        found: list[list[Reason]] = [[] for _ in range(len(matrix))]
+        """One list per row of ``matrix``: the heaviest reasons of ``rows``, those stopped with a score.
+
+        None where the trees of a model cannot be walked here: its library does not tell the paths.
+        """
+        found = [_NONE] * len(matrix)
         if champion is None or self._wanted == "off" or not len(rows):
             return found
-        names = [feature.name for feature in champion.manifest.features]
-        values = matrix[rows][:, champion.positions]
-        contributions = champion.contributions(matrix, rows)
-        if contributions is None:
-            return found
-        told = self._teller.tell(names, values, contributions, "path", MOST)
-        for row, reasons in zip(rows.tolist(), told, strict=True):
+        for row, reasons in zip(rows.tolist(), self._told(champion, matrix, rows), strict=False):
             found[row] = reasons
         return found
+
+    def _told(self, champion: Champion, matrix: Matrix, rows: Rows) -> list[list[Reason]]:
+        names = [feature.name for feature in champion.manifest.features]
+        values = matrix[rows][:, champion.positions]
+        if self._wanted == "inline" and champion.exact is not None:
+            exact = champion.exact.attribute(values).contributions
+            return self._teller.tell(names, values, exact, "treeshap", MOST)
+        paths = champion.contributions(matrix, rows)
+        return [] if paths is None else self._teller.tell(names, values, paths, "path", MOST)
