@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from feature_store.declaration.windows import WindowSpec
 from feature_store.errors import ContractError, StorageError
@@ -20,6 +18,7 @@ from tests.unit.keeper.written import (
     START,
     event_id,
     log_message,
+    remove_before,
     until,
     write_batches,
     write_outcomes,
@@ -173,7 +172,7 @@ def test_what_left_the_topic_before_it_was_sunk_is_said(
     following = write_batches(pipeline, bootstrap, 0, batches=1, size=10)
     catch_up(*new_sink())
     write_batches(pipeline, bootstrap, following, batches=1, size=10)
-    _remove_before(bootstrap, pipeline.topics.decisions, 1, 15)
+    remove_before(bootstrap, pipeline.topics.decisions, 1, 15)
     with pytest.raises(StorageError, match=rf"{pipeline.topics.decisions}\[1\]: offsets \d+ to 14 left"):
         new_sink()
 
@@ -245,12 +244,6 @@ def test_the_store_of_another_pipeline_is_refused(pipeline: Pipeline, tmp_path: 
 
 def _text(kind: dict[str, Any]) -> str:
     return f"decimal({kind['precision']},{kind['scale']})" if kind["kind"] == "decimal" else str(kind["kind"])
-
-
-def _remove_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    (future,) = admin.delete_records([TopicPartition(topic, partition, offset)]).values()
-    assert future.result().low_watermark == offset
 
 
 def test_deltas_that_scorers_applied_and_what_rows_were_computed_under_are_kept(

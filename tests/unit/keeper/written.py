@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from feature_store.log import LogMeta, encode_log, log_schema
 from feature_store.units import to_text
@@ -132,6 +134,13 @@ def write_outcomes(pipeline: Pipeline, bootstrap: str, values: list[bytes], arri
             pipeline.topics.outcomes, value=value, headers=[("arrived_at", str(arrived // 1_000).encode())]
         )
     source.flush(30)
+
+
+def remove_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
+    """Let a topic lose what stands before ``offset``, as retention does."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    (future,) = admin.delete_records([TopicPartition(topic, partition, offset)]).values()
+    assert future.result().low_watermark == offset
 
 
 def until(condition: Callable[[], bool], step: Callable[[], object], most: int = 20_000) -> None:
