@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.columns import minor_units
+from feature_store.columns import floats, minor_units, present, words
 from feature_store.truths import COMPARISONS, Bools, Number, Truth
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class _Compiler:
         if kind == "COLUMN_REF":
             name, field = self._column(node)
             if pa.types.is_boolean(field.type):
-                return lambda batch: Truth.of(_bools(batch.column(name)), _valid(batch.column(name)))
+                return lambda batch: Truth.of(_bools(batch.column(name)), present(batch.column(name)))
         raise _OutsideError
 
     def _joined(self, nodes: list[dict[str, Any]], *, both: bool) -> Callable[[pa.RecordBatch], Truth]:
@@ -105,7 +105,7 @@ class _Compiler:
         if of in {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"}:
             name, _ = self._column(nodes[0])
             wanted = of == "OPERATOR_IS_NOT_NULL"
-            return lambda batch: _where(_valid(batch.column(name)) == wanted)
+            return lambda batch: _where(present(batch.column(name)) == wanted)
         if of in {"COMPARE_IN", "COMPARE_NOT_IN"}:
             parts = [self._comparison("COMPARE_EQUAL", nodes[0], each) for each in nodes[1:]]
             if of == "COMPARE_IN":
@@ -169,7 +169,7 @@ class _Compiler:
 
         def evaluate(batch: pa.RecordBatch) -> Number:
             column = batch.column(name)
-            return Number(part(column.cast(pa.int64()).fill_null(0).to_numpy()), _valid(column), 0)
+            return Number(part(words(column)), present(column), 0)
 
         return evaluate
 
@@ -229,36 +229,31 @@ def _text_is(of: str, name: str, node: dict[str, Any]) -> Callable[[pa.RecordBat
 
 def _texts_compared(of: str, one: Any, other: Any) -> Truth:
     same = pc.equal(one, other)
-    truth = Truth.of(_bools(same), _valid(same))
+    truth = Truth.of(_bools(same), present(same))
     return truth if of == "COMPARE_EQUAL" else ~truth
 
 
 def _decimal(column: pa.Array[Any], scale: int) -> Number:
-    values, valid = minor_units(column), _valid(column)
+    values, valid = minor_units(column), present(column)
     if np.abs(values[valid]).max(initial=0) >= _EXACT:
         raise UnsureError
     return Number(values, valid, scale)
 
 
 def _whole(column: pa.Array[Any]) -> Number:
-    return Number(column.fill_null(0).to_numpy(), _valid(column), 0)
+    return Number(words(column), present(column), 0)
 
 
 def _float(column: pa.Array[Any]) -> Number:
-    values, valid = column.fill_null(0).to_numpy(), _valid(column)
-    if np.isnan(values).any():  # DuckDB puts NaN above all numbers
+    values, valid = floats(column), present(column)
+    if np.isnan(values[valid]).any():  # DuckDB puts NaN above all numbers
         raise UnsureError
     return Number(values, valid, None)
 
 
-def _valid(column: pa.Array[Any]) -> Bools:
-    if column.null_count == 0:
-        return np.ones(len(column), np.bool_)
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_)
-
-
 def _bools(column: pa.Array[Any]) -> Bools:
-    return np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
+    known = column.fill_null(False) if column.null_count else column
+    return np.asarray(known.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _where(holds: Bools) -> Truth:

@@ -58,6 +58,29 @@ def _decimals(minor: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any]:
     return pa.Array.from_buffers(kind, len(low), [bits, pa.py_buffer(halves.tobytes())])
 
 
+def words(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Whole numbers of 64 bits, or instants in microseconds, without a copy; anything where it is null."""
+    return _words(column).view(np.int64)
+
+
+def floats(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Floats, without a copy; anything where it is null."""
+    return _words(column).view(np.float64)
+
+
+def present(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Where the column has a value."""
+    if column.null_count == 0:
+        return np.ones(len(column), np.bool_)
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _words(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[Any]]:
+    buffer = column.buffers()[1]
+    found = np.frombuffer(memoryview(buffer) if buffer else b"", np.int64)
+    return found[column.offset : column.offset + len(column)]
+
+
 def minor_units(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Decimals of up to 18 digits as whole minor units: the low half of each; anything where it is null."""
     buffer = column.buffers()[1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from feature_store.columns import minor_units
+from feature_store.columns import minor_units, present, words
 from feature_store.declaration.event import Kind
 from feature_store.engine.layout import NULL, Ints
 
@@ -26,8 +26,10 @@ def whole_numbers(kind: FieldType, column: pa.Array[Any]) -> Ints:
         return ordered(column.to_numpy(zero_copy_only=False).astype(np.float64))
     if kind.kind is Kind.DECIMAL:
         found = minor_units(column)
-    else:
+    elif kind.kind is Kind.BOOLEAN:
         found = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    else:
+        found = words(column)
     if column.null_count:
         return np.where(present(column), found, NULL)
     return np.array(found, np.int64)
@@ -37,13 +39,6 @@ def ordered(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
     """Floats as integers in the same order; NaN is NULL, and both zeros are one."""
     bits = (numbers + 0.0).view(np.int64)
     return np.where(np.isnan(numbers), NULL, bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF))
-
-
-def present(column: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Where the column has a value."""
-    if column.null_count == 0:
-        return np.ones(len(column), np.bool_)
-    return np.array(column.is_valid().to_numpy(zero_copy_only=False))
 
 
 def hashable(kind: FieldType, column: pa.Array[Any]) -> tuple[Any, Any, Any]:

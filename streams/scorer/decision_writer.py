@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
-from feature_store.columns import minor_units
+from feature_store.columns import minor_units, present, words
 from feature_store.declaration.event import FieldType, Kind
 from feature_store.units import to_text
 from streams.messages import Decision, Source
@@ -18,6 +17,8 @@ from streams.scorer.records import Decided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.evidence import Evidence
@@ -77,8 +78,10 @@ class DecisionWriter:
 
 def instants(column: pa.Array[Any]) -> Sequence[str | None]:
     """Instants as they stand in messages: ``to_text`` of each."""
-    moments = column.cast(pa.int64()).fill_null(0).to_numpy().view("M8[us]")
-    texts = [f"{text}Z" for text in np.datetime_as_string(moments, unit="us").tolist()]
+    micros = words(column)
+    if column.null_count:
+        micros = np.where(present(column), micros, 0)
+    texts = [f"{text}Z" for text in np.datetime_as_string(micros.view("M8[us]"), unit="us").tolist()]
     if not column.null_count:
         return texts
     return [text if known else None for text, known in zip(texts, column.is_valid().to_pylist(), strict=True)]
