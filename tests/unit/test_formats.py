@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from datetime import UTC, datetime
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +26,7 @@ from streams.formats import AsJson, events_as_json
 from streams.kafka.deserializers import avro_values, protobuf_values
 from streams.kafka.registry import Framed
 from tests.support.payments import pipeline_of, shipped_tree
+from tests.support.registry import Registry, running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +84,12 @@ EVENT: dict[str, Any] = {
 @pytest.fixture
 def registry() -> Any:
     return SchemaRegistryClient.new_client({"url": "mock://"})
+
+
+@pytest.fixture
+def served() -> Iterator[Registry]:
+    with running_registry(AVRO) as found:
+        yield found
 
 
 @pytest.fixture
@@ -228,48 +233,6 @@ def test_descriptors_that_do_not_fit_are_named(
         protobuf_values(registry, ProtobufSpec(descriptors="nothing", message="x"))
 
 
-class Registry:
-    """A schema registry of one schema, which can be away."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.asked = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked += 1
-                known = self.path.startswith("/schemas/ids/1")
-                status = outer.status if known or outer.status != 200 else 404
-                answer: dict[str, Any] = {"schema": json.dumps(AVRO)}
-                if status == 404:
-                    answer = {"error_code": 40403, "message": "no such schema"}
-                if status not in (200, 404):
-                    answer = {"error_code": 50001, "message": "not now"}
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
-@pytest.fixture
-def served() -> Iterator[Registry]:
-    registry = Registry()
-    thread = threading.Thread(target=registry.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield registry
-    registry.server.shutdown()
-    thread.join()
-    registry.server.server_close()
-
-
 def over_http(url: str, folder: Path) -> AsJson:
     tree = shipped_tree()
     tree["event"]["format"] = "avro"
@@ -293,7 +256,6 @@ def test_a_registry_that_is_away_makes_events_wait_and_refuses_none(
     asked = served.asked
     assert form.all([raw, raw])[1] == {}
     assert served.asked == asked
-    served.server.server_close()
 
 
 def test_a_registry_that_cannot_be_reached_makes_events_wait(registry: Any, tmp_path: Path) -> None:
