@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from feature_store.declaration.clients import plain
-from feature_store.errors import ConfigError
+from feature_store.errors import ConfigError, PolicyError
 from feature_store.expressions import Expression, RowQuery, condition_expressions, row_expressions
 from feature_store.log import event_schema, seen_schema
 from streams.broker.spec import parse_spec
 from streams.kafka import check_settings, unframe_of
+from streams.policies.conditions import check_condition
 from streams.policies.rules import scored_schema
 from training.keeper.schedule import check_schedule
 
@@ -51,14 +52,20 @@ def _expressions(pipeline: Pipeline) -> Iterator[str]:
             ("cold_start", pipeline.decision.cold_start),
         )
     )
-    for schema, expressions in (
-        (event_schema(pipeline.event), rows),
-        (scored_schema(pipeline), rules),
-        (seen_schema(pipeline), cold_start),
+    for check, schema, expressions in (
+        (RowQuery, event_schema(pipeline.event), rows),
+        (_check_rule, scored_schema(pipeline), rules),
+        (RowQuery, seen_schema(pipeline), cold_start),
     ):
         for expression in expressions:
-            found = _said_by(partial(RowQuery, schema, [expression]))
+            found = _said_by(partial(check, schema, [expression]))
             yield from (_with_names(finding, expression, schema) for finding in found)
+
+
+def _check_rule(schema: pa.Schema, expressions: list[Expression]) -> None:
+    for expression in expressions:
+        check_condition(expression.key, expression.sql)
+    RowQuery(schema, expressions)
 
 
 def _with_names(finding: str, expression: Expression, schema: pa.Schema) -> str:
@@ -74,6 +81,6 @@ def _with_names(finding: str, expression: Expression, schema: pa.Schema) -> str:
 def _said_by(check: Callable[[], object]) -> list[str]:
     try:
         check()
-    except ConfigError as error:
+    except (ConfigError, PolicyError) as error:
         return str(error).splitlines()
     return []

@@ -66,6 +66,14 @@ def test_the_shipped_pipeline_is_sound(tmp_path: Path) -> None:
                 "'customer_id_card_id_count_2h' here; did you mean 'customer_id_card_id_count_24h'?"
             ),
         ),
+        (
+            lambda t: t["decision"]["rules"][0].update(when="len(repeat('x', 1000000000)) > 0"),
+            "decision.rules.amount_limit.when: \"len(repeat('x', 1000000000)) > 0\": repeat is not a",
+        ),
+        (
+            lambda t: t["decision"]["cold_start"][0].update(when="score > 0.5"),
+            "decision.cold_start.large_abroad.when: 'score > 0.5': there is no 'score' here; ",
+        ),
         (lambda t: t["training"].update(schedule="nightly"), "training.schedule: 'nightly' has 1 fields"),
         (lambda t: t["training"].update(schedule="0 25 * * *"), "training.schedule: '0 25 * * *': "),
         (
@@ -86,6 +94,13 @@ def test_a_mistake_is_named_by_key_with_the_cure(
 def test_text_that_is_said_to_be_a_number_is_one(tmp_path: Path) -> None:
     tree = shipped_tree()
     tree["features"]["rows"]["own"] = "cast(merchant_id as double)"
+    path, pipeline = pipeline_of(tree, tmp_path)
+    check_soundness(pipeline, path)
+
+
+def test_a_rule_may_speak_of_the_score(tmp_path: Path) -> None:
+    tree = shipped_tree()
+    tree["decision"]["rules"][0]["when"] = "score > 0.5 and margin is not null"
     path, pipeline = pipeline_of(tree, tmp_path)
     check_soundness(pipeline, path)
 
