@@ -34,10 +34,11 @@ def publish_model(parts: Parts) -> None:
     parts.publisher.publish(*counting_model(parts.pipeline, MODEL, COUNT), why="test")
 
 
-def write_late(pipeline: Pipeline, bootstrap: str, **columns: Any) -> Decision:
+def write_late(pipeline: Pipeline, bootstrap: str, *, decided: bool = True, **columns: Any) -> Decision:
     """Commit events of a card, one far ahead of them, and a late one; its window was cut to nothing.
 
-    ``columns`` are what the late row says instead. Returns the decision about it.
+    ``columns`` are what the late row says instead. Returns the decision about it, which is on its topic where
+    ``decided``.
     """
     first = late_decision(pipeline)
     scorer = transactional_producer(bootstrap, f"{pipeline.name}.scorer")
@@ -64,9 +65,9 @@ def write_late(pipeline: Pipeline, bootstrap: str, **columns: Any) -> Decision:
         scorer.produce(pipeline.topics.features, value=log, partition=0)
     for offset in range(LATE):
         scorer.produce(pipeline.topics.decisions, value=decision(pipeline, 0, offset), partition=0)
-    scorer.produce(
-        pipeline.topics.decisions, value=msgspec.json.encode(first), key=CARD.encode(), partition=0
-    )
+    if decided:
+        value = msgspec.json.encode(first)
+        scorer.produce(pipeline.topics.decisions, value=value, key=CARD.encode(), partition=0)
     scorer.commit_transaction(30)
     return first
 

@@ -14,6 +14,7 @@ from streams.kafka import KafkaError, KafkaException, plain_producer, read_to_en
 from streams.kafka.headers import headers_of
 from streams.messages import Amended, Decision, PolicyDocument, Thresholds
 from streams.messages.policy import policy_key
+from tests.support.models import counting_model
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.late import (
     BEFORE,
@@ -139,7 +140,7 @@ def test_the_store_counts_a_decision_once_and_keeps_the_amendment_beside_it(
 def test_the_same_features_are_no_news(start: Start, pipeline: Pipeline, bootstrap: str) -> None:
     keeping = start()
     publish_model(keeping.parts)
-    write_late(pipeline, bootstrap, **{COUNT: float(BEFORE)})
+    write_late(pipeline, bootstrap, card_count_1h=float(BEFORE))
     keeping.amend()
     assert keeping.settled() == ["unchanged"]
     assert len(decisions_about(pipeline, bootstrap)) == 1
@@ -162,6 +163,28 @@ def test_what_cannot_be_scored_as_it_was_is_settled_with_the_reason(
     keeping.amend()
     assert keeping.settled() == [reason]
     assert len(decisions_about(pipeline, bootstrap)) == 1
+
+
+def test_a_decision_that_is_not_there_cannot_be_amended(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap, decided=False)
+    keeping.amend()
+    assert keeping.settled() == ["decision_gone"]
+    assert decisions_about(pipeline, bootstrap) == []
+
+
+def test_features_that_are_declared_otherwise_by_now_are_not_compared(
+    start: Start, pipeline: Pipeline, bootstrap: str, config: Path
+) -> None:
+    config.write_text(config.read_text("utf-8").replace("windows: [1h]", "windows: [2h]"), encoding="utf-8")
+    keeping = start(load_pipeline(config))
+    keeping.parts.publisher.publish(*counting_model(pipeline, MODEL, COUNT), why="test")
+    write_late(pipeline, bootstrap)
+    keeping.amend()
+    assert keeping.settled() == ["features_changed"]
 
 
 def test_it_is_decided_under_the_policy_of_the_first_decision(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from feature_store.duck import Connection
     from feature_store.expressions import Matrix
+    from feature_store.vector import Bools
     from training.keeper.parts import Parts
 
 UNCHANGED = "unchanged"
@@ -116,15 +117,17 @@ class Settling:
         for at, first in enumerate(firsts):
             row = late.slice(at, 1)
             (place,) = _places(row)
-            if whole.differs[at].any():
-                yield place, self._amendment(row, whole.matrix[at : at + 1], first, under)
-            else:
-                yield place, UNCHANGED
+            yield place, self._result(row, whole.differs[at], whole.matrix[at : at + 1], first, under)
 
-    def _amendment(self, row: pa.Table, matrix: Matrix, first: _First, under: ActedUnder) -> Amendment | str:
+    def _result(
+        self, row: pa.Table, differs: Bools, matrix: Matrix, first: _First, under: ActedUnder
+    ) -> Amendment | str:
+        """The model first: where its features are declared otherwise by now, nothing was compared."""
         model = row["model"][0].as_py()
         try:
             champion = under.champion(model)
+            if not differs.any():
+                return UNCHANGED
             policy = under.policy(row["asked.policy_offset"][0].as_py())
         except NotKeptError as error:
             return str(error)

@@ -97,7 +97,8 @@ class Amender:
             self._settling.store(settled)
         if amendments:
             self._send(producer, amendments)  # 5
-        log.info("late_events_looked_at", amended=len(amendments), **_counted(settled))
+        if waiting.num_rows:
+            log.info("late_events_looked_at", amended=len(amendments), **_counted(settled))
         return waiting.num_rows
 
     def close(self) -> None:
