@@ -17,7 +17,15 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from feature_store.errors import BrokerError
 from streams.broker import KafkaUnavailableError
 from streams.broker.ports import choose_ports
-from streams.kafka import NEEDS, Cluster, ensure_topics, let_in, pipeline_topics, require_rights
+from streams.kafka import (
+    NEEDS,
+    Cluster,
+    ensure_topics,
+    group_members,
+    let_in,
+    pipeline_topics,
+    require_rights,
+)
 from streams.kafka.refused import AccessError, LoginError
 from tests.support.kafka import Feed, read_until
 from tests.support.payments import ENVIRONMENT, encoded, private_pipeline
@@ -131,19 +139,21 @@ def test_every_process_works_with_exactly_the_documented_rights(
     with (
         process("scorer", config, secure.scram) as scorer,
         process("keeper", config, secure.scram, "--port", "0") as keeper,
+        process("explainer", config, secure.scram) as explainer,
         process("monitor", config, secure.scram, "--port", str(port)) as monitor,
     ):
-        running = [scorer, keeper, monitor]
+        running = [scorer, keeper, explainer, monitor]
         Feed(as_user(secure, "producer"), pipeline.topics.events).send(encoded(n) for n in range(total))
         eventually(lambda: decisions_sunk(tmp_path / "state") >= total, running)
         eventually(lambda: decisions_counted(port) >= total, running)
+        eventually(lambda: group_members(secure.plain, f"sluicegate.{unique}.explainer") == 1, running)
         for each in running:
             each.send_signal(signal.SIGTERM)
-        assert [each.wait(30) for each in running] == [0, 0, 0]
+        assert [each.wait(30) for each in running] == [0, 0, 0, 0]
     decided = read_until(secure.plain, [pipeline.topics.decisions], lambda seen: len(seen) >= total)
     ids = [dict(record.headers)["event_id"].decode() for record in decided]
     assert sorted(ids) == sorted(f"e{n}" for n in range(total))
-    for name in ("scorer", "keeper", "monitor"):
+    for name in ("scorer", "keeper", "explainer", "monitor"):
         assert password(name) not in log_of(config, name).read_text()
 
 
