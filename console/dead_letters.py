@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from console.reading import newest
 from feature_store.clock import ARRIVED_AT
 from feature_store.errors import ConfigError
 from streams.kafka import headers_of, read_to_end
@@ -126,11 +126,9 @@ class EventIds:
 def newest_letters(
     bootstrap: str, topic: str, selection: Selection, event_id: EventIds, count: int
 ) -> list[DeadLetter]:
-    """The newest ``count`` letters that are meant, oldest first; the whole topic is read."""
-    found = (letter for letter in all_letters(bootstrap, topic) if selection.means(letter, event_id))
-    # A place settles a tie, and so no letters are compared.
-    newest = heapq.nlargest(count, ((letter.time_ms or 0, letter.place, letter) for letter in found))
-    return [letter for _, _, letter in reversed(newest)]
+    """The newest ``count`` letters that are meant, oldest first."""
+    meant = None if selection.everything else lambda message: selection.means(letter_of(message), event_id)
+    return [letter_of(message) for message in newest(bootstrap, topic, count, meant)]
 
 
 def all_letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from heapq import heappush, heappushpop
+from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from streams.kafka import TopicPartition, end_offsets, read_range, reader, start_offsets
 from streams.kafka import headers_of as raw_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.kafka import Message
 
 _MARGIN = 50
+_FURTHER = 8
 _FOLLOW_SECONDS = 1.0
 
 
-def newest(bootstrap: str, topic: str, count: int) -> list[Message]:
-    """The newest ``count`` committed records over all partitions, oldest first."""
+def newest(
+    bootstrap: str, topic: str, count: int, meant: Callable[[Message], bool] | None = None
+) -> list[Message]:
+    """The newest ``count`` committed records over all partitions that are ``meant``, oldest first.
+
+    Where few are, it reads further and further back, at most to the start.
+    """
+    if count == 0:
+        return []
     consumer = reader(bootstrap)
     try:
         starts, ends = start_offsets(consumer, topic), end_offsets(consumer, topic)
@@ -25,9 +36,38 @@ def newest(bootstrap: str, topic: str, count: int) -> list[Message]:
         consumer.close()
     # Transaction markers take offsets too: at a low rate, one for every record.
     reach = 2 * count + _MARGIN
-    ranges = {partition: (max(starts[partition], end - reach), end) for partition, end in ends.items()}
-    found = sorted(read_range(bootstrap, topic, ranges), key=lambda message: message.timestamp()[1])
-    return found[-count:] if count else []
+    while True:
+        ranges = {partition: (max(starts[partition], end - reach), end) for partition, end in ends.items()}
+        found, reached = _newest(read_range(bootstrap, topic, ranges), count, meant)
+        further = [partition for partition, (low, _) in ranges.items() if low > starts[partition]]
+        if meant is None or not further:
+            return found
+        # What was not read of a partition is older than what was: it is not among the newest.
+        if len(found) == count and all(reached.get(p, inf) <= _time(found[0]) for p in further):
+            return found
+        reach *= _FURTHER
+
+
+def _newest(
+    messages: Iterator[Message], count: int, meant: Callable[[Message], bool] | None
+) -> tuple[list[Message], dict[int, int]]:
+    """The newest of ``messages`` that are meant, and the oldest time seen of each partition."""
+    reached: dict[int, int] = {}
+    found: list[tuple[int, int, int, Message]] = []
+    for message in messages:
+        time, partition = _time(message), message.partition() or 0
+        reached[partition] = min(time, reached.get(partition, time))
+        if meant is None or meant(message):
+            entry = time, partition, message.offset() or 0, message
+            if len(found) < count:
+                heappush(found, entry)
+            else:
+                heappushpop(found, entry)
+    return [message for *_, message in sorted(found, key=itemgetter(0, 1, 2))], reached
+
+
+def _time(message: Message) -> int:
+    return int(message.timestamp()[1])
 
 
 def following(bootstrap: str, topic: str) -> Iterator[Message]:
