@@ -41,6 +41,8 @@ class Setting:
 
     def end(self, lasting: str) -> str:
         """The instant that is ``lasting``, a duration, from now on."""
+        if self.now <= 0:
+            raise PolicyError("the stream's clock has seen no event yet, so nothing can be timed by it")
         try:
             end = self.now + parse_duration(lasting)
         except ValueError as error:

@@ -128,6 +128,14 @@ def test_an_edit_clears_away_what_has_expired(at: Setting) -> None:
     assert (found.snoozes, found.thresholds) == ([], Thresholds(0.2))
 
 
+def test_before_the_first_event_of_a_stream_nothing_can_be_timed(pipeline: Pipeline) -> None:
+    deny = {"edit": "enlist", "kind": "deny", "field": "card_id", "value": "k1"}
+    before = Setting(pipeline, 0)
+    assert after(before, Content(), deny).lists[0].entries == [ListEntry("k1")]
+    with pytest.raises(PolicyError, match="has seen no event yet"):
+        after(before, Content(), deny | {"lasting": "7d"})
+
+
 def test_a_number_from_a_command_line_becomes_one_where_the_field_is_one(at: Setting) -> None:
     deny = {"edit": "enlist", "kind": "deny", "field": "branch", "value": "17"}
     assert after(at, Content(), deny).lists[0].entries == [ListEntry(17)]
