@@ -37,6 +37,11 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """Process -> topic, by its key in `topics` -> Kafka's names of the operations."""
 
 
+def _needs(pipeline: Pipeline, process: str) -> Mapping[str, tuple[str, ...]]:
+    amends = process == "keeper" and pipeline.features.late == "amend"
+    return {**NEEDS[process], "decisions": _BOTH} if amends else NEEDS[process]
+
+
 def require_rights(cluster: Cluster, pipeline: Pipeline, process: str) -> None:
     """Raise AccessError, one line per topic, for what the user may not do and ``process`` will.
 
@@ -44,7 +49,7 @@ def require_rights(cluster: Cluster, pipeline: Pipeline, process: str) -> None:
     """
     if not cluster.settings:
         return
-    names = {getattr(pipeline.topics, key): needed for key, needed in NEEDS[process].items()}
+    names = {getattr(pipeline.topics, key): needed for key, needed in _needs(pipeline, process).items()}
     admin = admin_of(cluster)
     asked = admin.describe_topics(
         TopicCollection([*names]), include_authorized_operations=True, request_timeout=TIMEOUT_S
