@@ -22,6 +22,7 @@ from feature_store.errors import SluicegateError
 from feature_store.log import LogMeta
 from streams.kafka import pipeline_topics
 from streams.messages import Alert, Decision, Manifest, Outcome, Release
+from streams.messages.explanation import Explanation
 from streams.monitor.state import MonitorState
 from tests.support.payments import pipeline_of, shipped_tree
 
@@ -180,7 +181,7 @@ def test_a_wrong_snippet_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "struct", [Decision, Outcome, Alert, Manifest, Release, LogMeta], ids=lambda s: s.__name__
+    "struct", [Decision, Explanation, Outcome, Alert, Manifest, Release, LogMeta], ids=lambda s: s.__name__
 )
 def test_every_field_of_a_message_is_told(struct: type[msgspec.Struct]) -> None:
     text = page("reference/topics-and-messages.md")

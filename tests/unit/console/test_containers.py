@@ -33,6 +33,7 @@ def test_every_part_is_there() -> None:
         "keeper",
         "monitor",
         "scorer",
+        "explainer",
     }
     assert SERVICES["kafka"]["image"].startswith("apache/kafka:4.1.")
 
