@@ -39,10 +39,11 @@ class Decision(msgspec.Struct, frozen=True):
 
     ``policy_action`` is what model and rules decided; ``action`` differs from it only where the control group
     lets an event through. ``propensity`` is the probability with which the event was let through: 1.0
-    where the policy approved it, the control group's rate where it did not. ``score`` is a calibrated
-    probability, None where no model gave one: ``fallback`` then says why (``cold_start``: no champion;
-    ``no_score``: it gave no finite number), and the cold-start rules decided. ``late``: the event came later
-    than ``features.lateness``, so its windows may have been cut short. ``amends`` is there only where
+    where the policy approved it, the control group's rate where it did not, 0.0 where it is on a deny list.
+    ``score`` is a calibrated probability, None exactly where ``fallback`` says why there is none
+    (``streams.scorer.scoring`` has the words). ``late``: the event came later than ``features.lateness``, so
+    its windows may have been cut short. ``queue`` is there only where the policy's rule that stopped the
+    event names a review queue. ``amends`` is there only where
     ``features.late`` is ``amend`` and whole windows gave other features: it names the one decision about the
     same event that this one takes the place of.
     """
@@ -64,3 +65,4 @@ class Decision(msgspec.Struct, frozen=True):
     source: Source
     late: bool = False
     amends: Amended | msgspec.UnsetType = msgspec.UNSET
+    queue: str | msgspec.UnsetType = msgspec.UNSET

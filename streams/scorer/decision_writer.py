@@ -65,6 +65,8 @@ class DecisionWriter:
             map(Source, repeat(self._topic), partitions, offsets),
             accepted.late.tolist(),
         )
+        if evidence.queues:
+            messages = map(_queued, messages, evidence.queues)
         lines = _encode_lines(messages).split(b"\n")  # no line break stands in JSON unescaped
         return list(map(Decided, records, accepted.ids, evidence.models, lines))
 
@@ -74,6 +76,10 @@ class DecisionWriter:
             return [{}] * events.num_rows
         columns = [_plain(kind, events.column(name)) for name, kind in self._passthrough]
         return list(map(self._event, *columns))
+
+
+def _queued(decision: Decision, queue: str | None) -> Decision:
+    return decision if queue is None else msgspec.structs.replace(decision, queue=queue)
 
 
 def instants(column: pa.Array[Any]) -> Sequence[str | None]:

@@ -10,14 +10,17 @@ import pytest
 
 from feature_store.clock import StreamClock
 from feature_store.log import decode_log, log_schema
+from streams.messages import PolicyRule
 from streams.models.champion import load_champion
 from streams.models.watcher import Acting
+from streams.policies import compile_policy
 from streams.scorer.core import ScorerCore
 from streams.scorer.log_writer import LogWriter
 from streams.scorer.records import Position, SourceRecord, StepResult
 from streams.scorer.replay import replay
 from tests.support.models import small_model
 from tests.support.payments import MONDAY, SECOND, encoded, private_pipeline
+from tests.support.policies import document_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,3 +177,14 @@ def _assert_same_rows(found: StepResult, expected: StepResult) -> None:
     for mine, theirs in zip(found.log, expected.log, strict=True):
         left, right = decode_log(mine.message)[0].to_pylist(), decode_log(theirs.message)[0].to_pylist()
         assert left == right
+
+
+def test_a_policy_is_named_in_the_log_and_its_rule_s_queue_in_the_decision(pipeline: Pipeline) -> None:
+    core = new_core(pipeline)
+    large = PolicyRule("large", "amount > 400", "review", queue="seniors")
+    policy = compile_policy(pipeline, document_of(pipeline, rules=[large]), 17)
+    result = core.step([payment(1), payment(3, amount=450)], COLD, policy=policy)
+    small, queued = decisions(result)
+    assert "queue" not in small
+    assert (queued["policy_action"], queued["rules"], queued["queue"]) == ("review", ["large"], "seniors")
+    assert {decode_log(logged.message)[1].policy_offset for logged in result.log} == {17}

@@ -77,6 +77,7 @@ class Again:
             reasons=self._reasons.of(champion, matrix, np.flatnonzero(found.policy_actions != APPROVE))[0],
             shadow=found.shadows[0],
             late=True,
+            queue=(found.queues and found.queues[0]) or msgspec.UNSET,
             amends=Amended(self._topic, *place, replaced.decided_at),
         )
         return msgspec.json.encode(decision)
