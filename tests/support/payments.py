@@ -12,6 +12,8 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from feature_store.declaration.pipeline import Pipeline
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "payments.yaml"
@@ -30,11 +32,13 @@ def shipped_tree() -> dict[str, Any]:
     return tree
 
 
-def pipeline_of(tree: dict[str, Any], folder: Path) -> tuple[Path, Pipeline]:
+def pipeline_of(
+    tree: dict[str, Any], folder: Path, environment: Mapping[str, str] = ENVIRONMENT
+) -> tuple[Path, Pipeline]:
     """The tree as a file in ``folder``, and loaded."""
     path = folder / "pipeline.yaml"
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    return path, load_pipeline(path, ENVIRONMENT)
+    return path, load_pipeline(path, environment)
 
 
 def private_pipeline(folder: Path, prefix: str, **changes: Any) -> tuple[Path, Pipeline]:

@@ -24,7 +24,9 @@ from streams.kafka import pipeline_topics
 from streams.messages import Alert, Decision, Manifest, Outcome, Release
 from streams.messages.explanation import Explanation
 from streams.monitor.state import MonitorState
-from tests.support.payments import pipeline_of, shipped_tree
+from tests.support.certificates import Authority
+from tests.support.payments import ENVIRONMENT, pipeline_of, shipped_tree
+from tests.support.protobuf import payment_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,16 +160,37 @@ def test_yaml_examples_load(where: str, kind: str, text: str, tmp_path: Path) ->
         assert word == "snippet", (
             f"{where}: mark the block `yaml complete`, `yaml snippet` or `yaml snippet=SECTION`"
         )
-        path, pipeline = pipeline_of(with_snippet(yaml.safe_load(text), section), tmp_path)
+        tree = with_snippet(yaml.safe_load(text), section)
+        path, pipeline = pipeline_of(tree, tmp_path, ENVIRONMENT | files_of_examples(tmp_path))
     check_soundness(pipeline, path)
 
 
+def files_of_examples(folder: Path) -> dict[str, str]:
+    """What examples take from the environment: names of files that are there, and a user."""
+    authority = Authority(folder)
+    certificate, key = authority.client("scorer")
+    return {
+        "KAFKA_CA": str(authority.certificate),
+        "KAFKA_CERTIFICATE": str(certificate),
+        "KAFKA_KEY_FILE": str(key),
+        "PAYMENTS_DESCRIPTORS": str(payment_descriptors(folder)),
+        "REGISTRY_USER": "nobody",
+        "REGISTRY_PASSWORD": "hush",
+    }
+
+
 def with_snippet(snippet: dict[str, Any], section: str) -> dict[str, Any]:
-    """The shipped pipeline with ``snippet`` in ``section``; lists are added to, all else is replaced."""
+    """The shipped pipeline with ``snippet`` in ``section``.
+
+    Lists and the section `event` are added to, all else is replaced.
+    """
     tree = shipped_tree()
     place = tree[section] if section else tree
     for key, value in snippet.items():
-        place[key] = place.get(key, []) + value if isinstance(value, list) else value
+        if isinstance(value, list):
+            place[key] = place.get(key, []) + value
+        else:
+            place[key] = place[key] | value if key == "event" else value
     if "file" in snippet:  # the example's field names are another pipeline's
         for name in snippet["file"]["columns"]:
             tree["event"]["fields"].setdefault(name, "string")

@@ -14,10 +14,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMPS
 
 from feature_store.declaration.event import EventSpec, ProtobufSpec
 from feature_store.decode import EventDecoder
@@ -26,6 +25,7 @@ from streams.formats import AsJson, events_as_json
 from streams.kafka.deserializers import avro_values, protobuf_values
 from streams.kafka.registry import Framed
 from tests.support.payments import pipeline_of, shipped_tree
+from tests.support.protobuf import payment_descriptors
 from tests.support.registry import Registry, running_registry
 
 if TYPE_CHECKING:
@@ -154,46 +154,9 @@ def test_a_type_inside_itself_is_refused_not_followed(registry: Any, avro: AsJso
         avro.one(b"\0\0\0\0\1" + b"\x02" * 60_000)
 
 
-def proto_file() -> FileDescriptorProto:
-    kinds = FieldDescriptorProto
-    file = FileDescriptorProto(name="payments.proto", package="shop", syntax="proto3")
-    file.dependency.append("google/protobuf/timestamp.proto")
-    message = file.message_type.add(name="Payment")
-    fields = {
-        "id": kinds.TYPE_STRING,
-        "card": kinds.TYPE_INT64,
-        "amount": kinds.TYPE_STRING,
-        "share": kinds.TYPE_DOUBLE,
-        "online": kinds.TYPE_BOOL,
-    }
-    for number, (name, kind) in enumerate(fields.items(), 1):
-        message.field.add(name=name, number=number, type=kind, label=kinds.LABEL_OPTIONAL)
-    message.field.add(
-        name="at",
-        number=6,
-        type=kinds.TYPE_MESSAGE,
-        type_name=".google.protobuf.Timestamp",
-        label=kinds.LABEL_OPTIONAL,
-    )
-    message.oneof_decl.add(name="_note")
-    message.field.add(
-        name="note",
-        number=7,
-        type=kinds.TYPE_STRING,
-        label=kinds.LABEL_OPTIONAL,
-        proto3_optional=True,
-        oneof_index=0,
-    )
-    return file
-
-
 @pytest.fixture
 def descriptors(tmp_path: Path) -> Path:
-    timestamps = FileDescriptorProto()
-    TIMESTAMPS.CopyToProto(timestamps)
-    path = tmp_path / "payments.desc"
-    path.write_bytes(FileDescriptorSet(file=[timestamps, proto_file()]).SerializeToString())
-    return path
+    return payment_descriptors(tmp_path)
 
 
 def in_protobuf(registry: Any, descriptors: Path, **changes: Any) -> bytes:
