@@ -71,7 +71,7 @@ class Champion:
         return self.packed.contributions(self._own(matrix[rows])) if self.packed else None
 
     def _own(self, matrix: Matrix) -> Matrix:
-        return np.ascontiguousarray(matrix[:, self.positions])
+        return matrix.take(self.positions, axis=1)
 
 
 def load_champion(

@@ -26,6 +26,7 @@ TRIAL_S = 60
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
 """The only environment a trial sees: an artifact gets near no secret."""
 _GRACE_S = 5
+_DAMAGED = "the model is damaged: its trees point outside themselves"
 
 
 class TrialResult(msgspec.Struct):
@@ -37,13 +38,19 @@ class TrialResult(msgspec.Struct):
 
 
 def pack_here(native: NativeEngine, artifact: bytes) -> Packed:
-    """The packed form of a loaded model. Raises UnpackableError for what the packed walk does not cover."""
+    """The packed form of a loaded model.
+
+    Raises UnpackableError for what the packed walk does not cover, ContractError for trees that lead nowhere:
+    their own library might never come back from them.
+    """
     try:
         packed = pack(native.splits(artifact))
+    except IndexError as error:
+        raise ContractError(_DAMAGED) from error
     except (ValueError, LookupError, ArithmeticError) as error:
         raise UnpackableError(f"its trees are not understood: {error!r}") from error
     if packed.features != native.features or not is_sound(packed):
-        raise UnpackableError("its trees point outside themselves")
+        raise ContractError(_DAMAGED)
     return packed
 
 

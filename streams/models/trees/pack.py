@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.errors import ContractError
 from streams.models.trees.forest import ALWAYS_LEFT, MOST_COLUMNS, MOST_THRESHOLDS, Forest, Packed
 from streams.models.trees.splits import NAN_IS_ZERO, ZERO_IS_MISSING, UnpackableError
 
@@ -21,7 +22,7 @@ _MOST_NODES = 1 << 31
 
 
 def pack(splits: Splits) -> Packed:
-    """The packed form. Raises UnpackableError for what it cannot hold."""
+    """The packed form. Raises UnpackableError for what it cannot hold, ContractError for no trees."""
     levels = _levels(splits)
     found = np.concatenate(levels)
     tree = np.concatenate(_tree_by_level(splits, levels))
@@ -60,9 +61,11 @@ def _levels(splits: Splits) -> list[Ints]:
         levels.append(children)
         seen += len(children)
         if seen > len(splits.left):
-            raise UnpackableError("its nodes are not trees")
-    if len(np.unique(np.concatenate(levels))) != seen or seen >= _MOST_NODES:
-        raise UnpackableError("its nodes are not trees")
+            break
+    if len(np.unique(np.concatenate(levels))) != seen:
+        raise ContractError("the model is damaged: its nodes are not trees")
+    if seen >= _MOST_NODES:
+        raise UnpackableError(f"it has {seen} nodes, {_MOST_NODES} are the most")
     return levels
 
 

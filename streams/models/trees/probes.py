@@ -37,6 +37,12 @@ def probe_rows(packed: Packed) -> Matrix:
     return matrix
 
 
+def odd_rows(features: int) -> Matrix:
+    """Missing, zeros, huge numbers: for a model of which no more is known."""
+    random = np.random.default_rng(features)
+    return random.choice(np.concatenate([_ODD, random.normal(size=3 * len(_ODD))]), (_FEWEST, features))
+
+
 def _numbers(forest: Forest) -> list[tuple[int, Floats]]:
     return [
         (words[FEATURE], _around(forest.edges[words[FIRST_EDGE] :][: 2 * words[TOP_STEP] - 1]))

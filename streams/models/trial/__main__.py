@@ -1,7 +1,8 @@
 """`python -m streams.models.trial FAMILY SECONDS`: try the artifact on standard input.
 
-LightGBM ends its process on some damaged texts; better this one than a scorer. The answer, a ``TrialResult``
-in MessagePack, is all that standard output carries: what the libraries print goes to standard error.
+Both libraries end their process on some damaged models; better this one than a scorer. The answer, a
+``TrialResult`` in MessagePack, is all that standard output carries: what the libraries print goes to standard
+error.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import sys
 
 import msgspec
 
+_MOST_MEMORY = 8 << 30  # bytes of address space: a count in a damaged artifact may ask for any
+
 
 def main(family: str, seconds: str) -> None:
     """Answer on what was standard output. Ends by SIGALRM after ``seconds``, parent or no parent."""
     signal.alarm(int(seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     os.nice(5)  # the scorer's work comes first
     answer = os.dup(1)
     os.dup2(2, 1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from feature_store.errors import ContractError
 from streams.models.engine import native_engine
 from streams.models.packing import TrialResult, pack_here
-from streams.models.trees.probes import probe_rows
+from streams.models.trees.probes import odd_rows, probe_rows
 from streams.models.trees.splits import UnpackableError
 from streams.models.trees.wire import to_bytes
 
@@ -20,8 +18,10 @@ def tried(family: str, artifact: bytes) -> TrialResult:
         return TrialResult(refused=str(error))
     try:
         packed = pack_here(native, artifact)
+    except ContractError as error:
+        return TrialResult(refused=str(error))
     except UnpackableError as error:
-        native.margins(np.zeros((1, native.features)))
+        native.margins(odd_rows(native.features))
         return TrialResult(unpackable=str(error))
     native.margins(probe_rows(packed))
     return TrialResult(packed=to_bytes(packed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
@@ -133,3 +134,23 @@ def test_a_gpu_gives_the_cpus_margins_within_rounding() -> None:
     rows = table(9).matrix
     assert np.allclose(choice.engine.margins(rows), native.margins(rows), atol=1e-4)
     assert "xgboost-cuda" in choose(native, pack_here(native, artifact), artifact, "auto", 64).us_per_row
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("left_child", "0", "are not trees"),
+        ("left_child", "1", "are not trees"),
+        ("left_child", "77", "outside"),
+        ("split_feature", "77", "outside"),
+    ],
+)
+def test_a_model_whose_nodes_are_no_trees_is_refused_before_its_library_walks_it(
+    field: str, value: str, why: str
+) -> None:
+    text = small("lightgbm").decode()
+    damaged = re.sub(rf"(?m)^{field}=-?\d+", f"{field}={value}", text, count=1)
+    assert damaged != text
+    native = native_engine("lightgbm", small("lightgbm"))
+    with pytest.raises(ContractError, match=why):
+        pack_here(native, damaged.encode())
