@@ -96,7 +96,9 @@ class Api:
         return Starlette(routes=routes)
 
     def _status(self, _request: Request) -> Any:
+        policy = self._policies.in_force()
         return status(self._parts) | {
+            "policy": {"version": policy.document.version, "offset": policy.offset},
             "next_run": self._next_run(),
             "training": self._trainings.running,
         }
