@@ -8,8 +8,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_store.declaration.base import SECRET
-from feature_store.declaration.load import load_pipeline
+from feature_store.declaration.load import load_pipeline, own_secrets
 from feature_store.errors import ConfigError
 from streams.broker.state_lock import exclusive
 
@@ -44,12 +43,11 @@ def open_pipeline(config: Path, state_dir: Path) -> Pipeline:
 def use_local_secrets(config: Path, state_dir: Path) -> None:
     """Set every ``${…_KEY}`` of ``config`` that the environment lacks, here and so for child processes.
 
+    Those of Kafka's and the Schema Registry's clients are not ours to draw.
     They are drawn once and kept in ``state_dir``/secrets.json, which only its owner can read.
     """
-    if not config.is_file():
-        return
-    named = SECRET.findall(config.read_text(encoding="utf-8", errors="replace"))
-    missing = sorted({name for name in named if name.endswith("_KEY") and name not in os.environ})
+    named = own_secrets(config)
+    missing = sorted(name for name in named if name.endswith("_KEY") and name not in os.environ)
     if missing:
         os.environ.update(_kept(state_dir / "secrets.json", missing))
 

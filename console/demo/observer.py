@@ -1,6 +1,6 @@
 """How long decisions take, seen from outside, by a process that reads events and decisions as they come.
 
-    python -m console.demo.observer --bootstrap B --events T --decisions T --out FILE
+    python -m console.demo.observer --config FILE --bootstrap B --out FILE
 
 A latency is the moment at which a reader with ``read_committed`` holds the decision, minus Kafka's record
 time of the event: the way in, scoring, the transaction's commit and the way out, by this machine's clock.
@@ -22,7 +22,8 @@ import structlog
 
 from console.lifeline import hold_lifeline
 from console.logs import configure_logs
-from streams.kafka import Consumer, TopicPartition, end_offsets, reader
+from feature_store.declaration.load import load_pipeline
+from streams.kafka import Cluster, Consumer, TopicPartition, end_offsets, reader
 from streams.messages import Amended, Source
 
 if TYPE_CHECKING:
@@ -158,14 +159,16 @@ def main() -> None:
     hold_lifeline()
     configure_logs()
     parser = argparse.ArgumentParser(prog="python -m console.demo.observer")
-    for name in ("bootstrap", "events", "decisions"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--bootstrap", required=True)
+    for name in ("config", "out"):
+        parser.add_argument(f"--{name}", required=True, type=Path)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     options = parser.parse_args()
-    observe(options.bootstrap, options.events, options.decisions, options.out, stop)
+    pipeline = load_pipeline(options.config)
+    cluster = Cluster.of(options.bootstrap, pipeline)
+    observe(cluster, pipeline.topics.events, pipeline.topics.decisions, options.out, stop)
 
 
 if __name__ == "__main__":

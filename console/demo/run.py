@@ -177,9 +177,8 @@ def _observed(settings: DemoSettings) -> Path:
 
 
 def _observer(settings: DemoSettings, system: System) -> ProcessSpec:
-    topics = system.pipeline.topics
     arguments = (
-        *("-m", "console.demo.observer", "--bootstrap", system.broker.bootstrap),
-        *("--events", topics.events, "--decisions", topics.decisions, "--out", str(_observed(settings))),
+        *("-m", "console.demo.observer", "--bootstrap", str(system.broker.bootstrap)),
+        *("--config", str(system.plan.config), "--out", str(_observed(settings))),
     )
     return ProcessSpec(_OBSERVER, arguments, SaysReady(READY))

@@ -59,6 +59,9 @@ REFUSED: Mapping[str, str] = {
 }
 """Setting -> why it is not for the pipeline file."""
 
+CLIENT_SECTIONS = ("kafka", "schema_registry")
+"""Sections of the pipeline file that hold such settings."""
+
 _SECRETS = frozenset(
     {
         "sasl.password",
@@ -78,7 +81,7 @@ _SECRETS = frozenset(
 
 def written_secrets(tree: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a file, before its ``${NAME}`` are replaced: a secret that stands in it."""
-    for section in ("kafka", "schema_registry"):
+    for section in CLIENT_SECTIONS:
         settings = tree.get(section)
         if not isinstance(settings, dict):
             continue

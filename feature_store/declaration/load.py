@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from feature_store.declaration.base import SECRET
-from feature_store.declaration.clients import written_secrets
+from feature_store.declaration.clients import CLIENT_SECTIONS, written_secrets
 from feature_store.declaration.pipeline import Pipeline
 from feature_store.declaration.yaml_file import read_tree
 from feature_store.errors import ConfigError
@@ -50,6 +50,17 @@ def load_pipeline(path: Path, environment: Mapping[str, str] = os.environ) -> Pi
     except ValidationError as error:
         findings = "\n".join(f"{path}: {_finding(detail, secrets.values)}" for detail in error.errors())
         raise ConfigError(findings) from None
+
+
+def own_secrets(path: Path) -> set[str]:
+    """The names that ``path`` takes from the environment, but for what clients of other systems need."""
+    try:
+        tree = read_tree(path, "pipeline: NAME")
+    except ConfigError:  # told by who loads it
+        return set()
+    found = _Secrets({})
+    found.put_into({key: value for key, value in tree.items() if key not in CLIENT_SECTIONS})
+    return found.missing
 
 
 def pipeline_schema() -> dict[str, Any]:

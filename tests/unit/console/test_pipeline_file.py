@@ -51,7 +51,8 @@ def test_only_keys_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("SIGNING_KEY", "")
     monkeypatch.delenv("SIGNING_KEY")
     config = tmp_path / "p.yaml"
-    config.write_text("a: ${DATABASE_PASSWORD}\nb: ${SIGNING_KEY}\n")
+    client = "kafka: {ssl.key.pem: '${CLIENT_KEY}'}\n"
+    config.write_text("a: ${DATABASE_PASSWORD}\nb: ${SIGNING_KEY}\n" + client)
     use_local_secrets(config, tmp_path)
     assert list(json.loads((tmp_path / "secrets.json").read_text())) == ["SIGNING_KEY"]
     assert "DATABASE_PASSWORD" not in os.environ
