@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from feature_store.duck import sandbox
 from feature_store.errors import PolicyError
 from streams.messages import EntityList, ListEntry, PolicyRule, Snooze, Thresholds
 from streams.policies import compile_policy
-from streams.policies.conditions import FUNCTIONS, LONGEST
+from streams.policies.conditions import FUNCTIONS, LONGEST, check_condition
 from tests.support.payments import MONDAY, private_pipeline
 from tests.support.policies import FixedModel, decide, document_of
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
+
+
+KEYWORDS = {"glob"}
+"""Functions of files whose names are also words between two values; DuckDB refuses them as functions."""
 
 
 @pytest.fixture
@@ -223,3 +229,30 @@ def test_the_functions_of_rules_are_documented() -> None:
     page = Path(__file__).resolve().parents[3] / "docs" / "discussions" / "policy.md"
     text = page.read_text(encoding="utf-8").split()
     assert [name for name in FUNCTIONS.split() if f"`{name}`" not in text and name not in text] == []
+
+
+def test_no_other_function_of_duckdb_can_be_called_however_it_is_written() -> None:
+    allowed = set(FUNCTIONS.split())
+    with sandbox() as connection:
+        rows = connection.execute("select distinct function_name from duckdb_functions()").fetchall()
+    others = [name for (name,) in rows if re.fullmatch(r"\w+", name) and name not in allowed]
+    assert len(others) > 500
+    for name in set(others) - KEYWORDS:
+        for call in (
+            f"{name}(1)",
+            f"{name.upper()} (1)",
+            f'"{name}"(1)',
+            f"'x'.{name}(1)",
+            f"main.{name}(1)",
+        ):
+            with pytest.raises(PolicyError, match=rf"rules\.sly: .*(?i:{re.escape(name)})"):
+                check_condition("rules.sly", f"1 < {call}")
+
+
+def test_every_function_that_a_rule_may_call_is_one() -> None:
+    with sandbox() as connection:
+        rows = connection.execute("select distinct function_name from duckdb_functions()").fetchall()
+    syntax = (
+        "extract cast try_cast try decimal dec numeric varchar char coalesce ifnull position substring if"
+    )
+    assert set(FUNCTIONS.split()) - {name for (name,) in rows} <= set(syntax.split())
