@@ -29,7 +29,7 @@ def up(request: pytest.FixtureRequest, tmp_path: Path, jar_cache: Path) -> Itera
 
 
 def test_used_disturbed_and_stopped(up: Up) -> None:
-    assert "is up: 2 scorers, keeper, monitor" in "".join(up.said)
+    assert "is up: 2 scorers, keeper, explainer, monitor" in "".join(up.said)
     assert "already runs here" in up.ask("up", expected=2)
 
     sent = json.loads(up.ask("simulate", "--limit", "300", "--json"))
