@@ -44,7 +44,7 @@ class ExplainedPage:
         """Print the page."""
         console = page()
         console.print(_facts(f"event {found.event_id}", self._masked(found).items()))
-        console.print(_facts("decision", _decision(found)))
+        console.print(_facts("decision", _decision(found, self._pipeline)))
         console.print(self._features(found, made))
         console.print(Text(in_words(found, made), style="bold green" if made.equal else "bold red"))
 
@@ -123,7 +123,7 @@ def _facts(title: str, facts: Any) -> Table:
     return table
 
 
-def _decision(found: Evidence) -> list[tuple[str, Any]]:
+def _decision(found: Evidence, pipeline: Pipeline) -> list[tuple[str, Any]]:
     scored = found.scored
     control = f", let through as one of the control group (policy: {scored.policy_action})"
     facts = [
@@ -132,8 +132,8 @@ def _decision(found: Evidence) -> list[tuple[str, Any]]:
         ("model", f"{scored.model} by {scored.engine}" if scored.model else f"none ({scored.fallback})"),
         ("margin", scored.margin),
         ("score", scored.score),
-        ("rules that match", ", ".join(scored.rules) or "none"),
-        ("policy", _policy(found.policy_offset)),
+        ("matched", "\n".join(_rule(found, pipeline, name) for name in scored.rules) or "no rule, no list"),
+        ("policy", _policy(found)),
         ("release epoch", found.release_epoch),
         ("propensity", scored.propensity),
         ("source", f"partition {scored.source_partition}, offset {scored.source_offset}, seq {scored.seq}"),
@@ -150,7 +150,21 @@ def _decision(found: Evidence) -> list[tuple[str, Any]]:
     return facts
 
 
-def _policy(offset: int | None) -> str:
+def _policy(found: Evidence) -> str:
+    offset, document = found.policy_offset, found.policy
     if offset is None:
         return "not known"
-    return "the pipeline file's own" if offset < 0 else f"offset {offset} of the policy topic"
+    if offset < 0:
+        return "the pipeline file's own"
+    made = f"version {document.version} by {document.made_by}: {document.why}, " if document else ""
+    return f"{made}offset {offset} of the policy topic"
+
+
+def _rule(found: Evidence, pipeline: Pipeline, name: str) -> str:
+    """A rule with what it says, where that is known."""
+    if found.policy is not None:
+        said = [(rule.when, rule.action) for rule in found.policy.rules if rule.name == name]
+    else:
+        rules = (*pipeline.decision.rules, *pipeline.decision.cold_start)
+        said = [(rule.when, rule.action.value) for rule in rules if rule.name == name]
+    return f"{name}: {said[0][0]} ({said[0][1]})" if said else name

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streams.broker.state_lock import exclusive
-from streams.messages import Manifest
+from streams.messages import Manifest, PolicyDocument
+from training.keeper.queries import sql
 from training.keeper.store import LOCK, existing_store, looked_at, rows
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Evidence(msgspec.Struct, frozen=True):
     ``features`` are all that were computed, None where undefined, and ``hashes`` their definitions then; both
     are empty where the store does not know them any more. ``policy_offset`` -1: the pipeline file's policy.
     ``decision`` is the message as it was sent, None for an event of an imported history; ``amendments`` are
-    the messages that took its place. ``trained`` is None where the version was not trained here.
+    the messages that took its place. ``trained`` is None where the version was not trained here,
+    ``policy`` where the pipeline file's own was in force, or the store has not seen it.
     """
 
     event_id: str
@@ -81,6 +83,7 @@ class Evidence(msgspec.Struct, frozen=True):
     amendments: list[str]
     outcomes: list[KnownOutcome]
     trained: Trained | None = None
+    policy: PolicyDocument | None = None
 
 
 def evidence(store: Connection, pipeline: Pipeline, event_id: str) -> list[Evidence]:
@@ -107,6 +110,7 @@ def evidence_offline(state_dir: Path, pipeline: Pipeline, event_id: str) -> list
     """
     path = existing_store(state_dir)
     with exclusive(state_dir / LOCK), looked_at(path, pipeline) as store:
+        store.execute(sql("create_policies"))  # an older keeper has none
         return evidence(store, pipeline, event_id)
 
 
@@ -137,12 +141,21 @@ def _evidence(
         amendments=[str(each["message"]) for each in rows(store, "amendments_of_event", place)],
         trained=_trained(store, row["model"]),
         outcomes=outcomes,
+        policy=_policy(store, policy),
     )
 
 
 def _trained(store: Connection, version: str | None) -> Trained | None:
     for each in rows(store, "model_of_event", {"version": version}):
         return Trained(str(each["run_id"]), msgspec.json.decode(str(each["manifest"]), type=Manifest))
+    return None
+
+
+def _policy(store: Connection, offset: object) -> PolicyDocument | None:
+    if not isinstance(offset, int) or offset < 0:
+        return None
+    for each in rows(store, "policy_of_event", {"offset": offset}):
+        return msgspec.json.decode(str(each["document"]), type=PolicyDocument)
     return None
 
 

@@ -11,6 +11,9 @@ ORDER BY log_offset DESC LIMIT 1;
 -- name: model_of_event
 SELECT run_id, manifest FROM models WHERE version = $version LIMIT 1;
 
+-- name: policy_of_event
+SELECT document FROM policies WHERE "offset" = $offset;
+
 -- name: decision_of_event
 SELECT message FROM decisions WHERE source_partition = $partition AND source_offset = $offset;
 

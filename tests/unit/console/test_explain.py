@@ -13,7 +13,7 @@ from console.explain.reproduce import SCORELESS, Reproduced, reproduced
 from console.explain.versions import Versions
 from console.explain.view import ExplainedPage, bar, in_words
 from feature_store.errors import BrokerError, ContractError
-from streams.messages import Reason
+from streams.messages import PolicyDocument, PolicyRule, Reason
 from streams.models.champion import load_champion
 from streams.models.engine import native_engine
 from tests.support.payments import private_pipeline
@@ -196,6 +196,23 @@ def test_the_page_tells_everything_and_masks_personal_data(
     assert told["scored"]["margin"] == each.scored.margin
     assert [msgspec.convert(reason, Reason) for reason in told["reproduced"]["reasons"]] == made.reasons
     assert "192.0.2.7" not in shown + page.as_json(each, made)
+
+
+def test_rules_are_told_as_the_policy_of_then_had_them(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    each = stored(pipeline, fitted(pipeline, "m-1"))[0]
+    page, made = ExplainedPage(pipeline), Reproduced(None, "why not")
+    page.show(each, made)
+    shown = capsys.readouterr().out
+    assert "amount_limit: amount >= 5000 (review)" in shown
+    assert "the pipeline file's own" in shown
+    rule = PolicyRule("amount_limit", "amount > 9", "decline")
+    policy = PolicyDocument("unit", 3, "2026-01-01T00:00:00Z", "alice", "too many", rules=[rule])
+    page.show(msgspec.structs.replace(each, policy_offset=11, policy=policy), made)
+    shown = capsys.readouterr().out
+    assert "amount_limit: amount > 9 (decline)" in shown
+    assert "version 3 by alice: too many, offset 11 of the policy topic" in shown
 
 
 @pytest.mark.parametrize(

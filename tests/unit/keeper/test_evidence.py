@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from feature_store.errors import StorageError
-from streams.messages import Decision
+from streams.messages import Decision, PolicyDocument, PolicyRule
 from tests.unit.keeper.written import event_id, until, write_batches
 from training.keeper.evidence import evidence, evidence_offline, told_evidence
+from training.keeper.queries import sql
 from training.keeper.sink import Sink
 
 if TYPE_CHECKING:
@@ -54,6 +55,17 @@ def test_everything_about_one_event(parts: Parts, pipeline: Pipeline) -> None:
     assert [(each.label, each.source, each.arrived_at) for each in found.outcomes] == [
         ("fraud", "analyst", "2026-01-03T00:00:00Z")
     ]
+
+
+def test_the_policy_that_decided_is_told_with_its_rules(parts: Parts, pipeline: Pipeline) -> None:
+    rule = PolicyRule("a_rule", "amount > 5", "review")
+    policy = PolicyDocument(pipeline.name, 3, "2026-01-01T00:00:00Z", "alice", "too many", rules=[rule])
+    parts.store.execute(sql("create_policies"))
+    written = {"version": 3, "offset": 11, "made_at": policy.made_at, "made_by": "alice", "why": "too many"}
+    parts.store.execute(sql("add_policy"), {**written, "document": msgspec.json.encode(policy).decode()})
+    parts.store.execute("UPDATE batches SET policy_offset = 11")
+    (found,) = told_evidence(parts, event_id(1, 7))
+    assert found.policy == policy
 
 
 def test_an_event_that_is_not_there(parts: Parts) -> None:
