@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
-from streams.kafka import KafkaError, KafkaException, plain_producer, read_to_end
+from streams.kafka import KafkaError, KafkaException, plain_producer, read_to_end, transactional_producer
 from streams.kafka.headers import headers_of
 from streams.messages import Amended, Decision, PolicyDocument, Thresholds
 from streams.messages.policy import policy_key
@@ -27,7 +27,7 @@ from tests.unit.keeper.late import (
     publish_model,
     write_late,
 )
-from tests.unit.keeper.written import MINUTE, START, remove_before
+from tests.unit.keeper.written import MINUTE, START, remove_before, until
 from training.keeper.amend import Amender
 from training.keeper.queries import sql
 from training.keeper.store import STORE
@@ -285,6 +285,32 @@ def test_a_commit_whose_answer_was_lost_is_found_on_the_topic(
     keeping.amender.close()  # as after any failure
     keeping.amend()
     assert keeping.settled() == ["amended"]
+    assert len(decisions_about(pipeline, bootstrap)) == 2
+
+
+def test_a_broker_that_does_not_answer_costs_a_wait_not_an_amendment(
+    start: Start, pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    reached: list[str] = []
+
+    def unreachable_at_first(bootstrap: str, name: str) -> Producer:
+        reached.append(name)
+        if len(reached) == 1:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return transactional_producer(bootstrap, name)
+
+    monkeypatch.setattr("training.keeper.amend.worker.transactional_producer", unreachable_at_first)
+    monkeypatch.setattr("training.keeper.amend.worker._PAUSE_S", 0.01)
+    keeping.amender.start()
+    try:
+        until(lambda: keeping.settled() == ["amended"], keeping.sink.step)
+    finally:
+        keeping.amender.stop()
+    keeping.amender.check()
+    assert reached == [f"sluicegate.{pipeline.name}.keeper.amendments"] * 2
     assert len(decisions_about(pipeline, bootstrap)) == 2
 
 
