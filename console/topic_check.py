@@ -66,7 +66,7 @@ def differences(spec: TopicSpec, found: PresentTopic, brokers: int) -> Iterator[
     if found.partitions != spec.partitions:
         yield f"{found.partitions} partitions, but the pipeline file says {spec.partitions}"
     if found.replication < spec.copies(brokers):
-        yield f"{found.replication} copies of a partition, {spec.copies(brokers)} wanted"
+        yield f"replication is {found.replication}, at least {spec.copies(brokers)} wanted"
     if found.settings is None:  # the embedded broker does not tell them
         return
     for name, wanted in spec.settings_on(brokers).items():

@@ -201,7 +201,7 @@ SAFE = {"min.insync.replicas": "2", "cleanup.policy": "delete", "retention.ms": 
         (4, 3, {}, []),
         (4, 4, {"min.insync.replicas": "3", "retention.ms": "-1", "max.message.bytes": "99999999"}, []),
         (5, 3, {}, ["5 partitions, but the pipeline file says 4"]),
-        (4, 2, {}, ["2 copies of a partition, 3 wanted"]),
+        (4, 2, {}, ["replication is 2, at least 3 wanted"]),
         (4, 3, {"min.insync.replicas": "1"}, ["min.insync.replicas is 1, at least 2 wanted"]),
         (4, 3, {"cleanup.policy": "compact"}, ["cleanup.policy is compact, delete wanted"]),
         (4, 3, {"retention.ms": "60000"}, ["retention.ms is 60000, at least 1209600000 wanted"]),
