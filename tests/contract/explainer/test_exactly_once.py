@@ -68,10 +68,12 @@ def more_than(count: int) -> Callable[[list[Any]], bool]:
 class Run:
     """An explainer in a thread."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap: str, writer: type[ExplanationWriter]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, bootstrap: str, writer: type[ExplanationWriter], slot: int = 0
+    ) -> None:
         identity = f"sluicegate.{pipeline.name}.explainer"
         self.consumer = group_consumer(bootstrap, identity, session_timeout_ms=6_000)
-        producer = transactional_producer(bootstrap, f"{identity}.0")
+        producer = transactional_producer(bootstrap, f"{identity}.{slot}")
         self.models = Models(bootstrap, pipeline)
         made = writer(producer, self.consumer, pipeline.topics, 30)
         self.loop = ExplainerLoop(pipeline, self.consumer, made, self.models)
@@ -156,6 +158,25 @@ def test_what_is_no_log_message_is_passed_over(bootstrap: str, started: tuple[Pa
     with Run(pipeline, bootstrap, ExplanationWriter) as run:
         seen = read_until(bootstrap, [pipeline.topics.explanations], lambda seen: len(seen) >= len(stopped))
     assert run.failure is None
+    assert sorted(ids(seen)) == sorted(stopped)
+
+
+def test_explainers_come_and_go(bootstrap: str, started: tuple[Path, Pipeline]) -> None:
+    _, pipeline = started
+    topic = pipeline.topics.explanations
+    stopped = write(pipeline, bootstrap, "m-1", 40)
+    with Run(pipeline, bootstrap, ExplanationWriter) as first:
+        read_until(bootstrap, [topic], more_than(50))
+        with Run(pipeline, bootstrap, ExplanationWriter, slot=1) as second:
+            at = 1_000
+            while not second.loop.explained:  # until the group has given it a partition
+                stopped |= write(pipeline, bootstrap, f"m-{at}", 8, first=at)
+                at += 100
+                read_until(bootstrap, [topic], more_than(len(stopped) - 1))
+        stopped |= write(pipeline, bootstrap, "m-2", 8, first=at)
+        seen = read_until(bootstrap, [topic], more_than(len(stopped) - 1))
+    assert first.failure is None
+    assert second.failure is None
     assert sorted(ids(seen)) == sorted(stopped)
 
 
