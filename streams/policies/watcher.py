@@ -68,7 +68,7 @@ class PolicyWatcher(TopicFollower):
         present = self.active.document.version
         if document.version <= present:
             raise PolicyError(f"version {document.version} of the policy is not after {present}, in force")
-        self.active = compile_policy(self._pipeline, document, offset)
+        self.active = compile_policy(self._pipeline, document, offset, self.active)
         _log.info("policy_taken", version=document.version, offset=offset, made_by=document.made_by)
 
     def _reject(self, offset: int, why: str) -> None:

@@ -256,3 +256,19 @@ def test_every_function_that_a_rule_may_call_is_one() -> None:
         "extract cast try_cast try decimal dec numeric varchar char coalesce ifnull position substring if"
     )
     assert set(FUNCTIONS.split()) - {name for (name,) in rows} <= set(syntax.split())
+
+
+def test_what_a_new_version_leaves_as_it_was_is_not_compiled_again(pipeline: Pipeline) -> None:
+    stolen = EntityList("stolen", "deny", "card_id", [ListEntry("k1")])
+    rule = PolicyRule("large", "amount > 50", "review")
+    present = compile_policy(pipeline, document_of(pipeline, 1, rules=[rule], lists=[stolen]))
+    moved = document_of(pipeline, 2, rules=[rule], lists=[stolen], review_margin=1.0)
+    again = compile_policy(pipeline, moved, 7, present)
+    assert again.rules is present.rules
+    assert again.lists is present.lists
+    assert (again.offset, again.document) == (7, moved)
+    longer = EntityList("stolen", "deny", "card_id", [ListEntry("k1"), ListEntry("k0")])
+    other = document_of(pipeline, 3, rules=[PolicyRule("large", "amount > 60", "review")], lists=[longer])
+    changed = compile_policy(pipeline, other, 8, again)
+    found = decide(pipeline, changed, [{"amount": 55}, {}, {"amount": 65}], FixedModel("m", [-9.0] * 3))
+    assert found.rules == [["list:stolen"], ["list:stolen"], ["large"]]
