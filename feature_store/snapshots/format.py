@@ -37,10 +37,11 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     """Where the state of one source partition stands.
 
     ``events`` and ``outcomes`` are the next offsets of the two inputs, ``route_seq`` the last delta that was
-    applied, ``release_epoch`` the newest release it was decided under. ``log_offset`` is the offset of the
-    last feature log message that is in the state, -1 where there was none; ``log_digest`` stands for that
-    message, so that a log of the same name with another content is told from it. ``history`` is the last
-    ``seq`` of past events that came into the state without being in the log, 0 where there were none.
+    applied, ``release_epoch`` and ``policy_offset`` the newest release and policy it was decided under.
+    ``log_offset`` is the offset of the last feature log message that is in the state, -1 where there was
+    none; ``log_digest`` stands for that message, so that a log of the same name with another content is told
+    from it. ``history`` is the last ``seq`` of past events that came into the state without being in the log,
+    0 where there were none.
     """
 
     events: int
@@ -50,6 +51,7 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     log_offset: int = -1
     log_digest: str = ""
     history: int = 0
+    policy_offset: int = -1
 
 
 class Snapshot(msgspec.Struct, frozen=True):

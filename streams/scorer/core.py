@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 
 from feature_store.columns import number_arrays
 from feature_store.log import seen_schema
 from feature_store.store import FeatureStore
+from streams.metrics import Stage, Stages
 from streams.policies import compile_policy, default_document
 from streams.policies.actions import APPROVE
 from streams.scorer.decider import Decider
@@ -25,29 +28,35 @@ from streams.scorer.decision_writer import DecisionWriter
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
 from streams.scorer.intake import Intake
 from streams.scorer.log_writer import LogWriter, Stretch
+from streams.scorer.reasons import StoppedReasons
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
 from streams.scorer.scoring import NO_SCORE
+from streams.scorer.telling import action_counts, fallback_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.expressions import Matrix
     from streams.formats import AsJson
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
+    from streams.scorer.evidence import Evidence
 
 
 class ScorerCore:
     """State and step of one scorer."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock, as_json: AsJson | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, clock: Clock, as_json: AsJson | None = None, stages: Stages | None = None
+    ) -> None:
         """Compile the pipeline's expressions; ``as_json`` for events in another format.
 
-        Raises ConfigError naming the key of an unsound one.
+        ``stages`` is told how long each part of a step takes. Raises ConfigError naming the key of an unsound
+        expression.
         """
+        self._stage = (stages or Stages()).stage
         self._pipeline = pipeline
         self._clock = clock
         self.intake = Intake(pipeline, as_json)
@@ -55,6 +64,7 @@ class ScorerCore:
         self._deltas = DeltaBook(pipeline)
         self._decider = Decider(pipeline)
         self._policy = compile_policy(pipeline, default_document(pipeline))
+        self._reasons = StoppedReasons(pipeline)
         self._decisions = DecisionWriter(pipeline)
         self._log = LogWriter(pipeline)
         self._seen_schema = seen_schema(pipeline)
@@ -158,26 +168,37 @@ class ScorerCore:
         if records:
             self._clock.observe(max(record.arrived_at for record in records))
         learned = self._learn(deltas)
-        found = self.intake.sort(records, self.store.newest)
+        with self._stage(Stage.DECODE):
+            found = self.intake.sort(records, self.store.newest)
         accepted = found.accepted
-        events = accepted.events
-        matrix = self.store.observe(events, [record.partition for record in accepted.records])
-        seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
-        evidence = self._decider.decide(
-            acting, policy or self._policy, accepted, seen, matrix, self._clock.now()
-        )
-        self.store.decided(evidence.actions == APPROVE)
+        with self._stage(Stage.FEATURES):
+            events = accepted.events
+            matrix = self.store.observe(events, [record.partition for record in accepted.records])
+            seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
+        now = self._clock.now()
+        with self._stage(Stage.SCORE):
+            scored = self._decider.score(acting, accepted, matrix, now)
+        with self._stage(Stage.DECIDE):
+            evidence = self._decider.decide(
+                acting, policy or self._policy, accepted, seen, matrix, now, scored
+            )
+            evidence = self._with_reasons(evidence, acting, matrix)
+            self.store.decided(evidence.actions == APPROVE)
         first_seq = self._seq + 1
         self._seq += len(accepted.records)
         stretches = self._move(records, deltas)
-        return StepResult(
-            decided=self._decisions.write(acting.epoch, accepted, evidence),
-            refused=found.refused,
-            log=self._log.write(acting.epoch, stretches, learned, found, seen, evidence, first_seq),
-            positions={p: Position(s.end, s.outcomes.offset) for p, s in stretches.items()},
-            duplicates=len(found.duplicates),
-            unscored=evidence.fallbacks.count(NO_SCORE),
-        )
+        with self._stage(Stage.ENCODE):
+            return StepResult(
+                decided=self._decisions.write(acting.epoch, accepted, evidence),
+                refused=found.refused,
+                log=self._log.write(acting.epoch, stretches, learned, found, seen, evidence, first_seq),
+                positions={p: Position(s.end, s.outcomes.offset) for p, s in stretches.items()},
+                duplicates=len(found.duplicates),
+                unscored=evidence.fallbacks.count(NO_SCORE),
+                failures=evidence.failures,
+                actions=action_counts(evidence),
+                fallbacks=fallback_counts(evidence),
+            )
 
     def commit(self) -> None:
         """The step's messages are committed on Kafka."""
@@ -195,6 +216,12 @@ class ScorerCore:
         self._deltas.rollback()
         self._pending = {}
         self._seq = self._committed_seq
+
+    def _with_reasons(self, evidence: Evidence, acting: Acting, matrix: Matrix) -> Evidence:
+        stopped = np.flatnonzero((evidence.policy_actions != APPROVE) & np.isfinite(evidence.scores))
+        if not len(stopped):
+            return evidence
+        return msgspec.structs.replace(evidence, reasons=self._reasons.of(acting.champion, matrix, stopped))
 
     def _learn(self, deltas: Sequence[SourceDelta]) -> pa.RecordBatch:
         learned = self._deltas.take(deltas, self._seq + 1)

@@ -41,6 +41,10 @@ class Decider:
         self._scoring = Scoring(pipeline)
         self._control = ControlDraw(pipeline.outcomes.control_group)
 
+    def score(self, acting: Acting, accepted: Accepted, matrix: Matrix, now: int) -> Scored:
+        """The first half of a decision: what the champion and its shadows say, and where they may not."""
+        return self._scoring.score(acting, accepted, matrix, now)
+
     def decide(
         self,
         acting: Acting,
@@ -49,13 +53,15 @@ class Decider:
         seen: pa.RecordBatch,
         matrix: Matrix,
         now: int,
+        scored: Scored | None = None,
     ) -> Evidence:
         """What was found about every accepted event, under exactly one release and one policy.
 
         ``seen`` is what rules may speak of: the fields of every event, and its features, as in ``matrix``.
-        ``now`` is the pipeline's clock: deadlines and what expires on lists are judged by it.
+        ``now`` is the pipeline's clock: deadlines and what expires on lists are judged by it. ``scored`` is
+        what ``score`` gave for the same events, where it was asked before.
         """
-        found = self._scoring.score(acting, accepted, matrix, now)
+        found = scored or self.score(acting, accepted, matrix, now)
         scores, margins, sound = found.scores, found.margins, found.sound
         wanted = policy.by_score(scores, margins, self._amounts(seen), self._pipeline.decision.costs)
         matched: dict[str, Mask] = {}

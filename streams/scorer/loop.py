@@ -11,13 +11,16 @@ import structlog
 from feature_store.errors import SchemaUnavailableError, StateError
 from streams.formats import events_as_json
 from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
+from streams.metrics import Stage
 from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
 from streams.scorer.pulse import Pulse
-from streams.scorer.records import SourceDelta, SourceRecord
+from streams.scorer.records import SourceDelta, SourceRecord, Under
 from streams.scorer.snapshots import Snapshots
+from streams.scorer.telling import Telling
 from streams.scorer.transaction import Aborted, Transactions
+from streams.scorer.warnings import Warnings
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.snapshots import Shelf
     from streams.alerts import AlertSender
-    from streams.models.watcher import Acting, ModelWatcher
+    from streams.metrics import ScorerMetrics
+    from streams.models.watcher import ModelWatcher
+    from streams.policies.watcher import PolicyWatcher
 
 _log = structlog.get_logger()
 _POLL_S = 0.1
@@ -45,22 +50,24 @@ class ScorerLoop:
         consumer: Consumer,
         transactions: Transactions,
         watcher: ModelWatcher,
+        policies: PolicyWatcher,
         clock: Clock,
         alerts: AlertSender,
         shelf: Shelf,
+        metrics: ScorerMetrics,
     ) -> None:
         self._clock = clock
-        self._alerts = alerts
-        self._alerted: set[int] = set()
-        self._alerted_epochs: set[int] = set()
+        self._metrics = metrics
         self._steps = 0
-        self._core = ScorerCore(pipeline, self._clock, events_as_json(pipeline))
-        self._schemas_away = False
+        self._core = ScorerCore(pipeline, self._clock, events_as_json(pipeline), metrics.stages)
+        self._warnings = Warnings(alerts.send)
+        self._telling = Telling(pipeline, metrics, self._core, consumer, clock, alerts.send)
         self._topic = pipeline.topics.events
         self._max_events = pipeline.serving.batch.max_events
         self._consumer = consumer
         self._transactions = transactions
         self._watcher = watcher
+        self._policies = policies
         self._outcomes = OutcomeFeed(pipeline, bootstrap, alerts.send)
         self._snapshots = Snapshots(pipeline, self._core, shelf, alerts.send)
         self._partitions = Partitions(
@@ -71,7 +78,7 @@ class ScorerLoop:
             self._outcomes,
             self._snapshots,
             transactions.joined,
-            watcher.wait_for,
+            self._heard_of,
         )
         self._pulse = Pulse()
 
@@ -79,8 +86,11 @@ class ScorerLoop:
         """Decide events until ``stop`` is set. Raises what makes going on unsafe."""
         self._transactions.start()
         self._watcher.start()
+        self._policies.start()
         self._partitions.subscribe()
-        _log.info("scorer_ready", epoch=self._watcher.acting.epoch)
+        _log.info(
+            "scorer_ready", epoch=self._watcher.acting.epoch, policy=self._policies.active.document.version
+        )
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -92,6 +102,7 @@ class ScorerLoop:
             gc.enable()
             gc.unfreeze()
             self._watcher.stop()
+            self._policies.stop()
             self._partitions.close()
             self._outcomes.close()
 
@@ -99,6 +110,7 @@ class ScorerLoop:
         message = self._consumer.poll(_POLL_S)
         self._raise_failures()
         self._pulse.beat(self._watcher.acting.epoch)
+        self._telling.turn(self._watcher.acting, self._policies.active.offset)
         records = []
         if message is not None:
             records = self._records([message, *self._consumer.consume(self._max_events - 1, 0)])
@@ -112,24 +124,25 @@ class ScorerLoop:
 
     def _step(self, records: list[SourceRecord], deltas: list[SourceDelta]) -> None:
         started = time.perf_counter()
-        acting = self._watcher.acting
+        acting, policy = self._watcher.acting, self._policies.active
         try:
-            result = self._core.step(records, acting, deltas)
-            self._schemas_away = False
-            logged = self._transactions.commit(result)
+            result = self._core.step(records, acting, deltas, policy)
+            with self._metrics.stage(Stage.COMMIT):
+                logged = self._transactions.commit(result)
         except Aborted:
+            self._telling.aborted()
             self._give_back(records)
             return
         except SchemaUnavailableError as error:
-            self._alert_of_schemas(error)
+            self._warnings.schemas_away(error)
             self._give_back(records)
             time.sleep(_PAUSE_S)
             return
         self._outcomes.applied(len(deltas))
         self._core.commit()
-        self._snapshots.stepped(result, logged, acting.epoch)
-        self._alert_of_short_memory()
-        self._alert_of_missing_scores(result.unscored, acting)
+        self._snapshots.stepped(result, logged, Under(acting.epoch, policy.offset))
+        self._warnings.stepped(result, acting, self._core.intake.shortened)
+        self._telling.stepped(records, result)
         self._collect_garbage()
         self._pulse.count(len(records), len(result.refused), time.perf_counter() - started)
 
@@ -137,34 +150,6 @@ class ScorerLoop:
         """Nothing of the step is visible; it will be done again."""
         self._core.rollback()
         self._seek_back({record.partition for record in records})
-
-    def _alert_of_schemas(self, error: SchemaUnavailableError) -> None:
-        if not self._schemas_away:
-            self._schemas_away = True
-            self._alerts.send(
-                "schema_registry_away", f"{error}; events wait until it does, none is refused for it", {}
-            )
-
-    def _alert_of_short_memory(self) -> None:
-        for partition, forgotten in self._core.intake.shortened.items():
-            if forgotten and partition not in self._alerted:
-                self._alerted.add(partition)
-                self._alerts.send(
-                    "duplicates_memory_full",
-                    f"partition {partition} holds decision.duplicates.max_ids ids; older ones are forgotten "
-                    "before the declared window ends, so a late duplicate would be decided again",
-                    {"partition": partition},
-                )
-
-    def _alert_of_missing_scores(self, unscored: int, acting: Acting) -> None:
-        if unscored and acting.champion is not None and acting.epoch not in self._alerted_epochs:
-            self._alerted_epochs.add(acting.epoch)
-            self._alerts.send(
-                "score_not_finite",
-                f"model {acting.champion.version} gives no finite score for some events; "
-                "decision.cold_start decides those",
-                {"epoch": acting.epoch, "model": acting.champion.version, "events": unscored},
-            )
 
     def _collect_garbage(self) -> None:
         """While events come without a pause, what only the collector can free must not pile up."""
@@ -203,7 +188,11 @@ class ScorerLoop:
                     f"{positions[partition]} ({error.args[0]}); the process ends so that no event is skipped"
                 ) from error
 
+    def _heard_of(self, under: Under) -> bool:
+        """Wait until what a partition was decided under is known here, too: neither ever goes back."""
+        return self._watcher.wait_for(under.epoch) and self._policies.wait_for(under.policy)
+
     def _raise_failures(self) -> None:
-        failure = self._partitions.failure or self._watcher.failure
+        failure = self._partitions.failure or self._watcher.failure or self._policies.failure
         if failure is not None:
             raise failure

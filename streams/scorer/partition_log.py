@@ -12,12 +12,12 @@ from feature_store.log import LogMeta, decode_whole_log
 from streams.kafka import Consumer, read_range
 from streams.kafka.tail import watermarks
 from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition
+from streams.scorer.records import NOTHING_DECIDED, Position, Under
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from feature_store.snapshots import PartitionPosition
-    from streams.scorer.records import Position
 
 _LOG_PATIENCE_S = 30.0
 _PAUSE_S = 0.05
@@ -31,12 +31,12 @@ class LogBounds(NamedTuple):
 
 
 class LogEnd(NamedTuple):
-    """The last message of a partition's log that is in its state: its offset, -1 where there was none, the
-    release it was decided under, and what stands for its bytes.
+    """The last message of a partition's log that is in its state: its offset, -1 where there was none, under
+    what it was decided, and what stands for its bytes.
     """
 
     offset: int
-    epoch: int
+    under: Under
     digest: str
 
 
@@ -68,7 +68,7 @@ class PartitionLog:
     position: int | None = None
     outcomes: OutcomePosition = NOTHING_KNOWN
     beyond: int | None = None
-    epoch: int = 0
+    under: Under = NOTHING_DECIDED
     history: int = 0
     before: Entries = field(default_factory=Entries)
     after: Entries = field(default_factory=Entries)
@@ -82,7 +82,8 @@ class PartitionLog:
             self.base.history,
         )
         if self.base.log_offset >= 0:
-            self.position, self.epoch = self.base.events, self.base.release_epoch
+            self.position = self.base.events
+            self.under = Under(self.base.release_epoch, self.base.policy_offset)
 
     @property
     def ends_early(self) -> bool:
@@ -95,10 +96,10 @@ class PartitionLog:
     def end(self) -> LogEnd:
         """The last message that is in the state once all of this is applied."""
         if self._last is not None:
-            return LogEnd(self._last[0], self.epoch, digest(self._last[1]).hex())
+            return LogEnd(self._last[0], self.under, digest(self._last[1]).hex())
         if self.base is not None:
-            return LogEnd(self.base.log_offset, self.epoch, self.base.log_digest)
-        return LogEnd(-1, self.epoch, "")
+            return LogEnd(self.base.log_offset, self.under, self.base.log_digest)
+        return LogEnd(-1, self.under, "")
 
     def add(self, offset: int, message: bytes) -> None:
         """One message. Raises StateError where it does not follow the one before."""
@@ -137,7 +138,7 @@ class PartitionLog:
                 f"to {meta.first_offset}; state cannot be rebuilt from it"
             )
         self.position, self.history = meta.next_offset, meta.history
-        self.epoch = meta.release_epoch
+        self.under = Under(meta.release_epoch, meta.policy_offset)
         self.outcomes = OutcomePosition(meta.outcomes_offset, meta.route_seq)
 
 

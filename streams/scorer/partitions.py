@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.core import ScorerCore
     from streams.scorer.outcomes import OutcomeFeed
-    from streams.scorer.records import Position
+    from streams.scorer.records import Position, Under
     from streams.scorer.snapshots import Snapshots
 
 _log = structlog.get_logger()
@@ -36,12 +36,12 @@ class Partitions:
         outcomes: OutcomeFeed,
         snapshots: Snapshots,
         joined: Callable[[], None],
-        wait_for_epoch: Callable[[int], bool],
+        heard_of: Callable[[Under], bool],
     ) -> None:
         """Tell what an assignment needs.
 
-        ``joined`` is called in every one: the group has a new generation. ``wait_for_epoch`` returns when a
-        release that a partition was decided under has been heard of here too.
+        ``joined`` is called in every one: the group has a new generation. ``heard_of`` returns when a release
+        and a policy that a partition was decided under have been heard of here too.
         """
         self._consumer = consumer
         self._core = core
@@ -50,7 +50,7 @@ class Partitions:
         self._outcomes = outcomes
         self._snapshots = snapshots
         self._joined = joined
-        self._wait_for_epoch = wait_for_epoch
+        self._heard_of = heard_of
         self._topic = pipeline.topics.events
         self.failure: BaseException | None = None
         """What went wrong in a callback; the loop raises it."""
@@ -82,8 +82,8 @@ class Partitions:
             shelf = self._snapshots.shelf
             restored = restore(self._core, self._pipeline, self._bootstrap, consumer, committed, shelf)
             self._snapshots.restored(restored.ends, restored.snapshots)
-            if not self._wait_for_epoch(restored.epoch):
-                _log.warning("release_not_heard_of", epoch=restored.epoch)
+            if not self._heard_of(restored.under):
+                _log.warning("release_not_heard_of", **restored.under._asdict())
             known = self._core.outcomes
             self._outcomes.assign({partition: known[partition].offset for partition in starts})
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])

@@ -49,6 +49,16 @@ class LogMessage(NamedTuple):
     message: bytes
 
 
+class Under(NamedTuple):
+    """Under what a step was decided: the epoch of the release, and the place of the policy on its topic."""
+
+    epoch: int = 0
+    policy: int = -1
+
+
+NOTHING_DECIDED = Under()
+
+
 class Position(NamedTuple):
     """Next offset of a partition's events, and of its entity outcomes."""
 
@@ -67,6 +77,8 @@ class StepResult:
     duplicates: int = 0
     unscored: int = 0
     """Events for which the champion gave no finite number."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Model version -> what it raised."""
     actions: dict[str, int] = field(default_factory=dict)
     """Action -> decisions."""
     fallbacks: dict[str, int] = field(default_factory=dict)

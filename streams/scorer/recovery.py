@@ -21,6 +21,7 @@ from feature_store.snapshots import install, units_of
 from streams.scorer.bases import Bases
 from streams.scorer.partition_log import LogBounds, LogEnd, PartitionLog, log_bounds, read_logs
 from streams.scorer.reach import refuse_a_short_log
+from streams.scorer.records import NOTHING_DECIDED, Position, Under
 from streams.scorer.replay import replay
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from feature_store.snapshots import Shelf, Snapshot
     from streams.kafka import Consumer
     from streams.scorer.core import ScorerCore
-    from streams.scorer.records import Position
 
 _log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class Restored(NamedTuple):
     """
 
     events: int
-    epoch: int
+    under: Under
     ends: dict[int, LogEnd]
     snapshots: list[Snapshot]
 
@@ -59,7 +59,7 @@ def restore(
     enough.
     """
     if not committed:
-        return Restored(0, 0, {}, [])
+        return Restored(0, NOTHING_DECIDED, {}, [])
     topic = pipeline.topics.features
     units = units_of(pipeline, committed)
     bounds = log_bounds(probe, topic, list(committed))
@@ -74,7 +74,7 @@ def restore(
     logs = [log for each in restorations for log in each.logs]
     return Restored(
         replayed,
-        max(log.epoch for log in logs),
+        Under(max(log.under.epoch for log in logs), max(log.under.policy for log in logs)),
         {log.partition: log.end for log in logs},
         list(found.values()),
     )

@@ -15,6 +15,7 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
 from streams.kafka import group_consumer, transactional_producer
+from streams.metrics import ScorerMetrics, listen_at, serving_metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from feature_store.engine.warm import warm  # noqa: PLC0415
     from streams.models.watcher import ModelWatcher  # noqa: PLC0415
+    from streams.policies.watcher import PolicyWatcher  # noqa: PLC0415
     from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
     from streams.scorer.transaction import Transactions  # noqa: PLC0415
 
@@ -71,18 +73,25 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     )
     clock = clock_named(pipeline.clock)
     alerts = AlertSender(settings.bootstrap, pipeline, clock, f"scorer.{settings.slot}")
+    metrics = ScorerMetrics(pipeline.name, settings.slot)
     loop = ScorerLoop(
         pipeline,
         settings.bootstrap,
         consumer,
         Transactions(producer, consumer, pipeline),
         ModelWatcher(settings.bootstrap, pipeline, alerts),
+        PolicyWatcher(settings.bootstrap, pipeline, alerts),
         clock,
         alerts,
         shelf,
+        metrics,
+    )
+    listen = listen_at(
+        pipeline.serving.metrics_port, 1 + settings.slot, settings.metrics_port, settings.metrics_host
     )
     try:
-        loop.run(stop)
+        with serving_metrics(metrics.registry, listen):
+            loop.run(stop)
     finally:
         alerts.close()
     _log.info("scorer_stopped", slot=settings.slot)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.alerts import Details
     from streams.scorer.core import ScorerCore
     from streams.scorer.deltas import OutcomePosition
-    from streams.scorer.records import StepResult
+    from streams.scorer.records import StepResult, Under
 
 _log = structlog.get_logger()
 _HANDOVER_S = 2.0
@@ -61,11 +61,11 @@ class Snapshots:
         self._ends |= ends
         self._kept |= {snapshot.unit: snapshot.positions for snapshot in kept}
 
-    def stepped(self, result: StepResult, logged: dict[int, int], epoch: int) -> None:
+    def stepped(self, result: StepResult, logged: dict[int, int], under: Under) -> None:
         """A step is committed; ``logged`` is the offset of each partition's last feature log message."""
         for partition, message in result.log:
             if partition in logged:
-                self._ends[partition] = LogEnd(logged[partition], epoch, "")
+                self._ends[partition] = LogEnd(logged[partition], under, "")
                 self._messages[partition] = message
             else:  # its offset was not told: not kept until the next step
                 self._ends.pop(partition, None)
@@ -150,7 +150,14 @@ class Snapshots:
         if message is not None:
             end = self._ends[partition] = end._replace(digest=digest(message).hex())
         return PartitionPosition(
-            events, outcomes.offset, outcomes.route_seq, end.epoch, end.offset, end.digest, history
+            events=events,
+            outcomes=outcomes.offset,
+            route_seq=outcomes.route_seq,
+            release_epoch=end.under.epoch,
+            log_offset=end.offset,
+            log_digest=end.digest,
+            history=history,
+            policy_offset=end.under.policy,
         )
 
     def _failed(self, why: str) -> None:

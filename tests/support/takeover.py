@@ -12,7 +12,7 @@ from feature_store.snapshots.store import in_memory
 from streams.models.watcher import Acting
 from streams.scorer import bases, partition_log, recovery
 from streams.scorer.core import ScorerCore
-from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
+from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult, Under
 from streams.scorer.snapshots import Snapshots
 from tests.support.payments import MONDAY, SECOND, encoded
 
@@ -125,7 +125,7 @@ class Worker:
         logged = self.world.log.append(result)
         self.world.committed |= result.positions
         self.core.commit()
-        self.snapshots.stepped(result, logged, EPOCH)
+        self.snapshots.stepped(result, logged, Under(EPOCH, -1))
         return result
 
     def keep(self) -> None:

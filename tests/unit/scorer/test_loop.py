@@ -11,7 +11,9 @@ from feature_store.clock import StreamClock
 from feature_store.errors import StateError
 from feature_store.snapshots import Shelf
 from feature_store.snapshots.store import in_memory
+from streams.metrics import ScorerMetrics
 from streams.models.watcher import Acting
+from streams.policies import compile_policy, default_document
 from streams.scorer.deltas import DeltaDecoder
 from streams.scorer.loop import ScorerLoop
 from streams.scorer.records import Position, SourceDelta
@@ -71,6 +73,10 @@ class Client:
         del count, timeout
         return self._rest
 
+    def get_watermark_offsets(self, place: Any, *, cached: bool) -> tuple[int, int]:
+        del place, cached
+        return 0, 0
+
     def seek(self, place: Any) -> None:
         if self._seek_fails:
             raise KafkaException(KafkaError(KafkaError._STATE))
@@ -116,6 +122,18 @@ class Feed:
         del self.waiting[:count]
 
 
+class Policies:
+    """The pipeline file's own."""
+
+    failure = None
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.active = compile_policy(pipeline, default_document(pipeline))
+
+    def wait_for(self, offset: int) -> bool:
+        return offset == -1
+
+
 class Watcher:
     """No model."""
 
@@ -131,8 +149,9 @@ def loop_of(client: Client, commits: Commits, folder: Path) -> ScorerLoop:
 
 
 def loop_for(pipeline: Pipeline, client: Client, commits: Commits) -> ScorerLoop:
-    parts: list[Any] = [client, commits, Watcher(), StreamClock(), Alerts(), Shelf(in_memory(), "unit", 1)]
-    loop = ScorerLoop(pipeline, "nowhere", *parts)
+    watchers: list[Any] = [Watcher(), Policies(pipeline)]
+    parts: list[Any] = [StreamClock(), Alerts(), Shelf(in_memory(), "unit", 1), ScorerMetrics("unit", 0)]
+    loop = ScorerLoop(pipeline, "nowhere", cast("Any", client), cast("Any", commits), *watchers, *parts)
     for partition in (0, 1):
         loop._core.add_partition(partition, 0)
     return loop

@@ -29,6 +29,9 @@ class Arrived:
     def error(self) -> KafkaError | None:
         return None if self._error is None else KafkaError(self._error)
 
+    def topic(self) -> str:
+        return "entity-outcomes"
+
     def partition(self) -> int:
         return self._at[0]
 
