@@ -78,12 +78,15 @@ def test_every_producer_partitions_alike_and_waits_for_all_copies(monkeypatch: p
     assert made[1]["transaction.timeout.ms"] == 10_000
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_would_break_a_promise_is_refused_with_the_reason(tmp_path: Path, name: str) -> None:
+def test_what_would_break_a_promise_is_refused_with_the_reason(tmp_path: Path) -> None:
+    assert {"acks", "isolation.level", "enable.auto.commit", "partitioner", "transactional.id"} <= set(
+        REFUSED
+    )
     with pytest.raises(ConfigError) as refused:
-        secured(tmp_path, **{name: "x"})
-    assert f"kafka: {name!r} is not to be set: {REFUSED[name]}" in str(refused.value)
-    assert SECRET not in str(refused.value)
+        secured(tmp_path, **dict.fromkeys(REFUSED, "x"))
+    said = str(refused.value)
+    assert [name for name, why in REFUSED.items() if f"{name!r} is not to be set: {why}" not in said] == []
+    assert SECRET not in said
 
 
 def test_a_secret_in_the_file_is_refused_without_being_said(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import structlog
 
 from feature_store.duck import relations
 from feature_store.errors import BrokerError, StorageError
-from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, reader
+from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, plain_refusal, reader
 from streams.kafka.tail import PASSING
 from training.keeper.definitions import add_definitions
 from training.keeper.log_rows import log_tables
@@ -189,5 +189,6 @@ def _reached_end(message: Message, error: KafkaError) -> bool:
             f"{message.topic()}[{message.partition()}]: records that were not sunk are gone: {error.str()}"
         )
     if error.fatal() or not (error.retriable() or error.code() in PASSING):
-        raise BrokerError(f"Kafka: {error.str()}") from KafkaException(error)
+        refused = plain_refusal(error, f"topic {message.topic()!r}", "Read")
+        raise refused or BrokerError(f"Kafka: {error.str()}") from KafkaException(error)
     return False
