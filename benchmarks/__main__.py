@@ -2,29 +2,91 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
+from contextlib import redirect_stdout
+from typing import Any
 
-from benchmarks import features, hot_swap, scorer, step, trees
+from benchmarks import features, hot_swap, latency, report, scorer, step, trees
+from benchmarks.contest import ContestError
+from benchmarks.field import Field
+from benchmarks.machine import Cores, described, two_cores
+from benchmarks.stage import stage
+from benchmarks.workload import declaration
+from feature_store.engine.warm import warm
+from feature_store.errors import SluicegateError
 
-BENCHMARKS = {
-    "features": features.main,
-    "trees": trees.main,
-    "step": step.main,
-    "scorer": scorer.main,
-    "hot_swap": hot_swap.main,
+QUICK_EVENTS, QUICK_RATE, QUICK_S = 12_000, 500, 1.0
+MODULES = {
+    "features": features,
+    "trees": trees,
+    "step": step,
+    "scorer": scorer,
+    "latency": latency,
+    "hot_swap": hot_swap,
 }
+ALL = ("features", "trees", "step", "scorer", "hot_swap")
+"""`scorer` measures latency too."""
+TOLD = {"features": features.main, "trees": trees.main, "step": step.main, "hot_swap": hot_swap.main}
+MEASURED = ("scorer", "latency")
+"""These have figures for programs, and a quick run."""
 
 
-def main(names: list[str]) -> int:
-    """Run ``names`` in order; 2 for a name that is none."""
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+def main(arguments: list[str]) -> int:
+    """Run what is named, in order. 2 for a wrong name or option, 1 for a benchmark that broke down."""
+    told = _parser().parse_args(arguments)
+    names: list[str] = told.names or list(ALL)
+    wrong = [name for name in names if name not in (MEASURED if told.json or told.quick else MODULES)]
+    if wrong:
+        known = (
+            "--json and --quick are for scorer and latency" if set(wrong) <= set(MODULES) else list(MODULES)
+        )
+        print(f"no such benchmark: {', '.join(wrong)}; {known}", file=sys.stderr)
         return 2
-    for name in names or list(BENCHMARKS):
-        print(f"\n== {name}: {(sys.modules[BENCHMARKS[name].__module__].__doc__ or '').splitlines()[0]}")
-        BENCHMARKS[name]()
+    found: dict[str, Any] = {}
+    with redirect_stdout(sys.stderr if told.json else sys.stdout):
+        print(described())
+        for name in names:
+            print(f"\n== {name}: {(MODULES[name].__doc__ or '').splitlines()[0]}", flush=True)
+            try:
+                found |= _run(name, quick=told.quick)
+            except (ContestError, SluicegateError) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return 1
+    if told.json:
+        print(json.dumps(found, indent=2))
     return 0
+
+
+def _run(name: str, *, quick: bool) -> dict[str, Any]:
+    """Run one; what it has for programs."""
+    if name in TOLD:
+        TOLD[name]()
+        return {}
+    warm()
+    with two_cores() as cores, stage(declaration()) as on:
+        ground = Field(on)
+        if name == "latency":
+            return {"latency_ms": report.latencies_json(_latencies(ground, cores, quick=quick))}
+        measured = scorer.measure(ground, cores, *((QUICK_EVENTS, ()) if quick else ()))
+        report.print_throughput(measured)
+        return report.as_json(measured, _latencies(ground, cores, quick=quick))
+
+
+def _latencies(ground: Field, cores: Cores, *, quick: bool) -> dict[int, latency.Latency]:
+    told = ((QUICK_RATE,), QUICK_S, QUICK_S) if quick else ()
+    found = latency.measure(ground, cores, *told)
+    report.print_latencies(found)
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sluicegate bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(MODULES)}; default: {' '.join(ALL)}")
+    parser.add_argument("--json", action="store_true", help="print JSON; all else goes to stderr")
+    parser.add_argument("--quick", action="store_true", help="few events and no peers: does it work at all")
+    return parser
 
 
 if __name__ == "__main__":

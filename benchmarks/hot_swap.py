@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from benchmarks.stage import Stage, large_model, scorer_process, stage
+from benchmarks.models import large_model
+from benchmarks.stage import Stage, scorer_process, stage
 from streams.kafka import read_to_end
 from streams.messages import Decision
 from training.publish import Publisher

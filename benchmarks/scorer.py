@@ -1,117 +1,103 @@
-"""One scorer on Apache Kafka: events per second from a backlog, and latency at steady rates."""
+"""Decisions per CPU-second from a prefilled topic: the scorer, a loop that does nothing, and four peers."""
 
 from __future__ import annotations
 
-import threading
-import time
+import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
-from benchmarks.stage import Stage, large_model, scorer_process, stage
-from streams.kafka import Message, TopicPartition, reader
-from streams.messages import Decision
-from streams.sources import Scenario, run_simulate
-from training.publish import Publisher
+from benchmarks.contenders import OURS, Contender, everyone, noop
+from benchmarks.contest import ContestError, Result, Run, between, race
+from benchmarks.peers.environments import PEERS, NotInstalledError
+from benchmarks.verify import check
+from feature_store.errors import ConfigError
 
 if TYPE_CHECKING:
-    import subprocess
+    from benchmarks.field import Field
+    from benchmarks.machine import Cores
+    from benchmarks.verify import Scores
 
-BACKLOG = 60_000
-RATES = (500, 1_000, 2_000)
-SECONDS = 15
-OFFSET_END = -1
-QUIET_S = 2
-
-
-def main() -> None:
-    """Print throughput and latency with a model of 300 trees acting."""
-    with stage() as on:
-        publisher = Publisher(on.broker.bootstrap, on.pipeline, lambda: "2026-01-05T00:00:00Z")
-        publisher.publish(*large_model(on.pipeline, "large", 1), why="benchmark")
-        run_simulate(on.pipeline, on.broker.bootstrap, Scenario(days=5, seed=1), limit=BACKLOG)
-        with scorer_process(on) as process:
-            first, last = _decided(on, BACKLOG, process)
-            print(f"backlog: {BACKLOG / (last - first):,.0f} events/s, decided and committed exactly once")
-            print(
-                f"{'events/s':>9} {'p50':>9} {'p99':>9} {'p99.9':>9}   (event on Kafka -> decision visible)"
-            )
-            for number, rate in enumerate(RATES):
-                latencies = _latencies(on, rate, seed=100 + number)
-                p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
-                print(f"{rate:>9,} {p50:>6.1f} ms {p99:>6.1f} ms {p999:>6.1f} ms")
+EVENTS = 600_000
+_SHORT = 6
+"""So much shorter is the short run."""
 
 
-def _decided(on: Stage, count: int, process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """Wall times at which the first and the ``count``-th source record were accounted for."""
-    consumer = reader(on.broker.bootstrap)
-    topics = (on.pipeline.topics.decisions, on.pipeline.topics.dead_letters)
-    partitions = range(on.pipeline.topics.partitions)
-    consumer.assign([TopicPartition(topic, p, 0) for topic in topics for p in partitions])
-    seen, first, last = 0, 0.0, 0.0
-    duplicates_at_most = count // 500
-    while seen < count - duplicates_at_most:
-        if process.poll() is not None:
-            raise SystemExit(f"the scorer ended: {on.log.read_text(encoding='utf-8')[-2_000:]}")
-        found = [m for m in consumer.consume(10_000, 0.1) if m.error() is None]
-        if found:
-            last = time.monotonic()
-            first = first or last
-            seen += len(found)
-    consumer.close()
-    return first, last
+@dataclass
+class Report:
+    """What was found; who gives no number, and why, is in ``void``."""
+
+    strongest: dict[str, Result] = field(default_factory=dict)
+    at_least_once: dict[str, Result] = field(default_factory=dict)
+    ceiling: Result | None = None
+    void: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> Result | None:
+        """The scorer, exactly once."""
+        return self.strongest.get(OURS)
+
+    @property
+    def peers(self) -> dict[str, float]:
+        """Decisions per CPU-second of every peer, at its strongest guarantee."""
+        return {name: found.per_cpu_second for name, found in self.strongest.items() if name != OURS}
 
 
-def _latencies(on: Stage, rate: int, seed: int) -> list[float]:
-    """Milliseconds from the event's Kafka time to the moment its decision was read, read_committed."""
-    consumer = reader(on.broker.bootstrap)
-    topics, partitions = on.pipeline.topics, range(on.pipeline.topics.partitions)
-    consumer.assign(
-        [TopicPartition(t, p, OFFSET_END) for t in (topics.events, topics.decisions) for p in partitions]
-    )
-    consumer.consume(1, 1.0)
-    sender = threading.Thread(
-        target=run_simulate,
-        args=(on.pipeline, on.broker.bootstrap, Scenario(days=5, seed=seed)),
-        kwargs={"rate": float(rate), "limit": rate * SECONDS},
-    )
-    sender.start()
-    matched = Matches(topics.events)
-    while sender.is_alive() or matched.quiet_for() < QUIET_S:
-        first = consumer.poll(0.1)  # consume() alone would wait its whole time, and be measured with it
-        for message in [first, *consumer.consume(1_000, 0)] if first is not None else []:
-            if message.error() is None:
-                matched.add(message)
-    sender.join()
-    consumer.close()
-    return matched.latencies[len(matched.latencies) // 10 :]
+def measure(
+    ground: Field, cores: Cores, events: int = EVENTS, peers: tuple[str, ...] = tuple(PEERS)
+) -> Report:
+    """All of them, one after the other, on the same broker."""
+    contest = _Contest(ground, cores, events)
+    strongest, at_least_once = everyone(peers)
+    report = contest.report
+    for contender in strongest:
+        contest.run(contender, report.strongest)
+    ceiling: dict[str, Result] = {}
+    contest.run(noop(), ceiling)
+    report.ceiling = next(iter(ceiling.values()), None)
+    for contender in at_least_once:
+        contest.run(contender, report.at_least_once)
+    return report
 
 
-class Matches:
-    """Pairs every decision with its event by the source position that the decision names."""
-
-    def __init__(self, events: str) -> None:
+class _Contest:
+    def __init__(self, ground: Field, cores: Cores, events: int) -> None:
+        self._ground = ground
+        self._cores = cores
         self._events = events
-        self._sent: dict[tuple[int, int], int] = {}
-        self._decided: dict[tuple[int, int], float] = {}
-        self._last = time.monotonic()
-        self.latencies: list[float] = []
+        self._expected: Scores = np.empty(0)
+        self._runs = 0
+        self.report = Report()
 
-    def add(self, message: Message) -> None:
-        """Take in an event or a decision, whichever comes first."""
-        self._last = time.monotonic()
-        now = time.time() * 1_000
-        if message.topic() == self._events:
-            place = (message.partition() or 0, message.offset() or 0)
-            self._sent[place] = message.timestamp()[1]
-        else:
-            source = msgspec.json.decode(message.value() or b"", type=Decision).source
-            place = (source.partition, source.offset)
-            self._decided[place] = now
-        if place in self._sent and place in self._decided:
-            self.latencies.append(self._decided.pop(place) - self._sent.pop(place))
+    def run(self, contender: Contender, results: dict[str, Result]) -> None:
+        """Its result into ``results``, or why there is none into the report."""
+        title = f"{contender.name}, {contender.guarantee}"
+        events = self._events // contender.share
+        _tell(f"{title}: {events:,} events")
+        try:
+            long = self._race(contender, events)
+            result = between(contender.guarantee, self._race(contender, events // _SHORT), long)
+        except (ContestError, NotInstalledError, ConfigError) as error:
+            self.report.void[title] = str(error)
+            _tell(f"  no number: {str(error)[-300:]}")
+            return
+        results[contender.name] = result
+        _tell(f"  {result.per_cpu_second:,.0f} decisions per CPU-second")
 
-    def quiet_for(self) -> float:
-        """Seconds since the last message."""
-        return time.monotonic() - self._last
+    def _race(self, contender: Contender, events: int) -> Run:
+        self._runs += 1
+        label = f"run-{self._runs}"
+        entry = contender.enter(self._ground, events, label)
+        log = self._ground.on.folder / f"{label}.log"
+        run = race(self._ground.bootstrap, entry, self._cores.contender, log, self._ground.partitions)
+        found = check(
+            self._ground.bootstrap, entry.decisions, events, self._expected, scored=contender.scored
+        )
+        if contender.scored and len(found) > len(self._expected):
+            self._expected = found  # whoever comes first says what the others must find
+        return run
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)

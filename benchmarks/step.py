@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from benchmarks.stage import LEAVES, SHIPPED, TREES, large_model
+from benchmarks.models import LEAVES, TREES, large_model
+from benchmarks.stage import SHIPPED
 from feature_store.clock import StreamClock
 from feature_store.declaration.pipeline import Pipeline
 from streams.models.champion import load_champion

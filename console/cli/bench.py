@@ -7,18 +7,30 @@ from typing import Annotated
 
 import typer
 
+from console.cli.options import AsJson
+
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``, where there are benchmarks."""
     if (_CHECKOUT / "benchmarks" / "__main__.py").is_file():
-        app.command(epilog="Example: sluicegate bench step")(bench)
+        app.command(epilog="Example: sluicegate bench scorer --json")(bench)
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="which (default: all of them)")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="features, trees, step, scorer, latency, hot_swap (default: all; scorer has latency in it)"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="few events, no other engines: scorer and latency only")
+    ] = False,
 ) -> None:
     """Run the benchmarks; compare ratios of one run, not times of two."""
     command = [sys.executable, "-m", "benchmarks", *(names or [])]
+    command += ["--json"] * as_json + ["--quick"] * quick
     raise typer.Exit(subprocess.run(command, cwd=_CHECKOUT, check=False).returncode)

@@ -1,0 +1,1 @@
+"""The same job on other engines; each file runs in an environment of its own (`environments`)."""
