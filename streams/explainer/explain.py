@@ -61,10 +61,14 @@ class Explaining:
         self._models = models
         self._key = pipeline.event.key
 
-    def rows(self, message: bytes) -> Iterator[list[Explained] | Unexplained]:
-        """The explanations of one message, some at a time. Raises ContractError for any other."""
+    def rows(self, message: bytes, after: int = -1) -> Iterator[list[Explained] | Unexplained]:
+        """The explanations of one message, some at a time, of events behind the source offset ``after``.
+
+        Raises ContractError for what is no feature log message.
+        """
         batch, meta = decode_log(message)
-        stopped = batch.filter(_stopped(batch))
+        new = pc.greater(batch.column("source_offset"), pa.scalar(after))
+        stopped = batch.filter(pc.and_(new, _stopped(batch)))
         versions = [str(version) for version in stopped.column("model").to_pylist()]
         for version in dict.fromkeys(versions):
             model = self._models.get(version)

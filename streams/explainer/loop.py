@@ -15,7 +15,7 @@ from streams.kafka import Consumer, Message, at_end
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.explainer.explain import Explained, KnownModels
@@ -33,12 +33,18 @@ class ExplainerLoop:
     """One explainer; ``run`` works until ``stop`` is set."""
 
     def __init__(
-        self, pipeline: Pipeline, consumer: Consumer, writer: ExplanationWriter, models: KnownModels
+        self,
+        pipeline: Pipeline,
+        consumer: Consumer,
+        writer: ExplanationWriter,
+        models: KnownModels,
+        last: Callable[[int], int],
     ) -> None:
+        """``last`` says up to which source offset a partition was explained before."""
         self._consumer = consumer
         self._writer = writer
         self._explaining = Explaining(pipeline, models)
-        self._held = Held(consumer, pipeline.topics.features, writer.joined)
+        self._held = Held(consumer, pipeline.topics.features, writer.joined, last)
         self._waiting: list[Message] = []
         self.explained = 0
         self.skipped = 0
@@ -94,7 +100,8 @@ class ExplainerLoop:
 
     def _explain(self, message: Message) -> Iterator[list[Explained] | Unexplained]:
         try:
-            yield from self._explaining.rows(message.value() or b"")
+            after = self._held.explained.get(message.partition() or 0, -1)
+            yield from self._explaining.rows(message.value() or b"", after)
         except ContractError as error:
             where = {"partition": message.partition(), "offset": message.offset()}
             _log.error("not_explained", why=str(error), **where)

@@ -19,13 +19,20 @@ _TIMEOUT_S = 60.0
 class Held:
     """Rebalance callbacks, which run inside ``consume``, and the committed positions."""
 
-    def __init__(self, consumer: Consumer, topic: str, joined: Callable[[], None]) -> None:
-        """``joined`` is called in every assignment: the group has a new generation."""
+    def __init__(
+        self, consumer: Consumer, topic: str, joined: Callable[[], None], last: Callable[[int], int]
+    ) -> None:
+        """``joined`` is called in every assignment: the group has a new generation. ``last`` says up to which
+        source offset a partition is explained; it is asked where the group has no offset.
+        """
         self._consumer = consumer
         self._topic = topic
         self._joined = joined
+        self._last = last
         self.positions: dict[int, int] = {}
         """Partition -> the next offset to explain."""
+        self.explained: dict[int, int] = {}
+        """Partition -> the last source offset that was explained before the group's offsets began."""
         self.failure: BaseException | None = None
         """What went wrong in a callback; the loop raises it."""
 
@@ -47,6 +54,7 @@ class Held:
                 if tp.error is not None:
                     raise KafkaException(tp.error)  # noqa: TRY301  (not known is not the same as none)
                 self.positions[tp.partition] = self._start(tp.partition, tp.offset)
+                self.explained[tp.partition] = self._last(tp.partition) if tp.offset < 0 else -1
             starts = [TopicPartition(self._topic, p.partition, self.positions[p.partition]) for p in gained]
             consumer.incremental_assign(starts)
         except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -37,6 +38,7 @@ def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> Non
     # Set before the model libraries load: their two OpenMP runtimes would fight over the core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from streams.explainer.last import last_explained  # noqa: PLC0415
     from streams.explainer.loop import ExplainerLoop  # noqa: PLC0415
     from streams.explainer.models import Models  # noqa: PLC0415
     from streams.explainer.transaction import ExplanationWriter  # noqa: PLC0415
@@ -54,8 +56,9 @@ def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> Non
     producer = transactional_producer(settings.bootstrap, f"{identity}.{settings.slot}")
     writer = ExplanationWriter(producer, consumer, pipeline.topics, pipeline.serving.commit_patience / 1e6)
     models = Models(settings.bootstrap, pipeline)
+    last = partial(last_explained, settings.bootstrap, consumer, pipeline.topics.explanations)
     try:
-        ExplainerLoop(pipeline, consumer, writer, models).run(stop)
+        ExplainerLoop(pipeline, consumer, writer, models, last).run(stop)
     finally:
         models.close()
     _log.info("explainer_stopped", slot=settings.slot)

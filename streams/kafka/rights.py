@@ -32,7 +32,7 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "explanations": _SEE,  # seen, so that it does not take them for missing
     },
     "monitor": {"features": _READ, "outcomes": _READ},
-    "explainer": {"features": _READ, "models": _READ, "explanations": _WRITE, "alerts": _WRITE},
+    "explainer": {"features": _READ, "models": _READ, "explanations": _BOTH},
 }  # fmt: skip
 """Process -> topic, by its key in `topics` -> Kafka's names of the operations."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pytest
 
+from streams.explainer.last import last_explained
 from streams.explainer.loop import ExplainerLoop
 from streams.explainer.models import Models
 from streams.explainer.transaction import ExplanationWriter
@@ -69,14 +71,20 @@ class Run:
     """An explainer in a thread."""
 
     def __init__(
-        self, pipeline: Pipeline, bootstrap: str, writer: type[ExplanationWriter], slot: int = 0
+        self,
+        pipeline: Pipeline,
+        bootstrap: str,
+        writer: type[ExplanationWriter],
+        slot: int = 0,
+        group: str = "",
     ) -> None:
-        identity = f"sluicegate.{pipeline.name}.explainer"
+        identity = f"sluicegate.{group or pipeline.name}.explainer"
         self.consumer = group_consumer(bootstrap, identity, session_timeout_ms=6_000)
         producer = transactional_producer(bootstrap, f"{identity}.{slot}")
         self.models = Models(bootstrap, pipeline)
         made = writer(producer, self.consumer, pipeline.topics, 30)
-        self.loop = ExplainerLoop(pipeline, self.consumer, made, self.models)
+        last = partial(last_explained, bootstrap, self.consumer, pipeline.topics.explanations)
+        self.loop = ExplainerLoop(pipeline, self.consumer, made, self.models, last)
         self.stop = threading.Event()
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
@@ -159,6 +167,22 @@ def test_what_is_no_log_message_is_passed_over(bootstrap: str, started: tuple[Pa
         seen = read_until(bootstrap, [pipeline.topics.explanations], lambda seen: len(seen) >= len(stopped))
     assert run.failure is None
     assert sorted(ids(seen)) == sorted(stopped)
+
+
+def test_a_group_whose_offsets_expired_explains_nothing_twice(
+    bootstrap: str, started: tuple[Path, Pipeline]
+) -> None:
+    _, pipeline = started
+    topic = pipeline.topics.explanations
+    stopped = write(pipeline, bootstrap, "m-1", 12)
+    with Run(pipeline, bootstrap, ExplanationWriter):
+        read_until(bootstrap, [topic], more_than(len(stopped) - 1))
+    more = write(pipeline, bootstrap, "m-2", 12, first=1_000)
+    with Run(pipeline, bootstrap, ExplanationWriter, group=f"{pipeline.name}-without-offsets") as run:
+        seen = read_until(bootstrap, [topic], more_than(len(stopped | more) - 1))
+    assert run.failure is None
+    assert run.loop.explained == len(more)
+    assert sorted(ids(seen)) == sorted(stopped | more)
 
 
 def test_explainers_come_and_go(bootstrap: str, started: tuple[Path, Pipeline]) -> None:
