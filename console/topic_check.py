@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streams.kafka import IN_SYNC, described_topics, pipeline_topics
+from streams.kafka import IN_SYNC, INTERNAL, TopicSpec, described_topics, pipeline_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feature_store.declaration.pipeline import Pipeline
-    from streams.kafka import PresentTopic, TopicSpec
+    from streams.kafka import PresentTopic
 
 _AT_LEAST = frozenset({IN_SYNC, "max.message.bytes", "retention.ms"})
 """Settings that may be more than is declared."""
@@ -47,10 +47,19 @@ class FoundTopic:
 
 
 def found_topics(bootstrap: str, pipeline: Pipeline) -> list[FoundTopic]:
-    """Every topic of ``pipeline`` as it is on Kafka. Raises BrokerError when Kafka does not answer."""
+    """Every topic of ``pipeline`` as it is on Kafka, and of Kafka's own those that are not safe.
+
+    Raises BrokerError when Kafka does not answer.
+    """
     wanted = pipeline_topics(pipeline)
-    present, brokers = described_topics(bootstrap, [spec.name for spec in wanted])
-    return [_compared(spec, present.get(spec.name), brokers) for spec in wanted]
+    present, brokers = described_topics(bootstrap, [*(spec.name for spec in wanted), *INTERNAL])
+    found = [_compared(spec, present.get(spec.name), brokers) for spec in wanted]
+    internal = [
+        _compared(TopicSpec(name, present[name].partitions), present[name], brokers)
+        for name in INTERNAL
+        if name in present
+    ]
+    return found + [topic for topic in internal if not topic.fits]
 
 
 def _compared(spec: TopicSpec, found: PresentTopic | None, brokers: int) -> FoundTopic:

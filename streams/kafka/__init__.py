@@ -25,6 +25,7 @@ from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
 from streams.kafka.topics import (
     IN_SYNC,
+    INTERNAL,
     PresentTopic,
     TopicSpec,
     described_topics,
@@ -34,6 +35,7 @@ from streams.kafka.topics import (
 )
 
 __all__ = [
+    "INTERNAL",
     "IN_SYNC",
     "LARGEST_MESSAGE",
     "NEEDS",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SAFE_COPIES, _SAFE_IN_SYNC = 3, 2
 """One broker may be lost without losing what was acknowledged, and without stopping."""
 IN_SYNC = "min.insync.replicas"
+INTERNAL = ("__consumer_offsets", "__transaction_state")
+"""Kafka's own topics that exactly-once rests on; made with the broker's settings, when first needed."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,13 @@ def present_topics(bootstrap: str) -> set[str]:
 def described_topics(bootstrap: str, names: list[str]) -> tuple[dict[str, PresentTopic], int]:
     """Those of ``names`` that there are, with their settings; and how many brokers the cluster has.
 
+    Kafka's internal topics are told without settings.
     Raises BrokerError where Kafka does not answer or does not allow it.
     """
     admin = admin_of(bootstrap)
     listed, brokers = _listed(admin, bootstrap)
     found = {name: listed[name] for name in names if name in listed}
-    told = _settings(admin, [*found])
+    told = _settings(admin, [name for name in found if name not in INTERNAL])
     return {
         name: PresentTopic(topic.partitions, topic.replication, told.get(name))
         for name, topic in found.items()

@@ -12,9 +12,10 @@ import structlog
 from faust.auth import SASLCredentials, SSLCredentials
 from typer.testing import CliRunner
 
+from console import topic_check
 from console.cli.app import app
 from console.soundness import check_soundness
-from console.topic_check import differences
+from console.topic_check import differences, found_topics
 from feature_store.declaration.clients import REFUSED
 from feature_store.declaration.load import load_pipeline
 from feature_store.errors import ConfigError
@@ -218,6 +219,19 @@ def test_topics_are_held_to_what_they_would_be_made_with(
     spec = next(each for each in pipeline_topics(pipeline) if each.name == pipeline.topics.decisions)
     found = PresentTopic(partitions, replication, {**SAFE, "max.message.bytes": "10485760", **changes})
     assert list(differences(spec, found, 3)) == said
+
+
+@pytest.mark.parametrize(("copies", "said"), [(3, []), (1, ["replication is 1, at least 3 wanted"])])
+def test_kafkas_own_topics_are_told_where_they_are_not_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int, said: list[str]
+) -> None:
+    _, pipeline = pipeline_of(shipped_tree(), tmp_path)
+    own = {"__transaction_state": PresentTopic(50, copies, None)}
+    monkeypatch.setattr(topic_check, "described_topics", lambda *_: (own, 3))
+    found = {topic.name: topic for topic in found_topics("a:1", pipeline)}
+    told = found.get("__transaction_state")
+    assert (list(told.findings) if told else []) == said
+    assert not found[pipeline.topics.events].fits
 
 
 def test_a_pipeline_without_the_section_loads_as_before(tmp_path: Path) -> None:
