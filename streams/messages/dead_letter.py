@@ -14,13 +14,15 @@ SOURCE_OFFSET: Final = "source_offset"
 SOURCE_TIME: Final = "source_time"
 CUT_FROM: Final = "cut_from"
 """Bytes that the value had; there only where the letter keeps less."""
+HEADERS_CUT_FROM: Final = "headers_cut_from"
+"""Bytes that the producer's own headers had; there only where the letter keeps none of them."""
 REDRIVEN_FROM: Final = "redriven_from"
 """On an event that was sent again: the partition and offset of its dead letter, ``3/17``."""
 
 DEAD_LETTER_HEADERS: Final = frozenset(
     {
         REASON, DETAIL, SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET, SOURCE_TIME, CUT_FROM, ARRIVED_AT,
-        REDRIVEN_FROM,
+        HEADERS_CUT_FROM, REDRIVEN_FROM,
     }
 )  # fmt: skip
 """The headers that mean something here; every other one is the producer's own."""

@@ -16,7 +16,7 @@ from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
 from streams.scorer.pulse import Pulse
-from streams.scorer.records import SourceDelta, SourceRecord, Under
+from streams.scorer.records import Refused, SourceDelta, SourceRecord, Under
 from streams.scorer.snapshots import Snapshots
 from streams.scorer.telling import Telling
 from streams.scorer.transaction import Aborted, Transactions
@@ -111,22 +111,25 @@ class ScorerLoop:
         self._raise_failures()
         self._pulse.beat(self._watcher.acting.epoch)
         self._telling.turn(self._watcher.acting, self._policies.active.offset)
-        records = []
+        messages, records = [], []
         if message is not None:
-            records = self._records([message, *self._consumer.consume(self._max_events - 1, 0)])
+            messages = [message, *self._consumer.consume(self._max_events - 1, 0)]
+            records = self._records(messages)
             self._raise_failures()
         deltas = self._outcomes.poll()
         if records or deltas:
-            self._step(records, deltas)
+            self._step(records, deltas, messages)
         elif message is None:
             gc.collect(0)
         self._snapshots.turn()
 
-    def _step(self, records: list[SourceRecord], deltas: list[SourceDelta]) -> None:
+    def _step(self, records: list[SourceRecord], deltas: list[SourceDelta], messages: list[Message]) -> None:
         started = time.perf_counter()
         acting, policy = self._watcher.acting, self._policies.active
         try:
             result = self._core.step(records, acting, deltas, policy)
+            if result.refused:
+                result.refused = _with_headers(result.refused, messages)
             with self._metrics.stage(Stage.COMMIT):
                 logged = self._transactions.commit(result)
         except Aborted:
@@ -196,3 +199,12 @@ class ScorerLoop:
         failure = self._partitions.failure or self._watcher.failure or self._policies.failure
         if failure is not None:
             raise failure
+
+
+def _with_headers(refused: list[Refused], messages: list[Message]) -> list[Refused]:
+    """Dead letters keep what their producers wrote; of all other records nobody reads it."""
+    places = {(message.partition(), message.offset()): message for message in messages}
+    return [
+        each._replace(headers=headers_of(places[each.record.partition, each.record.offset]) or ())
+        for each in refused
+    ]

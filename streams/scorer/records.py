@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class SourceRecord(NamedTuple):
@@ -31,6 +34,7 @@ class Refused(NamedTuple):
     record: SourceRecord
     reason: str
     detail: str
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class Decided(NamedTuple):

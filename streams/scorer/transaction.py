@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from feature_store.clock import ARRIVED_AT
 from feature_store.errors import StateError
 from streams.kafka import (
     LARGEST_MESSAGE,
@@ -28,6 +29,7 @@ from streams.kafka import (
     Producer,
     plain_refusal,
 )
+from streams.messages import dead_letter as names
 from streams.scorer.committed import to_offset
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ class Transactions:
             headers = _dead_letter_headers(refused, self._topics.events)
             key, value = record.key, record.value
             if len(key or b"") + len(value or b"") > LARGEST_DEAD_LETTER:
-                headers.append(("cut_from", str(len(value or b""))))
+                headers.append((names.CUT_FROM, str(len(value or b""))))
                 key, value = (key or b"")[:_LARGEST_KEY], (value or b"")[:LARGEST_DEAD_LETTER]
             self._produce(self._topics.dead_letters, value, key, headers, record.partition)
 
@@ -192,13 +194,23 @@ class _ModelHeaders(dict[str | None, tuple[str, bytes]]):
 
 
 def _dead_letter_headers(refused: Refused, topic: str) -> Headers:
+    """The producer's own, then ours: of two with one name, readers take the last."""
     record = refused.record
+    kept: Headers = [
+        (name, value)
+        for name, value in refused.headers
+        if name not in names.DEAD_LETTER_HEADERS or name == names.REDRIVEN_FROM
+    ]
+    size = sum(len(name) + len(value or b"") for name, value in refused.headers)
+    if size > _LARGEST_KEY:
+        kept = [(names.HEADERS_CUT_FROM, str(size))]
     return [
-        ("reason", refused.reason),
-        ("detail", refused.detail[:1_000].encode()),
-        ("source_topic", topic),
-        ("source_partition", str(record.partition)),
-        ("source_offset", str(record.offset)),
-        ("source_time", str(record.record_time_ms)),
-        ("arrived_at", str(record.arrived_at // 1_000)),
+        *kept,
+        (names.REASON, refused.reason),
+        (names.DETAIL, refused.detail[:1_000].encode()),
+        (names.SOURCE_TOPIC, topic),
+        (names.SOURCE_PARTITION, str(record.partition)),
+        (names.SOURCE_OFFSET, str(record.offset)),
+        (names.SOURCE_TIME, str(record.record_time_ms)),
+        (ARRIVED_AT, str(record.arrived_at // 1_000)),
     ]

@@ -80,6 +80,27 @@ def test_a_dead_letter_that_fits_is_the_raw_bytes(
     assert dict(sent["headers"])["detail"] == b"a\x00b"
 
 
+def test_a_dead_letter_keeps_the_headers_of_its_producer(
+    transactions: Transactions, producer: NotingProducer
+) -> None:
+    record = SourceRecord(0, 7, None, b"x", 1, 1_000)
+    theirs = [("trace", b"t1"), ("reason", b"mine"), ("trace", None), ("redriven_from", b"0/3")]
+    transactions.commit(StepResult(refused=[Refused(record, "not_json", "x", theirs)]))
+    (sent,) = producer.produced
+    assert sent["headers"][:3] == [("trace", b"t1"), ("trace", None), ("redriven_from", b"0/3")]
+    assert [value for name, value in sent["headers"] if name == "reason"] == ["not_json"]
+
+
+def test_giant_headers_are_left_out_and_it_is_said(
+    transactions: Transactions, producer: NotingProducer
+) -> None:
+    record = SourceRecord(0, 7, None, b"x", 1, 1_000)
+    transactions.commit(StepResult(refused=[Refused(record, "not_json", "x", [("a", b"x" * 100_000)])]))
+    (sent,) = producer.produced
+    assert sent["headers"][0] == ("headers_cut_from", "100001")
+    assert "a" not in dict(sent["headers"])
+
+
 def test_an_id_is_whole_in_its_header(transactions: Transactions, producer: NotingProducer) -> None:
     record = SourceRecord(0, 7, b"k", b"{}", 1, 1_000)
     transactions.commit(StepResult(decided=[Decided(record, "a\x00b", None, b"{}")]))
