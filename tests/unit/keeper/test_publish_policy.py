@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from feature_store.errors import ContractError, PolicyError
 from streams.kafka import plain_producer, transactional_producer
-from streams.messages import PolicyRule
+from streams.messages import EntityList, ListEntry, PolicyRule
 from streams.messages.policy import policy_key
 from tests.unit.keeper.test_publish import NOW, publish
 from training.publish import Publisher
-from training.publish_policy import MOST_BYTES, PolicyPublisher
+from training.publish_policy import PolicyPublisher
 from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ def test_each_version_follows_the_one_before_and_stands_where_it_is_said(
 
 def test_what_cannot_act_is_refused_and_nothing_is_written(publisher: PolicyPublisher) -> None:
     first = publisher.publish(ruled("one"))
+    long = EntityList("long", "deny", "card", [ListEntry(f"c{i}", note="x" * 1_000) for i in range(1_000)])
     with pytest.raises(PolicyError, match="amont"):
         publisher.publish(ruled("two", "amont > 5"))
     with pytest.raises(PolicyError, match="select"):
         publisher.publish(ruled("two", "(select count(*) from read_csv('/etc/passwd')) > 1"))
     with pytest.raises(PolicyError, match="bytes"):
-        publisher.publish(ruled("two", f"amount > 5 or card = '{'x' * MOST_BYTES}'"))
+        publisher.publish(lambda now: replace(now, lists=[long]))
     assert publisher.read() == first
 
 
