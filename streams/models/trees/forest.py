@@ -40,7 +40,7 @@ class Forest(NamedTuple):
     leaves: NDArray[np.float64] | NDArray[np.float32]
     """What a leaf adds to the sum, by node, in the width of the sum."""
     roots: NDArray[np.int64]
-    """Of every tree: its first node, and steps to its farthest leaf."""
+    """Of every tree: its first node, steps to its farthest leaf, steps that take most rows to theirs."""
     edges: NDArray[np.float64]
     numbers: NDArray[np.int64]
     categories: NDArray[np.int64]

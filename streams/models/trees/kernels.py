@@ -1,8 +1,8 @@
 """The compiled walk: a block of rows becomes codes, then eight rows (or eight trees) walk side by side.
 
-Steps of different walks do not wait for each other's memory, and none of them branches. Sums are taken tree
-after tree in the order of the model, so they are the library's own to the bit. One file: Numba notices when a
-function's own file changes, not what it calls.
+Steps of different walks do not wait for each other's memory, and none of them branches; a walk at its leaf
+stays there until the others are at theirs. Sums are taken tree after tree in the order of the model, so they
+are the library's own to the bit. One file: Numba notices when a function's own file changes, not what it calls.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CATEGORIES, FIRST_CODE = 3, 4
 
 BLOCK = 64
 """Rows whose codes are held at a time; a multiple of eight. They stay in the nearest cache."""
+_LOOK_AGAIN = 3  # steps until it is asked again whether all walks are at leaves
 _ZERO = float(np.float32(1e-35))  # what is nearer to zero is zero for LightGBM
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 _U16, _U32 = np.uint64(16), np.uint64(32)
@@ -93,6 +94,12 @@ def _next(nodes: Array, codes: Array, row: Word, node: Word) -> Word:
 
 
 @inlined
+def _at_leaves(words: Word) -> Word:
+    """Of the words of all walks at once: whether each of them is a leaf's."""
+    return words & _LOW == _LOW
+
+
+@inlined
 def _add_trees(forest: Forest, codes: Array, row: Word, out: Array, at: Word) -> None:
     """One row, eight trees side by side."""
     nodes, roots = forest.nodes, forest.roots
@@ -103,14 +110,21 @@ def _add_trees(forest: Forest, codes: Array, row: Word, out: Array, at: Word) ->
         c, d = np.uint64(roots[tree + 2, 0]), np.uint64(roots[tree + 3, 0])
         e, f = np.uint64(roots[tree + 4, 0]), np.uint64(roots[tree + 5, 0])
         g, h = np.uint64(roots[tree + 6, 0]), np.uint64(roots[tree + 7, 0])
-        deepest = roots[tree, 1]
+        left, steps = roots[tree, 1], roots[tree, 2]
         for other in range(1, 8):
-            deepest = max(deepest, roots[tree + other, 1])
-        for _ in range(deepest):
-            a, b = _next(nodes, codes, row, a), _next(nodes, codes, row, b)
-            c, d = _next(nodes, codes, row, c), _next(nodes, codes, row, d)
-            e, f = _next(nodes, codes, row, e), _next(nodes, codes, row, f)
-            g, h = _next(nodes, codes, row, g), _next(nodes, codes, row, h)
+            left, steps = max(left, roots[tree + other, 1]), max(steps, roots[tree + other, 2])
+        while left > 0:
+            for _ in range(min(left, steps)):
+                a, b = _next(nodes, codes, row, a), _next(nodes, codes, row, b)
+                c, d = _next(nodes, codes, row, c), _next(nodes, codes, row, d)
+                e, f = _next(nodes, codes, row, e), _next(nodes, codes, row, f)
+                g, h = _next(nodes, codes, row, g), _next(nodes, codes, row, h)
+            if _at_leaves(
+                nodes[a] & nodes[b] & nodes[c] & nodes[d] & nodes[e] & nodes[f] & nodes[g] & nodes[h]
+            ):
+                break
+            left -= steps
+            steps = _LOOK_AGAIN
         total += forest.leaves[a]
         total += forest.leaves[b]
         total += forest.leaves[c]
@@ -140,11 +154,19 @@ def _add_rows(forest: Forest, codes: Array, row: Word, width: Word, out: Array, 
     se, sf, sg, sh = out[at + 4], out[at + 5], out[at + 6], out[at + 7]
     for tree in range(len(roots)):
         a = b = c = d = e = f = g = h = np.uint64(roots[tree, 0])
-        for _ in range(roots[tree, 1]):
-            a, b = _next(nodes, codes, ra, a), _next(nodes, codes, rb, b)
-            c, d = _next(nodes, codes, rc, c), _next(nodes, codes, rd, d)
-            e, f = _next(nodes, codes, re, e), _next(nodes, codes, rf, f)
-            g, h = _next(nodes, codes, rg, g), _next(nodes, codes, rh, h)
+        left, steps = roots[tree, 1], roots[tree, 2]
+        while left > 0:
+            for _ in range(min(left, steps)):
+                a, b = _next(nodes, codes, ra, a), _next(nodes, codes, rb, b)
+                c, d = _next(nodes, codes, rc, c), _next(nodes, codes, rd, d)
+                e, f = _next(nodes, codes, re, e), _next(nodes, codes, rf, f)
+                g, h = _next(nodes, codes, rg, g), _next(nodes, codes, rh, h)
+            if _at_leaves(
+                nodes[a] & nodes[b] & nodes[c] & nodes[d] & nodes[e] & nodes[f] & nodes[g] & nodes[h]
+            ):
+                break
+            left -= steps
+            steps = _LOOK_AGAIN
         sa += leaves[a]
         sb += leaves[b]
         sc += leaves[c]

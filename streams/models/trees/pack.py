@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_CATEGORY_CODES = 1 << 24
 _MOST_NODES = 1 << 31
+_MOST_ROWS = 0.92  # to the power of eight it is one half
 
 
 def pack(splits: Splits) -> Packed:
@@ -36,18 +37,19 @@ def pack(splits: Splits) -> Packed:
     code = np.where(inner, columns.code, ALWAYS_LEFT).astype(np.uint64)
     nodes = (left << np.uint64(32)) | (column << np.uint64(16)) | code
     leaves = np.where(inner, 0.0, splits.value)[order]
+    means, cover = _means(splits, levels)
     forest = Forest(
         single=splits.single,
         nodes=nodes[order],
         leaves=leaves.astype(np.float32) if splits.single else leaves,
-        roots=np.column_stack([place[splits.roots], _depths(splits, levels)]),
+        roots=np.column_stack([place[splits.roots], *_depths(splits, levels, cover)]),
         edges=columns.edges,
         numbers=columns.numbers,
         categories=columns.categories,
         category_codes=columns.category_codes,
         columns=columns.columns,
     )
-    return Packed(forest, _means(splits, levels)[order], splits.features, splits.base)
+    return Packed(forest, means[order], splits.features, splits.base)
 
 
 def _levels(splits: Splits) -> list[Ints]:
@@ -76,16 +78,21 @@ def _tree_by_level(splits: Splits, levels: list[Ints]) -> list[Ints]:
     return trees
 
 
-def _depths(splits: Splits, levels: list[Ints]) -> Ints:
-    """Steps to the farthest leaf of every tree."""
-    farthest = np.zeros(len(splits.roots), np.int64)
-    for depth, tree in enumerate(_tree_by_level(splits, levels)):
+def _depths(splits: Splits, levels: list[Ints], cover: NDArray[np.float64]) -> tuple[Ints, Ints]:
+    """Of every tree, steps to its farthest leaf, and steps that take eight rows to leaves, mostly."""
+    trees = len(splits.roots)
+    farthest, most = np.zeros(trees, np.int64), np.zeros(trees, np.int64)
+    arrived = np.zeros(trees)
+    for depth, (level, tree) in enumerate(zip(levels, _tree_by_level(splits, levels), strict=True)):
         farthest[tree] = depth
-    return farthest
+        most[arrived < _MOST_ROWS * cover[splits.roots]] = depth
+        leaf = splits.left[level] < 0
+        arrived += np.bincount(tree[leaf], cover[level[leaf]], trees)
+    return farthest, np.maximum(np.minimum(most, farthest), 1)
 
 
-def _means(splits: Splits, levels: list[Ints]) -> NDArray[np.float64]:
-    """Of every node, the mean of its leaves by their cover; a plain mean where none is known."""
+def _means(splits: Splits, levels: list[Ints]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of every node, the mean of its leaves by their cover (a plain one where none is known); its cover."""
     mean, cover = splits.value.copy(), splits.cover.copy()
     for level in reversed(levels):
         node = level[splits.left[level] >= 0]
@@ -94,7 +101,7 @@ def _means(splits: Splits, levels: list[Ints]) -> NDArray[np.float64]:
         known = cover[node] > 0
         share = np.where(known, cover[left] / np.where(known, cover[node], 1.0), 0.5)
         mean[node] = share * mean[left] + (1.0 - share) * mean[right]
-    return mean
+    return mean, cover
 
 
 class _Columns:

@@ -87,6 +87,8 @@ def test_an_answer_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, answ
         ("nodes", -1, 0),
         ("roots", 0, -1),
         ("roots", 0, 1 << 40),
+        ("roots", 1, -1),
+        ("roots", 2, 0),
         ("numbers", 0, 99),
         ("numbers", 2, 1 << 20),
         ("numbers", 3, 1 << 20),
