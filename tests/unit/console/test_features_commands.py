@@ -159,7 +159,7 @@ def test_backfill_comes_too_late_for_a_log_that_has_begun(
 def test_backfill_says_that_the_named_broker_does_not_answer(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.kafka.admin._TIMEOUT_S", 0.5)
+    monkeypatch.setattr("streams.kafka.topics.TIMEOUT_S", 0.5)
     with pytest.raises(
         BrokerError, match=r"cannot be seen: no answer from Kafka at 127\.0\.0\.1:1.*--broker host:port"
     ):
