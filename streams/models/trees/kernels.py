@@ -2,7 +2,7 @@
 
 Steps of different walks do not wait for each other's memory, and none of them branches; a walk at its leaf
 stays there until the others are at theirs. Sums are taken tree after tree in the order of the model, so they
-are the library's own to the bit. One file: Numba notices when a function's own file changes, not what it calls.
+are the library's own to the bit. One file: Numba notices a change of a function's own file alone.
 """
 
 from __future__ import annotations
