@@ -110,7 +110,8 @@ def redrive(
     sent = None
     if choice.going and not dry_run:
         if not yes:
-            typer.confirm(f"Send {len(choice.going)} records?", abort=True, err=True)
+            count = len(choice.going)
+            typer.confirm(f"Send {count} record{'s' * (count > 1)}?", abort=True, err=True)
         with progress_bar() as tell:
             sent = send(bootstrap, pipeline, choice, tell)
     if as_json:

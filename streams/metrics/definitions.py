@@ -119,7 +119,7 @@ STORE_COUNTS: Final = Definition(
     "what the store holds, as `/status` of the keeper counts it",
     ("what",),
 )
-STORE_BYTES: Final = Definition("sluicegate_store_bytes", Kind.GAUGE, "size of the store's file")
+STORE_BYTES: Final = Definition("sluicegate_store_bytes", Kind.GAUGE, "size of the store's files")
 RUNS: Final = Definition(
     "sluicegate_training_runs", Kind.GAUGE, "training runs in the store by state", ("state",)
 )

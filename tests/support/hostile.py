@@ -48,7 +48,7 @@ KEYS = [None, b"", b"\x00", b"\xff\xfe", b"c1\x00", b" c1", b"c" * 60_000, "ﷺ"
 MORE_FIELDS = {"volume": "float", "pieces": "integer", "flagged": "boolean", "seen_at": "timestamp"}
 
 
-def hostile_pipeline(folder: Path, prefix: str) -> tuple[Path, Pipeline]:
+def hostile_pipeline(folder: Path, prefix: str, **changes: Any) -> tuple[Path, Pipeline]:
     """The payments pipeline with fields of every type, and features and rules that fail on some values."""
     tree = shipped_tree()
     fields = {name: {"type": kind, "required": False} for name, kind in MORE_FIELDS.items()}
@@ -74,6 +74,7 @@ def hostile_pipeline(folder: Path, prefix: str) -> tuple[Path, Pipeline]:
         event=tree["event"] | {"fields": tree["event"]["fields"] | fields},
         features=features | {"rows": features["rows"] | rows, "windows": [*features["windows"], *windows]},
         decision=tree["decision"] | {"rules": [*tree["decision"].get("rules", []), *rules]},
+        **changes,
     )
 
 

@@ -85,7 +85,7 @@ class _Look:
         return KeeperStanding(
             lag=told["lag"],
             counts=told["rows"],
-            store_bytes=(self._parts.settings.state_dir / STORE).stat().st_size,
+            store_bytes=sum(file.stat().st_size for file in self._parts.settings.state_dir.glob(f"{STORE}*")),
             runs=dict.fromkeys(get_args(State), 0) | Counter(run.state for run in self._runs.all()),
             training=self._trainings.running is not None,
             next_run=self._next_run(),
