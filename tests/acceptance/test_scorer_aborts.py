@@ -14,7 +14,9 @@ from feature_store.snapshots import Shelf
 from feature_store.snapshots.store import in_memory
 from streams.alerts import AlertSender
 from streams.kafka import Consumer, Producer, group_consumer, plain_producer, transactional_producer
+from streams.metrics import ScorerMetrics
 from streams.models.watcher import ModelWatcher
+from streams.policies.watcher import PolicyWatcher
 from streams.scorer import outcomes
 from streams.scorer.loop import ScorerLoop
 from streams.scorer.transaction import Aborted, Transactions, _Offsets
@@ -83,9 +85,18 @@ def _run_with_aborts(
     producer = transactional_producer(broker.bootstrap, f"{identity}.0")
     transactions = EveryThirdAborts(producer, consumer, pipeline)
     alerts = AlertSender(broker.bootstrap, pipeline, clock, "test")
-    watcher = ModelWatcher(broker.bootstrap, pipeline, alerts)
-    shelf = Shelf(in_memory(), pipeline.name, 1)
-    loop = ScorerLoop(pipeline, broker.bootstrap, consumer, transactions, watcher, clock, alerts, shelf)
+    loop = ScorerLoop(
+        pipeline,
+        broker.bootstrap,
+        consumer,
+        transactions,
+        ModelWatcher(broker.bootstrap, pipeline, alerts),
+        PolicyWatcher(broker.bootstrap, pipeline, alerts),
+        clock,
+        alerts,
+        Shelf(in_memory(), pipeline.name, 1),
+        ScorerMetrics(pipeline.name, 0),
+    )
     stop = threading.Event()
     worker = threading.Thread(target=loop.run, args=(stop,))
     worker.start()
