@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from streams.messages import Release
 from streams.messages.model import artifact_key, manifest_key, release_key
 from streams.models.watcher import ModelWatcher
-from tests.support.models import small_model
+from tests.support.models import manifest_of, small_model
 from tests.support.payments import private_pipeline
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ class Alerts:
 
     def __init__(self) -> None:
         self.raised: list[str] = []
+        self.texts: list[str] = []
 
     def send(self, kind: str, text: str, details: object = None) -> None:
-        del text, details
+        del details
         self.raised.append(kind)
+        self.texts.append(text)
 
 
 class Arrived:
@@ -83,6 +85,25 @@ def test_a_model_that_its_library_cannot_run_is_rejected_and_the_scorer_goes_on(
     publish("m3", 3)
     assert watcher.acting.epoch == 3
     assert watcher.wait_for(3, patience_s=0)
+
+
+def test_an_artifact_that_kills_its_library_kills_no_scorer(tmp_path: Path) -> None:
+    _, pipeline = private_pipeline(tmp_path, "unit")
+    alerts = Alerts()
+    watcher = ModelWatcher("nowhere", pipeline, cast("AlertSender", alerts))
+    whole = small_model(pipeline, "m1")[1]
+    artifact = whole[: len(whole) // 2]
+    manifest = manifest_of(pipeline, "m1", artifact)  # length and digest are right: it was published so
+    for key, value in (
+        (artifact_key("m1", 0), artifact),
+        (manifest_key(pipeline.name, "m1"), msgspec.json.encode(manifest)),
+        (release_key(pipeline.name), msgspec.json.encode(Release(1, "m1", "", ""))),
+    ):
+        watcher._feed(cast("Any", Arrived(key, value)))
+    watcher._take_release()
+    assert watcher.acting.epoch == 0
+    assert alerts.raised == ["model_rejected"]
+    assert "dies of it" in alerts.texts[0]
 
 
 def test_a_watcher_that_hears_nothing_any_more_says_so(tmp_path: Path) -> None:
