@@ -86,7 +86,7 @@ class Up:
         (found,) = (
             child
             for child in self.descendants()
-            if (line := words_of(child))[3:4] == ["scorer"] and line[-2:] == ["--slot", str(slot)]
+            if (line := words_of(child))[3:4] == ["scorer"] and f"--slot {slot}" in " ".join(line)
         )
         return found
 
