@@ -48,7 +48,8 @@ def scorer(guarantee: str) -> Contender:
         tree: dict[str, Any] = {**declaration(), "serving": {"delivery": delivery}}
         watched, port = with_metrics(tree)
         on = field.pipeline(watched, label, field.events(events))
-        return Entry(on.scorer_command(), events, on.pipeline.topics.decisions, stage_seconds(port))
+        topics = on.pipeline.topics
+        return Entry(on.scorer_command(), events, topics.decisions, stage_seconds(port), topics.features)
 
     return Contender(OURS, guarantee, 1, enter)
 
@@ -59,9 +60,9 @@ def noop() -> Contender:
     def enter(field: Field, events: int, label: str) -> Entry:
         on = field.pipeline(declaration(), label, field.events(events))
         command = [sys.executable, "-m", "benchmarks.noop", "--config", str(on.config)]
-        return Entry(
-            [*command, "--broker", field.bootstrap, "--id", label], events, on.pipeline.topics.decisions
-        )
+        command += ["--broker", field.bootstrap, "--id", label]
+        topics = on.pipeline.topics
+        return Entry(command, events, topics.decisions, feature_log=topics.features)
 
     return Contender(NOOP, EXACTLY_ONCE, 1, enter, scored=False)
 

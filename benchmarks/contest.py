@@ -36,6 +36,8 @@ class Entry:
     """The topic that it writes to."""
     counters: Callable[[], dict[str, float]] = dict
     """What it counts itself, asked at the end."""
+    feature_log: str = ""
+    """The topic of its feature log, where it keeps one."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.contest import ContestError
+from feature_store.log import decode_log
 from streams.kafka import read_to_end
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ def check(bootstrap: str, topic: str, events: int, expected: Scores, *, scored: 
     if wrong:
         raise ContestError(f"{wrong:,} of {both:,} scores are not those that others found")
     return scores
+
+
+def check_log(bootstrap: str, topic: str, events: int) -> None:
+    """Raise ContestError where a feature log has not one row for every event."""
+    rows = sum(decode_log(message.value() or b"")[0].num_rows for message in read_to_end(bootstrap, topic))
+    if rows != events:
+        raise ContestError(f"the feature log has {rows:,} rows for {events:,} events")
 
 
 def number_of(decision: Message) -> int:
