@@ -62,7 +62,7 @@ def read_all(bootstrap: str, topic: str) -> Seen:
     """Every committed record that ``topic`` holds now."""
 
     async def read() -> Seen:
-        async with _consumer(bootstrap) as consumer:
+        async with committed_consumer(bootstrap) as consumer:
             partitions = [TopicPartition(topic, p) for p in await _partitions(consumer, topic)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
@@ -78,7 +78,8 @@ def read_all(bootstrap: str, topic: str) -> Seen:
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def committed_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of committed records; the partitions are its user's choice."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False
     )
@@ -92,7 +93,7 @@ async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
 async def _read_until(
     bootstrap: str, topics: list[str], enough: Callable[[Seen], bool], patience: float
 ) -> Seen:
-    async with _consumer(bootstrap) as consumer, asyncio.timeout(patience):
+    async with committed_consumer(bootstrap) as consumer, asyncio.timeout(patience):
         partitions = [
             TopicPartition(topic, p) for topic in topics for p in await _partitions(consumer, topic)
         ]
