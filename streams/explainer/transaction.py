@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import StateError
-from streams.kafka import Consumer, KafkaException, Producer, TopicPartition
+from streams.kafka import Consumer, KafkaException, Producer, TopicPartition, plain_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,8 @@ class ExplanationWriter:
     def commit(self, explained: list[Explained], positions: dict[int, int]) -> None:
         """Write ``explained`` and move to ``positions`` of the feature log.
 
-        Raises Aborted when nothing is visible and the turn must be done again; StateError or KafkaException
-        when the process must end and begin anew.
+        Raises Aborted when nothing is visible and the turn must be done again; AccessError where Kafka does not
+        allow it; StateError or KafkaException when the process must end and begin anew.
         """
         offsets = [TopicPartition(self._topics.features, p, at) for p, at in positions.items()]
         try:
@@ -67,7 +67,7 @@ class ExplanationWriter:
                 raise
             _log.info("transaction_aborted", why=str(error.args[0]))
             self._insist(lambda: self._producer.abort_transaction(_CALL_TIMEOUT_S))
-            raise Aborted(str(error.args[0])) from error
+            raise plain_refusal(error) or Aborted(str(error.args[0])) from error
 
     def _produce(self, explained: Explained) -> None:
         headers: list[tuple[str, str | bytes | None]] = [
