@@ -50,8 +50,8 @@ class ExplanationWriter:
     def commit(self, explained: list[Explained], positions: dict[int, int]) -> None:
         """Write ``explained`` and move to ``positions`` of the feature log.
 
-        Raises Aborted when nothing is visible and the turn must be done again; AccessError where Kafka does not
-        allow it; StateError or KafkaException when the process must end and begin anew.
+        Raises Aborted when nothing is visible and the turn must be done again; AccessError where Kafka
+        does not allow it; StateError or KafkaException when the process must end and begin anew.
         """
         offsets = [TopicPartition(self._topics.features, p, at) for p, at in positions.items()]
         try:
