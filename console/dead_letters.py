@@ -48,6 +48,7 @@ class DeadLetter:
     time_ms: int | None
     arrived_ms: int | None
     cut_from: int | None
+    headers_cut_from: int | None
     redriven_from: str | None
     key: bytes | None
     value: bytes | None
@@ -70,6 +71,7 @@ def letter_of(message: Message) -> DeadLetter:
         time_ms=_number(ours.get(names.SOURCE_TIME), _LONGEST_TIME),
         arrived_ms=_number(ours.get(ARRIVED_AT), _LONGEST_TIME),
         cut_from=_number(ours.get(names.CUT_FROM)),
+        headers_cut_from=_number(ours.get(names.HEADERS_CUT_FROM)),
         redriven_from=ours.get(names.REDRIVEN_FROM),
         key=message.key(),
         value=message.value(),

@@ -146,6 +146,8 @@ def _impossible(letter: DeadLetter, events: str, partitions: frozenset[int]) -> 
     """Why the letter cannot go, if so."""
     if letter.cut_from is not None:
         return "its bytes were cut: send the whole record again from where it came"
+    if letter.headers_cut_from is not None:
+        return "its headers were cut: send the whole record again from where it came"
     if letter.topic is None or letter.partition is None or letter.offset is None:
         return "its headers do not say where it stood: not a letter of a scorer"
     if letter.topic != events:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from feature_store.log import decode_log
+from streams.kafka import plain_producer
 from tests.support.kafka import Seen, feed_of, read_all, read_until
 from tests.support.payments import ENVIRONMENT, encoded, private_pipeline, shipped_tree
 from tests.support.processes import scorer
@@ -50,6 +51,12 @@ def with_max_bytes(folder: Path, prefix: str, most: int, clock: str) -> tuple[Pa
     return private_pipeline(folder, prefix, event=tree["event"] | {"max_bytes": most}, clock=clock)
 
 
+def _send_with_header(bootstrap: str, topic: str, key: bytes, value: bytes) -> None:
+    producer = plain_producer(bootstrap)
+    producer.produce(topic, key=key, value=value, headers=[("trace", b"\xff\x00")])
+    assert producer.flush(30) == 0
+
+
 @pytest.mark.parametrize("clock", ["wall", "stream"])
 def test_letters_go_again_once_what_refused_them_is_changed(
     embedded_broker: Broker, unique: str, tmp_path: Path, clock: str
@@ -59,7 +66,8 @@ def test_letters_go_again_once_what_refused_them_is_changed(
     feed = feed_of(pipeline, bootstrap)
     letters, log = [pipeline.topics.dead_letters], [pipeline.topics.features]
     key, value = encoded(1, channel=LONG)
-    feed.send([(key, value), (key, b"not json"), (key, b"z" * 6_000_000), encoded(2)])
+    _send_with_header(bootstrap, pipeline.topics.events, key, value)
+    feed.send([(key, b"not json"), (key, b"z" * 6_000_000), encoded(2)])
     with scorer(config, bootstrap):
         read_until(bootstrap, letters, lambda seen: len(seen) >= 3)
 
@@ -83,6 +91,7 @@ def test_letters_go_again_once_what_refused_them_is_changed(
         first, again = (each for each in read_all(bootstrap, pipeline.topics.events) if each.value == value)
         assert (again.key, again.partition) == (first.key, first.partition)
         assert dict(again.headers)["redriven_from"] == only["at"].encode()
+        assert dict(again.headers)["trace"] == b"\xff\x00"
         assert dlq(config, bootstrap, "redrive", "--at", only["at"], "--yes")[0] == 0
         read_until(bootstrap, log, lambda seen: accounted(seen, "duplicates") == 1)
         assert dlq(config, bootstrap, "redrive", "--reason", "not_json", "--yes")[0] == 0

@@ -137,6 +137,7 @@ def test_places_are_told_and_read_alike() -> None:
     [
         (letter(), None),
         (letter([("cut_from", b"20000000")]), "bytes were cut"),
+        (letter([("headers_cut_from", b"70000")]), "headers were cut"),
         (letter(source_topic=b"other"), "'other', not on 'events'"),
         (letter(source_partition=b"4"), "partition 4"),
     ],
