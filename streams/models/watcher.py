@@ -191,6 +191,8 @@ class ModelWatcher:
                 return  # a later release does without it
             shadows = sorted((*acting.shadows, shadow), key=lambda each: wanted.index(each.version))
             self.acting = replace(acting, shadows=tuple(shadows))
+        with self._heard:
+            self._heard.notify_all()
         _log.info("shadow_taken", epoch=acting.epoch, model=request.version)
         self._tell_of_fallback(acting.epoch, shadow)
 

@@ -47,14 +47,15 @@ class Topic:
         self.loads: list[str] = []
         self.alerts: list[tuple[str, Any]] = []
         self.held: dict[str, threading.Event] = {}
-        self._changed = threading.Condition()
         self.watcher = ModelWatcher("nowhere", self.pipeline, cast("AlertSender", self))
         monkeypatch.setattr(watching, "load_champion", self._load)
 
     def _load(self, manifest: Manifest, artifact: bytes, declared: Any, **options: Any) -> Champion:
         assert options["outside"]
         assert options["device"] == "auto"
-        self.loads.append(manifest.version)
+        with self.watcher._heard:
+            self.loads.append(manifest.version)
+            self.watcher._heard.notify_all()
         if manifest.version in self.held:
             assert self.held[manifest.version].wait(PATIENCE_S)
         if manifest.version.startswith("bad"):
@@ -63,9 +64,9 @@ class Topic:
 
     def send(self, kind: str, text: str, details: Any = None) -> None:
         del text
-        with self._changed:
+        with self.watcher._heard:
             self.alerts.append((kind, details["model"]))
-            self._changed.notify_all()
+            self.watcher._heard.notify_all()
 
     def model(self, *versions: str) -> None:
         for version in versions:
@@ -86,13 +87,10 @@ class Topic:
         return [shadow.version for shadow in self.watcher.acting.shadows]
 
     def settled(self, what: Callable[[], bool]) -> None:
-        """Shadows that join tell nobody, alerts do: look again until it is so."""
-        with self._changed:
-            for _ in range(int(PATIENCE_S / 0.02)):
-                if what():
-                    return
-                self._changed.wait(0.02)
-        raise AssertionError(self.shadows(), self.alerts, self.loads)
+        """Wait until it is so."""
+        with self.watcher._heard:
+            so = self.watcher._heard.wait_for(what, PATIENCE_S)
+        assert so, (self.shadows(), self.alerts, self.loads)
 
 
 @pytest.fixture
