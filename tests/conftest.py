@@ -27,6 +27,7 @@ SLOW = (
     "contract/broker",
     "contract/features/test_parity_large.py",
     "contract/features/test_parity_offline.py",
+    "contract/models/test_followed_live.py",
     "unit/history",
     "unit/keeper",
     "unit/snapshots/test_keeping.py",

@@ -210,8 +210,8 @@ class ModelWatcher:
         details: Details = {"epoch": epoch, "model": model.version, "engine": model.engine.name}
         self._alerts.send(
             "packed_engine_unused",
-            f"model {model.version} is scored by {model.engine.name}, which is slower, and without path "
-            f"reasons: {model.fallback}",
+            f"model {model.version} is scored by {model.engine.name} itself, and has no path reasons: "
+            f"{model.fallback}",
             details,
         )
 

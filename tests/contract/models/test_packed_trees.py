@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.models.choice import choose
@@ -68,7 +68,7 @@ def assert_equal(family: str, artifact: bytes, rows: Matrix) -> PackedEngine:
     return choice.packed
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @FAMILIES
 @given(
     seed=st.integers(0, 10_000),
@@ -96,7 +96,7 @@ def test_margins_are_the_librarys_in_every_way_of_fitting(family: str, case: str
 
 
 @FAMILIES
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_numbers_at_all_give_the_librarys_margins(family: str, data: st.DataObject) -> None:
     rows = table(5)
