@@ -14,6 +14,7 @@ import msgspec
 
 from feature_store.declaration.event import EventSpec, FieldSpec, Kind
 from feature_store.errors import BadEventError
+from feature_store.repeated_keys import RepeatedKeys
 from feature_store.units import FIRST_INSTANT, LAST_INSTANT, to_micros
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class EventDecoder:
         fields = [_wire_field(name, spec) for name, spec in event.fields.items()]
         struct = msgspec.defstruct("Event", fields, kw_only=True)
         self._decode = msgspec.json.Decoder(struct).decode
+        self._keys = RepeatedKeys()
         self._convert = [
             (position, name, convert)
             for position, (name, spec) in enumerate(event.fields.items())
@@ -71,7 +73,8 @@ class EventDecoder:
 
     def _parse(self, raw: bytes) -> list[Any]:
         try:
-            return list(msgspec.structs.astuple(self._decode(raw)))
+            found = list(msgspec.structs.astuple(self._decode(raw)))
+            repeats = self._keys.repeats(raw)
         except msgspec.ValidationError as error:
             raise BadEventError("invalid_field", str(error)) from None
         except msgspec.DecodeError as error:
@@ -80,6 +83,9 @@ class EventDecoder:
             raise BadEventError("not_json", f"not UTF-8: {error.reason}") from None
         except RecursionError:
             raise BadEventError("not_json", "nested too deeply") from None
+        if repeats:
+            raise BadEventError("duplicate_key", "a key stands in it twice, and readers disagree about such")
+        return found
 
 
 def _wire_field(name: str, spec: FieldSpec) -> tuple[str, Any] | tuple[str, Any, Any]:

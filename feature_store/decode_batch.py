@@ -20,6 +20,7 @@ from feature_store.declaration.event import EventSpec, FieldSpec, FieldType, Kin
 from feature_store.decode import EventDecoder
 from feature_store.errors import BadEventError
 from feature_store.log import arrow_type, event_schema
+from feature_store.repeated_keys import RepeatedKeys
 from feature_store.units import FIRST_INSTANT, LAST_INSTANT
 
 if TYPE_CHECKING:
@@ -61,11 +62,13 @@ class BatchDecoder:
         ]
         struct = msgspec.defstruct("Event", fields, kw_only=True, gc=False)
         self._decode = msgspec.json.Decoder(struct).decode
+        self._keys = RepeatedKeys()
 
     def decode(self, raws: Sequence[bytes | None]) -> Decoded:
         """Every message as a row, or with the BadEventError that ``EventDecoder`` raises for it."""
         structs, usual, unusual = self._parsed(raws)
         arrays, clean = self._columns(structs)
+        clean &= ~self._keys.may_repeat([raws[place] or b"" for place in usual])
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         places = np.array(usual, np.int64)
         if not clean.all():
