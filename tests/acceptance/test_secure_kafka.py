@@ -212,9 +212,9 @@ def caught_up(port: int) -> bool:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sasl.password": "wrong"}, "does not take these credentials"),
-        ({"security.protocol": "SSL"}, "certificate"),
-        ({"ssl.ca.location": None}, "broker certificate could not be verified"),
+        ({"sasl.password": "not-the-one"}, "does not take these credentials"),
+        ({"security.protocol": "SSL"}, "TLS connection"),
+        ({"ssl.ca.location": None}, "TLS connection"),
     ],
 )
 def test_a_wrong_secret_or_certificate_is_told_at_once(
@@ -225,4 +225,4 @@ def test_a_wrong_secret_or_certificate_is_told_at_once(
     address = secure.mutual if "security.protocol" in changes else secure.scram
     with pytest.raises(LoginError, match=said) as refused:
         let_in(Cluster(address, known))
-    assert "wrong" not in str(refused.value)
+    assert known["sasl.password"] not in str(refused.value)
