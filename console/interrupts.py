@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from types import FrameType
 
@@ -31,6 +32,16 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def set_on_reload(event: threading.Event) -> Iterator[None]:
+    """Set ``event`` at every SIGUSR1: there is a changed pipeline file to take."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: event.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def _first(number: int, frame: FrameType | None) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 BROKER_VARIABLE = "SLUICEGATE_BROKER"
+_FILE = "up.json"
 
 
 class NoBrokerError(BrokerError):
@@ -34,6 +35,10 @@ class LocalRun(msgspec.Struct, frozen=True):
     bootstrap: str
     monitor: str
     keeper: str
+    rollouts: int = 0
+    """How often it was asked to take a changed pipeline file."""
+    refused: str | None = None
+    """Why it did not take the last one."""
 
 
 @contextmanager
@@ -58,14 +63,19 @@ def only_run(state_dir: Path) -> Iterator[None]:
 @contextmanager
 def announced(state_dir: Path, run: LocalRun) -> Iterator[None]:
     """Tell other commands of this machine where the run is, until the block ends."""
-    path = state_dir / "up.json"
-    scratch = path.with_suffix(".new")
-    scratch.write_bytes(msgspec.json.encode(run))
-    scratch.replace(path)
+    announce(state_dir, run)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        (state_dir / _FILE).unlink(missing_ok=True)
+
+
+def announce(state_dir: Path, run: LocalRun) -> None:
+    """Tell it anew."""
+    path = state_dir / _FILE
+    scratch = path.with_suffix(".new")
+    scratch.write_bytes(msgspec.json.encode(run))
+    scratch.replace(path)
 
 
 def current_run(state_dir: Path) -> LocalRun | None:
@@ -110,7 +120,7 @@ def find_bootstrap(option: str | None, state_dir: Path, pipeline: Pipeline) -> C
 
 def _announced(state_dir: Path) -> LocalRun | None:
     try:
-        return msgspec.json.decode((state_dir / "up.json").read_bytes(), type=LocalRun)
+        return msgspec.json.decode((state_dir / _FILE).read_bytes(), type=LocalRun)
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -21,6 +21,7 @@ from streams.broker.spec import Choice, parse_spec
 from streams.kafka import Cluster, ensure_topics, let_in, pipeline_topics
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -61,9 +62,12 @@ class System:
                 f"the broker at {self.broker.bootstrap} ended with status {status}; see {process.output}"
             )
 
-    def run_until_stopped(self) -> None:
-        """Watch until a signal ends the wait (StopAsked), or a part is gone for good (an error)."""
-        while True:
+    def run_until(self, event: threading.Event) -> None:
+        """Watch until ``event`` is set, or a signal ends the wait (StopAsked).
+
+        Raises what ``check`` does.
+        """
+        while not event.is_set():
             self.check()
             self.supervisor.wait(_LOOK_SECONDS)
 
@@ -103,10 +107,11 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
             show(f"starting {plan.in_words}")
             supervisor.start(plan.processes())
             supervisor.wait_ready(_READY_SECONDS)
-            with announced(settings.state_dir, _addresses(plan)):
+            with announced(settings.state_dir, addresses(plan)):
                 yield System(pipeline, broker, plan, supervisor, logbook)
         finally:
-            for names in (plan.scorer_names, plan.beside, ["keeper"]):
+            beside = supervisor.processes.keys() - {*plan.scorer_names, "keeper"}
+            for names in (plan.scorer_names, beside, ["keeper"]):
                 supervisor.stop(names)
 
 
@@ -130,5 +135,6 @@ def _let_in(pipeline: Pipeline, bootstrap: str) -> None:
     let_in(Cluster.of(bootstrap, pipeline))
 
 
-def _addresses(plan: Plan) -> LocalRun:
+def addresses(plan: Plan) -> LocalRun:
+    """What other commands of this machine are told."""
     return LocalRun(os.getpid(), str(plan.config), str(plan.bootstrap), plan.monitor_url, plan.keeper_url)

@@ -19,6 +19,9 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="show every log l
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command(epilog="Example: sluicegate up --config config/payments.yaml --scorers 2")(up)
+    app.command(epilog="Example: sluicegate reload   (after editing the pipeline file that `up` runs)")(
+        reload
+    )
     app.command(epilog="Example: sluicegate demo --report report.json")(demo)
 
 
@@ -32,6 +35,7 @@ def up(
     """Run broker, scorers, keeper and monitor on this machine until Ctrl-C."""
     from console.interrupts import StopAsked, stop_on_signals
     from console.pipeline_file import find_config
+    from console.rollout import run_with_reloads
     from console.system import SystemSettings, running_system
     from console.up_notice import what_runs_where
 
@@ -39,9 +43,25 @@ def up(
     try:
         with stop_on_signals(), running_system(settings, typer.echo) as system:
             typer.echo(what_runs_where(system))
-            system.run_until_stopped()
+            run_with_reloads(system, settings, typer.echo)
     except StopAsked:
         typer.echo("stopped")
+
+
+def reload(
+    state_dir: StateDir = STATE_DIR,
+    patience: Annotated[float, typer.Option("--patience", min=1.0, help="seconds to wait for it")] = 600.0,
+) -> None:
+    """Roll a changed pipeline file out to what `up` runs, without losing an event or any state.
+
+    What cannot change while it runs, or what a live model or the policy in force does not fit, is refused
+    with the reason before anything stops. Then the processes are started again one after the other: the
+    keeper, every scorer, the others. New features are filled from the stored history.
+    """
+    from console.rollout import reload as roll_out
+
+    seconds = roll_out(state_dir, patience)
+    typer.echo(f"everything runs on the changed pipeline file ({seconds:.0f} s)")
 
 
 def demo(

@@ -69,6 +69,15 @@ class Supervisor:
             with self._changed:
                 self._changed.wait(_LOOK_SECONDS)
 
+    def replace(self, spec: ProcessSpec, timeout: float) -> None:
+        """Stop the process of that name, if it runs, and start ``spec`` in its place until it is ready.
+
+        Raises ProcessFailedError as ``wait_ready`` does.
+        """
+        self.stop([spec.name])
+        self.start([spec])
+        self.wait_ready(timeout)
+
     def raise_failure(self) -> None:
         """Raise ProcessFailedError for a process that has given up."""
         for name, process in self._processes.items():

@@ -96,7 +96,7 @@ def load_champion(
         )
     if hashlib.sha256(artifact).hexdigest() != manifest.artifact.sha256:
         raise ContractError(f"model {manifest.version}: the artifact's SHA-256 is not the manifest's")
-    positions = _match(manifest, declared)
+    positions = match_features(manifest, declared)
     try:
         choice = _choice(manifest.family, artifact, device, batch, outside=outside)
     except ContractError as error:
@@ -137,7 +137,11 @@ def _choice(family: str, artifact: bytes, device: Device, batch: int, *, outside
     return choose(native, packed, artifact, device, batch)
 
 
-def _match(manifest: Manifest, declared: tuple[Feature, ...]) -> list[int]:
+def match_features(manifest: Manifest, declared: tuple[Feature, ...]) -> list[int]:
+    """Where each of the model's features stands in the declared vector.
+
+    Raises MisfitError naming one that is not declared as the model knew it.
+    """
     known = {feature.name: (position, feature.hash) for position, feature in enumerate(declared)}
     positions = []
     for feature in manifest.features:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = structlog.get_logger()
-_TRANSACTION_TIMEOUT_MS = 30_000
 _LONG_S = 5.0
 
 
@@ -68,9 +67,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
         session_timeout_ms=pipeline.serving.session_timeout // 1_000,
         client_id=f"{identity}.{settings.slot}",
     )
-    producer = transactional_producer(
-        settings.bootstrap, f"{identity}.{settings.slot}", timeout_ms=_TRANSACTION_TIMEOUT_MS
-    )
+    producer = transactional_producer(settings.bootstrap, f"{identity}.{settings.slot}")
     clock = clock_named(pipeline.clock)
     alerts = AlertSender(settings.bootstrap, pipeline, clock, f"scorer.{settings.slot}")
     metrics = ScorerMetrics(pipeline.name, settings.slot)
