@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from streams.alerts import AlertSender, Details
 
 _log = structlog.get_logger()
+_CURE = (
+    "put the pipeline file back as it was, or start `sluicegate keeper` alone and change the policy with "
+    "`sluicegate policy`"
+)
 _decoder = msgspec.json.Decoder(PolicyDocument)
 
 
@@ -27,7 +31,8 @@ class PolicyWatcher(TopicFollower):
 
     A document that cannot act leaves the present policy acting and raises the alert ``policy_rejected``; of
     several that came together the newest that can act is taken. Versions never go back. ``wait_for`` takes an
-    offset of the policy topic.
+    offset of the policy topic. A start where documents are and none can act is refused: what they deny would
+    pass.
     """
 
     def __init__(self, bootstrap: str, pipeline: Pipeline, alerts: AlertSender) -> None:
@@ -38,7 +43,28 @@ class PolicyWatcher(TopicFollower):
         self._key = policy_key(pipeline.name)
         self._waiting: list[tuple[int, bytes]] = []
         self._newest = FROM_FILE
+        self._why = "it was not understood"
         self.active = compile_policy(pipeline, default_document(pipeline))
+
+    def start(self) -> None:
+        """Take what is there, then follow in the background. Raises PolicyError where none of it can act."""
+        super().start()
+        if self._newest != FROM_FILE and self.active.offset == FROM_FILE:
+            self.stop()
+            raise PolicyError(f"no published policy can act here: {self._why}; {_CURE}")
+
+    def not_before(self, offset: int) -> bool:
+        """As ``wait_for``, for what events were decided under up to now.
+
+        Raises PolicyError where that cannot act here, and only an older one does.
+        """
+        heard = self.wait_for(offset)
+        if heard and self.active.offset < offset:
+            raise PolicyError(
+                f"events were decided under the policy at offset {offset}, here only version "
+                f"{self.active.document.version} can act: {self._why}; {_CURE}"
+            )
+        return heard
 
     def _feed(self, key: bytes | None, value: bytes | None, offset: int) -> bool:
         if key != self._key or value is None:
@@ -72,5 +98,6 @@ class PolicyWatcher(TopicFollower):
         _log.info("policy_taken", version=document.version, offset=offset, made_by=document.made_by)
 
     def _reject(self, offset: int, why: str) -> None:
+        self._why = why
         details: Details = {"offset": offset, "version_in_force": self.active.document.version}
         self._alerts.send("policy_rejected", why, details)

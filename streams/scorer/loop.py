@@ -193,7 +193,7 @@ class ScorerLoop:
 
     def _heard_of(self, under: Under) -> bool:
         """Wait until what a partition was decided under is known here, too: neither ever goes back."""
-        return self._watcher.wait_for(under.epoch) and self._policies.wait_for(under.policy)
+        return self._watcher.wait_for(under.epoch) and self._policies.not_before(under.policy)
 
     def _raise_failures(self) -> None:
         failure = self._partitions.failure or self._watcher.failure or self._policies.failure

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import pytest
 
+from feature_store.errors import PolicyError
 from streams.kafka import Producer, ensure_topics, pipeline_topics, plain_producer
 from streams.messages import EntityList, ListEntry, PolicyDocument, PolicyRule
 from streams.messages.policy import policy_key
@@ -139,6 +140,27 @@ def test_a_starting_worker_passes_over_what_cannot_act_to_the_newest_that_can(
     watcher = new_watcher()
     assert watcher.active.offset == sound
     assert "for the pipeline 'another'" in alerts.raised[0][1]
+
+
+def test_a_worker_that_can_act_under_no_published_document_does_not_start(
+    new_watcher: Callable[[], PolicyWatcher], keeper: Keeper, pipeline: Pipeline
+) -> None:
+    stolen = EntityList("stolen", "deny", "card_id", [ListEntry("k1")])
+    gone = PolicyRule("peek", "feature_of_before > 5", "decline")
+    keeper.publish(document_of(pipeline, 1, lists=[stolen], rules=[gone]))
+    with pytest.raises(PolicyError, match=r"feature_of_before.*`sluicegate policy`"):
+        new_watcher()
+
+
+def test_a_partition_is_not_taken_over_under_an_older_policy_than_it_was_decided_under(
+    new_watcher: Callable[[], PolicyWatcher], keeper: Keeper, pipeline: Pipeline
+) -> None:
+    first = keeper.publish(document_of(pipeline, 1))
+    second = keeper.publish(document_of(pipeline, 2, rules=[PolicyRule("peek", "gone > 5", "decline")]))
+    watcher = new_watcher()
+    assert watcher.not_before(first)
+    with pytest.raises(PolicyError, match=rf"offset {second}, here only version 1 can act: .*gone"):
+        watcher.not_before(second)
 
 
 def test_documents_of_other_pipelines_on_the_same_topic_are_not_ours(

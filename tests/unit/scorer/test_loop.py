@@ -130,7 +130,7 @@ class Policies:
     def __init__(self, pipeline: Pipeline) -> None:
         self.active = compile_policy(pipeline, default_document(pipeline))
 
-    def wait_for(self, offset: int) -> bool:
+    def not_before(self, offset: int) -> bool:
         return offset == -1
 
 
