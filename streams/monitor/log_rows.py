@@ -27,6 +27,7 @@ class LogRows(NamedTuple):
     scores: Floats
     """NaN where no model scored."""
     models: list[str | None]
+    """Versions; where none scored, why not (``cold_start``, ``deadline``, …)."""
     actions: Ints
     """Indices into ACTIONS."""
     stopped: Flags
@@ -52,7 +53,7 @@ def read_rows(batch: pa.RecordBatch, from_offset: int) -> LogRows:
             arrivals=_micros(batch.column("arrived_at")),
             decided=_micros(batch.column("decided_at")),
             scores=_floats(batch.column("score")),
-            models=batch.column("model").to_pylist(),
+            models=_decided_by(batch),
             actions=_actions(batch.column("action")),
             stopped=_actions(batch.column("policy_action")) != ACTIONS.index(Action.APPROVE),
             propensity=_floats(batch.column("propensity")),
@@ -60,6 +61,11 @@ def read_rows(batch: pa.RecordBatch, from_offset: int) -> LogRows:
         )
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise ContractError(f"not rows of a feature log: {error!r}") from error
+
+
+def _decided_by(batch: pa.RecordBatch) -> list[str | None]:
+    versions, fallbacks = batch.column("model").to_pylist(), batch.column("fallback").to_pylist()
+    return [version or fallback for version, fallback in zip(versions, fallbacks, strict=True)]
 
 
 def _micros(column: pa.Array[Any]) -> Ints:
