@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.monitor.arrays import Floats, Ints
 
 NO_MODEL = "cold_start"
-"""Where a row does not say why no model scored. It stands for the declared rules that decide while there is no champion."""
+"""What a row without a model and without a reason is counted as: decided before there was a champion."""
 
 SCORE_EDGES: Floats = np.array(
     [0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
