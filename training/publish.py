@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,13 +61,20 @@ class Publisher:
         self._pipeline = pipeline
         self._now_text = now_text
         self._writer = writer or KeeperWriter(bootstrap, pipeline.name)
-        self._known: ModelsTopic | None = None
+        self._known: tuple[Release | None] | None = None
+        self._changes = 0
+        self._knowing = threading.Lock()
 
     def release(self) -> Release | None:
         """What acts; asked of the topic once after each change, since nobody else writes it."""
-        if self._known is None:
-            self._known = self.read()
-        return self._known.release
+        with self._knowing:
+            known, changes = self._known, self._changes
+        if known is None:
+            known = (self.read().release,)
+            with self._knowing:
+                if self._changes == changes:  # else it may have been read before the change
+                    self._known = known
+        return known[0]
 
     def read(self) -> ModelsTopic:
         """What is published now."""
@@ -188,7 +196,8 @@ class Publisher:
         try:
             release, _ = self._writer.write(self._pipeline.topics.models, made)
         finally:
-            self._known = None
+            with self._knowing:
+                self._known, self._changes = None, self._changes + 1
         return release
 
 

@@ -12,6 +12,7 @@ from training.publish import KEPT, InsteadOf, Publisher, read_models
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
+    from streams.models.assembly import ModelsTopic
 
 NOW = "2026-01-09T03:00:00.000000Z"
 
@@ -186,3 +187,22 @@ def test_what_a_shadow_scores_with_is_kept(publisher: Publisher, pipeline: Pipel
     found = publisher.read()
     assert list(found.manifests) == [versions[0], *versions[-KEPT:]]
     assert found.artifact(versions[0]) == b"trees"
+
+
+def test_a_slow_reader_puts_no_older_release_back(
+    publisher: Publisher, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(publisher, pipeline, 1)
+    read, made = publisher.read, []
+
+    def meanwhile_published() -> ModelsTopic:
+        found = read()
+        monkeypatch.setattr(publisher, "read", read)
+        made.append(publish(publisher, pipeline, 2))
+        return found
+
+    monkeypatch.setattr(publisher, "read", meanwhile_published)
+    publisher.release()
+    found = publisher.release()
+    assert found is not None
+    assert found.champion == made[0]
