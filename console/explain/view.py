@@ -15,6 +15,8 @@ from feature_store.declaration.texts import FeatureTexts, plain
 from streams.messages import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from console.explain.reproduce import Reproduced
     from feature_store.declaration.pipeline import Pipeline
     from training.keeper.evidence import Evidence
@@ -34,26 +36,35 @@ class ExplainedPage:
     def as_json(self, found: Evidence, made: Reproduced) -> str:
         """One line for programs."""
         told: dict[str, Any] = msgspec.to_builtins(found)
-        told["event"] = self._masked(found)
-        told["decision"] = json.loads(found.decision) if found.decision else None
-        told["amendments"] = [json.loads(each) for each in found.amendments]
+        told["event"] = self._masked(found.event)
+        told["decision"] = self._sent(found.decision) if found.decision else None
+        told["amendments"] = [self._sent(each) for each in found.amendments]
+        if found.policy is not None:
+            listed = [(each["field"], entry) for each in told["policy"]["lists"] for entry in each["entries"]]
+            listed += [(each["field"], each) for each in told["policy"]["snoozes"]]
+            for field, entry in listed:
+                entry["value"] = self._masked({field: entry["value"]})[field]
         told["reproduced"] = msgspec.to_builtins(made)
         return json.dumps(told)
 
     def show(self, found: Evidence, made: Reproduced) -> None:
         """Print the page."""
         console = page()
-        console.print(_facts(f"event {found.event_id}", self._masked(found).items()))
+        console.print(_facts(f"event {found.event_id}", self._masked(found.event).items()))
         console.print(_facts("decision", _decision(found, self._pipeline)))
         console.print(self._features(found, made))
         console.print(Text(in_words(found, made), style="bold green" if made.equal else "bold red"))
 
-    def _masked(self, found: Evidence) -> dict[str, Any]:
+    def _masked(self, event: Mapping[str, Any]) -> dict[str, Any]:
         fields = self._pipeline.event.fields
         return {
             name: _MASK if name in fields and fields[name].personal and value is not None else value
-            for name, value in found.event.items()
+            for name, value in event.items()
         }
+
+    def _sent(self, message: str) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(message)
+        return told | {"event": self._masked(told["event"])}
 
     def _features(self, found: Evidence, made: Reproduced) -> Table:
         title = "features"
@@ -76,7 +87,7 @@ class ExplainedPage:
             weight = weights.get(name)
             table.add_row(
                 Text(name),
-                Text("null" if value is None else plain(value)),
+                Text("null" if value is None else _printable(plain(value))),
                 "" if weight is None else f"{weight:+.4f}",
                 "" if weight is None else bar(weight / largest),
                 Text(self._words(found, name, number)),
@@ -115,12 +126,18 @@ def bar(share: float) -> Text:
 
 
 def _facts(title: str, facts: Any) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    heading = Text(_printable(title))
+    table = Table(title=heading, title_justify="left", title_style="bold", show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, Text("null" if value is None else str(value)))
+        table.add_row(name, Text("null" if value is None else _printable(str(value))))
     return table
+
+
+def _printable(text: str) -> str:
+    """A producer's text could steer the terminal."""
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
 def _decision(found: Evidence, pipeline: Pipeline) -> list[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from console.explain.reproduce import SCORELESS, Reproduced, reproduced
 from console.explain.versions import Versions
 from console.explain.view import ExplainedPage, bar, in_words
 from feature_store.errors import BrokerError, ContractError
-from streams.messages import PolicyDocument, PolicyRule, Reason
+from streams.messages import EntityList, ListEntry, PolicyDocument, PolicyRule, Reason, Snooze
 from streams.models.champion import load_champion
 from streams.models.engine import native_engine
 from tests.support.payments import private_pipeline
@@ -196,6 +196,36 @@ def test_the_page_tells_everything_and_masks_personal_data(
     assert told["scored"]["margin"] == each.scored.margin
     assert [msgspec.convert(reason, Reason) for reason in told["reproduced"]["reasons"]] == made.reasons
     assert "192.0.2.7" not in shown + page.as_json(each, made)
+
+
+def test_personal_data_are_masked_wherever_they_stand(pipeline: Pipeline) -> None:
+    personal = {"ip_address": "192.0.2.7", "amount": 12.5}
+    decision = json.dumps({"event_id": "e0", "event": personal, "action": "review"})
+    denied = EntityList("addresses", "deny", "ip_address", [ListEntry("192.0.2.7")])
+    calm = [Snooze("ip_address", "192.0.2.7", "2026-01-02T00:00:00Z"), Snooze("card_id", "k1", "2026-01-02")]
+    policy = PolicyDocument("unit", 3, "2026-01-01", "alice", "bad", lists=[denied], snoozes=calm)
+    each = msgspec.structs.replace(
+        stored(pipeline, fitted(pipeline, "m-1"))[0], decision=decision, amendments=[decision], policy=policy
+    )
+    line = ExplainedPage(pipeline).as_json(each, Reproduced(None, "why not"))
+    assert "192.0.2.7" not in line
+    told = json.loads(line)
+    masked = {"event_id": "e0", "event": {"ip_address": "***", "amount": 12.5}, "action": "review"}
+    assert told["decision"] == masked
+    assert told["amendments"] == [masked]
+    assert [snooze["value"] for snooze in told["policy"]["snoozes"]] == ["***", "k1"]
+
+
+def test_what_a_producer_wrote_does_not_steer_the_terminal(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = stored(pipeline, fitted(pipeline, "m-1"))[0]
+    steering = "e\x1b[2J\x9b1m[red]x"
+    each = msgspec.structs.replace(found, event_id=steering, event={"event_id": steering})
+    ExplainedPage(pipeline).show(each, Reproduced(None, "why not"))
+    shown = capsys.readouterr().out
+    assert "e [2J 1m[red]x" in shown
+    assert {"\x1b", "\x9b"}.isdisjoint(shown)
 
 
 def test_rules_are_told_as_the_policy_of_then_had_them(
