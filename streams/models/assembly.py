@@ -10,6 +10,7 @@ from feature_store.errors import ContractError
 from streams.messages import Manifest, Release
 from streams.messages.model import manifest_key, release_key
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ARTIFACT = re.compile(rb"^artifact/([\w.\-]+)/(\d{1,6})$")
 
 
@@ -31,7 +32,7 @@ class ModelsTopic:
         if found := _ARTIFACT.match(key):
             self._feed_chunk(found[1].decode(), int(found[2]), value)
         elif key.startswith(self._manifest_prefix):
-            self._feed_manifest(key[len(self._manifest_prefix) :].decode(), value)
+            self._feed_manifest(key[len(self._manifest_prefix) :].decode(errors="replace"), value)
         elif key == self._release_key and value is not None:
             return self._feed_release(value)
         return False
@@ -59,7 +60,7 @@ class ModelsTopic:
             return
         try:
             manifest = msgspec.json.decode(value, type=Manifest)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise ContractError(f"the manifest of {version} is malformed: {error}") from error
         if manifest.version != version or manifest.pipeline != self._pipeline:
             raise ContractError(f"the manifest under {version} is of {manifest.pipeline}/{manifest.version}")
@@ -68,7 +69,7 @@ class ModelsTopic:
     def _feed_release(self, value: bytes) -> bool:
         try:
             release = msgspec.json.decode(value, type=Release)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise ContractError(f"the release record is malformed: {error}") from error
         if self.release is not None and release.epoch <= self.release.epoch:
             return False  # epochs never go back

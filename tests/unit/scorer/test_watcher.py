@@ -114,3 +114,17 @@ def test_a_watcher_that_hears_nothing_any_more_says_so(tmp_path: Path) -> None:
         watcher._feed(cast("Any", Arrived(b"", b"", gone)))
     away = KafkaError(KafkaError._ALL_BROKERS_DOWN)
     assert not watcher._feed(cast("Any", Arrived(b"", b"", away)))
+
+
+@pytest.mark.parametrize("value", [b'{"version": "\xff"}', b'{"x": ' + b"[" * 100_000, b"not json"])
+@pytest.mark.parametrize(
+    "key", [manifest_key("unit", "m1"), manifest_key("unit", "") + b"\xff", release_key("unit")]
+)
+def test_a_record_that_cannot_be_read_does_not_end_the_watcher(
+    tmp_path: Path, key: bytes, value: bytes
+) -> None:
+    alerts = Alerts()
+    _, pipeline = private_pipeline(tmp_path, "unit")
+    watcher = ModelWatcher("nowhere:1", pipeline, cast("AlertSender", alerts))
+    assert not watcher._feed(cast("Any", Arrived(key, value)))
+    assert alerts.raised == ["model_rejected"]
