@@ -69,6 +69,16 @@ def test_slots_are_each_their_own() -> None:
     assert len(slots) > 1
 
 
+@pytest.mark.parametrize("name", [name for name in OURS if name.startswith(("scorer-", "keeper", "monitor"))])
+def test_part_that_writes_has_where_to(name: str) -> None:
+    volumes = dict(reversed(volume.split(":")[:2]) for volume in SERVICES[name]["volumes"])
+    kept = volumes["/var/lib/sluicegate/.sluicegate"]
+    assert kept in COMPOSE["volumes"]
+    assert (
+        kept == f"{name.split('-', maxsplit=1)[0]}-state"
+    )  # scorers share theirs: partitions move between them
+
+
 def test_nothing_is_published_beyond_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
