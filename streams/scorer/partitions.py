@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import ConfigError, StateError
-from streams.kafka import Consumer, TopicPartition
+from streams.kafka import Consumer, TopicPartition, reader
 from streams.kafka.tail import partitions_of, watermarks
 from streams.scorer.committed import committed_positions
 from streams.scorer.recovery import restore
@@ -125,9 +125,18 @@ class Partitions:
         return committed.events
 
     def _refuse_half_a_state(self) -> None:
-        whole = set(partitions_of(self._consumer, self._topic))
-        if self._pipeline.global_features and set(self._core.positions) != whole:
+        if self._pipeline.global_features and set(self._core.positions) != self._whole():
             raise self._half_a_state()
+
+    def _whole(self) -> set[int]:
+        """All partitions. A client that is asked for its topics inside a callback of its own aborts the
+        process in the next callback (confluent-kafka 2.16): another one is asked.
+        """
+        other = reader(self._bootstrap)
+        try:
+            return set(partitions_of(other, self._topic))
+        finally:
+            other.close()
 
     def _half_a_state(self) -> ConfigError:
         names = ", ".join(feature.name for feature in self._pipeline.global_features[:3])

@@ -31,6 +31,7 @@ from streams.kafka import (
 )
 from streams.messages import dead_letter as names
 from streams.scorer.committed import to_offset
+from streams.scorer.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _CALL_TIMEOUT_S = 10.0
+_HANGS_S = _CALL_TIMEOUT_S * 1.5
+"""A call that takes longer does not keep its own timeout."""
 _PAUSE_S = 0.1
 _REBALANCE = {
     KafkaError.ILLEGAL_GENERATION,
@@ -66,13 +69,14 @@ class Transactions:
         self._consumer = consumer
         self._topics = pipeline.topics
         self._patience_s = pipeline.serving.commit_patience / 1e6
+        self._patience = Patience(max(self._patience_s, _HANGS_S))
         self._membership = consumer.consumer_group_metadata()
 
     def start(self) -> None:
         """Fence older processes of this slot and abort what they left open."""
         with suppress(KafkaException):
             self._producer.list_topics(timeout=_CALL_TIMEOUT_S)  # unconnected, the next call sleeps first
-        self._insist("init_transactions", lambda: self._producer.init_transactions(_CALL_TIMEOUT_S * 3))
+        self._insist("init_transactions", lambda: self._producer.init_transactions(_CALL_TIMEOUT_S))
 
     def joined(self) -> None:
         """Remember the group's generation; to be called in every assignment."""
@@ -113,8 +117,15 @@ class Transactions:
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
-                call()
+                with self._patience.over(what):
+                    call()
             except KafkaException as error:
+                if error.args[0].fatal():
+                    raise plain_refusal(error) or StateError(
+                        f"{what}: {error.args[0].str()}: Kafka has given up this slot's transaction, after "
+                        "it was away for longer than a transaction may take, or for a newer process of the "
+                        "slot; the process ends so that a fresh one recovers from what was committed"
+                    ) from error
                 if not error.args[0].retriable():
                     raise
                 if time.monotonic() > deadline:

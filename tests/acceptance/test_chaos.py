@@ -30,6 +30,7 @@ SERVING = {
     "serving": {
         "batch": {"max_events": 40},
         "session_timeout": "6s",
+        "commit_patience": "10s",
         "snapshots": {"every": "1s", "keep": 2},
     }
 }
@@ -62,7 +63,7 @@ def _survives(kafka: Kafka, config: Path, pipeline: Pipeline, scorers: int) -> N
     seed = SEED or str(secrets.randbelow(10**6))
     print(f"SLUICEGATE_CHAOS_SEED={seed} SLUICEGATE_CHAOS_ROUNDS={ROUNDS}")  # noqa: T201  (shown on failure)
     load = Load(kafka.bootstrap, pipeline, random.Random(seed))
-    chaos = Chaos(kafka, config, pipeline, load, scorers)
+    chaos = Chaos(kafka, config, pipeline, load, scorers, seed)
     try:
         chaos.run(ROUNDS)
         verdict = Verdict(kafka.bootstrap, pipeline)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from training.publish import Publisher
 from training.publish_policy import PolicyPublisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from subprocess import Popen
 
@@ -64,10 +65,11 @@ class Chaos:
     pipeline: Pipeline
     load: Load
     scorers: int
+    seed: str
     happened: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._random = self.load.random
+        self._random = random.Random(self.seed)
         self._stack = ExitStack()
         self._running: dict[int, Popen[bytes]] = {}
         bootstrap = self.kafka.bootstrap
@@ -76,7 +78,7 @@ class Chaos:
 
     def run(self, rounds: int) -> None:
         """That many rounds, then rest; afterwards nothing runs any more."""
-        with self._stack:
+        with self._stack, self._traces():
             for slot in range(self.scorers):
                 self._start(slot)
             self._more(1, 50)
@@ -92,6 +94,17 @@ class Chaos:
             self._settle()
             for slot in list(self._running):
                 self._end(slot)
+
+    @contextmanager
+    def _traces(self) -> Iterator[None]:
+        """Where nothing is decided any more, ask every scorer what it waits for."""
+        try:
+            yield
+        except TimeoutError:
+            for slot, process in self._running.items():
+                process.send_signal(signal.SIGABRT)
+                self.happened.append(self._last_words(slot, process.wait(_END_S)))
+            raise
 
     def _kill(self) -> None:
         slot = self._one()

@@ -190,7 +190,8 @@ def _source(record: Any) -> Place:
 
 
 def _delta(partition: int, row: Mapping[str, Any]) -> Delta:
-    entity = {name.removeprefix("entity_"): row[name] for name in row if name.startswith("entity_")}
+    entity: dict[str, Any] = defaultdict(object)  # of other entities it says nothing
+    entity |= {name.removeprefix("entity_"): row[name] for name in row if name.startswith("entity_")}
     time = _plain(row["event_time"], 0)
     return Delta(entity, partition, time, row["seq"], row["fraud"], row["let_through"])
 

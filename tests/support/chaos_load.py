@@ -57,7 +57,8 @@ class Load:
 
     def until(self, enough: Callable[[], bool], look_after: Callable[[], None]) -> None:
         """Go on until ``enough``; ``look_after`` is called all the time."""
-        asyncio.run(self._until(enough, look_after))
+        if not enough():
+            asyncio.run(self._until(enough, look_after))
 
     def more(self, decisions: int, look_after: Callable[[], None]) -> None:
         """Go on until so many more decisions were seen."""
@@ -68,7 +69,8 @@ class Load:
         """Send nothing more; return when all is decided."""
         self.flush()
         goal = self.to_decide
-        asyncio.run(self._until(lambda: self.decided >= goal, look_after, sending=False))
+        if self.decided < goal:
+            asyncio.run(self._until(lambda: self.decided >= goal, look_after, sending=False))
 
     def offer(self, count: int) -> None:
         """Hand events to the client, whether or not Kafka is there to take them."""

@@ -43,7 +43,7 @@ def _process(config: Path, name: str, *arguments: str) -> Iterator[subprocess.Po
         (config.parent / f"{name}.log").open("ab") as log,
         subprocess.Popen(
             [*command, "--state-dir", str(config.parent / "state")],
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | {"PYTHONFAULTHANDLER": "1"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

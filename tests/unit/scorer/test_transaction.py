@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from streams.kafka import LARGEST_MESSAGE, Consumer, Producer
+from feature_store.errors import StateError
+from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Producer
 from streams.scorer.records import Decided, Refused, SourceRecord, StepResult
 from streams.scorer.transaction import LARGEST_DEAD_LETTER, Transactions
 from tests.support.payments import private_pipeline
@@ -21,10 +22,14 @@ class NotingProducer:
     def __init__(self) -> None:
         self.produced: list[dict[str, Any]] = []
         self.members: list[object] = []
+        self.fenced = False
 
     def begin_transaction(self) -> None: ...
 
-    def commit_transaction(self, timeout: float) -> None: ...
+    def commit_transaction(self, timeout: float) -> None:
+        del timeout
+        if self.fenced:
+            raise KafkaException(KafkaError(KafkaError._FENCED, "fenced by another", fatal=True))
 
     def produce(self, topic: str, **given: Any) -> None:
         self.produced.append({"topic": topic, **given})
@@ -118,3 +123,9 @@ def test_offsets_go_under_the_generation_of_the_assignment_not_of_the_moment(
     transactions.joined()
     transactions.commit(StepResult())
     assert producer.members == [5, 6]
+
+
+def test_who_is_fenced_ends_in_order_to_recover(transactions: Transactions, producer: NotingProducer) -> None:
+    producer.fenced = True
+    with pytest.raises(StateError, match=r"commit: fenced by another: .*a fresh one recovers"):
+        transactions.commit(StepResult())
