@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Tests of one file stay in one process; most of their time is waiting for brokers and processes.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
-.PHONY: help install demo test test-fast check bench lock clean
+.PHONY: help install demo test test-fast chaos check bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,11 @@ test: install  ## all tests, on a real Apache Kafka
 
 test-fast: install  ## the quick tier, under a minute: units and the oracle; no Kafka, no trainer, no keeper
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka and not slow" --timeout 60 $(SIDE_BY_SIDE)
+
+ROUNDS ?= 50
+chaos: install  ## what can go wrong, 50 rounds of it at random moments (ROUNDS=…, SEED=… repeats a run)
+	SLUICEGATE_CHAOS_ROUNDS=$(ROUNDS) SLUICEGATE_CHAOS_SEED=$(SEED) \
+	  $(BIN)/python -m pytest tests/acceptance/test_chaos.py
 
 check: install  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .
