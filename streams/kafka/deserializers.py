@@ -38,7 +38,7 @@ def avro_values(client: Any) -> Callable[[bytes], dict[str, Any]]:
     def values(raw: bytes) -> dict[str, Any]:
         number = raw[1:5]
         if number not in sound:
-            _refuse_recursion(client.get_schema(int.from_bytes(number)).schema_str or "")
+            _refuse_unbounded(client.get_schema(int.from_bytes(number)).schema_str or "")
             sound.add(number)
         found = deserialize(raw)
         if not isinstance(found, dict):
@@ -48,10 +48,37 @@ def avro_values(client: Any) -> Callable[[bytes], dict[str, Any]]:
     return values
 
 
-def _refuse_recursion(schema: str) -> None:
-    """The Avro reader has no limit on depth: a few bytes of a type in itself would exhaust the stack."""
-    if any(_recursive(json.loads(schema), ())):
+def _refuse_unbounded(schema: str) -> None:
+    """The Avro reader has no limit on depth or number: a few bytes of a type in itself would exhaust the
+    stack, a few that announce ever so many values of no bytes the memory.
+    """
+    tree = json.loads(schema)
+    if any(_recursive(tree, ())):
         raise BadEventError("unknown_schema", "the schema has a type inside itself, which is not read")
+    if any(_weightless(tree)):
+        raise BadEventError("unknown_schema", "the schema has values that take no bytes, which are not read")
+
+
+def _weightless(node: Any) -> Iterator[bool]:
+    """Whether it is a record, a fixed or an array's item without a byte; a field or choice may be null."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _weightless(each)
+    elif isinstance(node, dict):
+        fields = [field["type"] for field in node.get("fields", ())]
+        match node.get("type"):
+            case "record":
+                yield all(map(_is_null, fields))
+            case "fixed":
+                yield not node.get("size")
+            case "array":
+                yield _is_null(node.get("items"))
+        for each in (node.get("type"), node.get("items"), node.get("values"), *fields):
+            yield from _weightless(each)
+
+
+def _is_null(node: Any) -> bool:
+    return node == "null" or (isinstance(node, dict) and _is_null(node.get("type")))
 
 
 def _recursive(node: Any, within: tuple[str, ...]) -> Iterator[bool]:

@@ -23,6 +23,7 @@ _MISSING_EXTRA = (
     "pip install 'sluicegate[schema-registry]'"
 )
 _FRAME = 5  # a zero byte and the schema's number
+_LARGEST = 2**31 - 1  # of a schema; the registry takes the address of a larger one for a wrong address
 _UNKNOWN_SCHEMA = 40403  # the registry's own code; any other 404 is a wrong address
 _KNOWN_MOST = 10_000
 _FORGET_S = 30.0
@@ -96,6 +97,8 @@ class Framed:
         if len(raw) <= _FRAME or raw[0] != 0:
             raise BadEventError(self._reason, "no frame of a schema registry: a zero byte, four of a number")
         number = int.from_bytes(raw[1:_FRAME])
+        if number > _LARGEST:
+            raise self._no_such(number)
         if number not in self._known:
             self._look_up(number)
         try:

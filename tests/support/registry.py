@@ -28,6 +28,9 @@ class Registry:
                 answer: dict[str, Any] = {"schema": json.dumps(schema)}
                 if status == 404:
                     answer = {"error_code": 40403, "message": "no such schema"}
+                    number = self.path.removeprefix("/schemas/ids/").partition("?")[0]
+                    if int(number) >= 2**31:  # as the real one, to which this is no number of a schema
+                        answer = {"error_code": 404, "message": "HTTP 404 Not Found"}
                 if status not in (200, 404):
                     answer = {"error_code": 50001, "message": "not now"}
                 body = json.dumps(answer).encode()

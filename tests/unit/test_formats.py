@@ -154,6 +154,26 @@ def test_a_type_inside_itself_is_refused_not_followed(registry: Any, avro: AsJso
         avro.one(b"\0\0\0\0\1" + b"\x02" * 60_000)
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        "null",
+        {"type": "null"},
+        {"type": "record", "name": "Empty", "fields": []},
+        {"type": "record", "name": "Nulls", "fields": [{"name": "a", "type": "null"}]},
+        {"type": "fixed", "name": "Nothing", "size": 0},
+    ],
+)
+def test_values_of_no_bytes_are_not_counted_out(registry: Any, avro: AsJson, items: Any) -> None:
+    fields = [{"name": "many", "type": ["null", {"type": "array", "items": items}]}]
+    AvroSerializer(registry, json.dumps({"type": "record", "name": "Bomb", "fields": fields}))(
+        {"many": None}, CONTEXT
+    )
+    a_million = b"\x80\x89\x7a"  # a few bytes more, and it were all the memory
+    with pytest.raises(BadEventError, match="unknown_schema: the schema has values that take no bytes"):
+        avro.one(b"\0\0\0\0\1\x02" + a_million + b"\0")
+
+
 @pytest.fixture
 def descriptors(tmp_path: Path) -> Path:
     return payment_descriptors(tmp_path)
@@ -232,6 +252,14 @@ def test_garbage_does_not_make_it_ask_for_every_message(served: Registry, tmp_pa
     _, refused = form.all([garbage] * 50)
     assert {error.reason for error in refused.values()} == {"unknown_schema"}
     assert served.asked == 1
+
+
+@pytest.mark.parametrize("number", [b"\xff\xff\xff\xff", b"\x80\0\0\0"])
+def test_a_number_that_no_schema_can_have_does_not_make_events_wait(
+    served: Registry, tmp_path: Path, number: bytes
+) -> None:
+    _, refused = over_http(served.url, tmp_path).all([b"\0" + number + b"x" * 20])
+    assert [error.reason for error in refused.values()] == ["unknown_schema"]
 
 
 def test_a_format_wants_what_it_needs(tmp_path: Path) -> None:
