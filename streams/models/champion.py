@@ -113,13 +113,22 @@ def load_champion(
         why=choice.why,
         us_per_row=choice.us_per_row,
     )
-    explains = ExactModel(manifest, artifact) if exact else None
+    explains = _exact(manifest, artifact) if exact else None
     champion = Champion(manifest, choice.engine, positions, choice.packed, choice.fallback, explains)
     for rows in _WARM_UP:
         margins = champion.margins(np.zeros((rows, len(declared))))
         if not np.isfinite(margins).all():
             raise ContractError(f"model {manifest.version}: gives {margins[0]} for a row of zeros")
     return champion
+
+
+def _exact(manifest: Manifest, artifact: bytes) -> ExactModel | None:
+    """None for a sound model whose library tells no exact reasons: it may act, with its paths or none."""
+    try:
+        return ExactModel(manifest, artifact)
+    except ContractError as error:
+        _log.warning("no_exact_reasons", model=manifest.version, why=str(error))
+        return None
 
 
 def _choice(family: str, artifact: bytes, device: Device, batch: int, *, outside: bool) -> Choice:

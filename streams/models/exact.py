@@ -28,7 +28,9 @@ class ExactModel:
     """A model version that explains itself, on one thread."""
 
     def __init__(self, manifest: Manifest, artifact: bytes) -> None:
-        """Load it. Raises ContractError for an artifact that is not the manifest's or does not load."""
+        """Load it, and try it. Raises ContractError for an artifact that is not the manifest's, does not load
+        or cannot explain itself: LightGBM's linear trees cannot.
+        """
         if ArtifactInfo.of(artifact) != manifest.artifact:  # LightGBM has no defence against a damaged text
             raise ContractError(f"model {manifest.version}: the artifact is not the one of its manifest")
         self.manifest = manifest
@@ -37,6 +39,11 @@ class ExactModel:
             self._booster = _loaded(manifest.family, artifact)
         except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError, UnicodeDecodeError) as error:
             raise ContractError(f"model {manifest.version} cannot be loaded: {error}") from error
+        try:
+            self.attribute(np.zeros((1, len(self.features))))
+        except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError, ValueError) as error:
+            why = str(error).splitlines()[0]
+            raise ContractError(f"model {manifest.version} does not explain itself: {why}") from error
 
     def attribute(self, matrix: Matrix) -> Attribution:
         """Attribute the margin of every row; the columns are ``features``, NaN is missing."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import lightgbm
 import numpy as np
 import pytest
 
 from streams.models.champion import load_champion
 from streams.scorer.reasons import MOST, StoppedReasons
+from tests.support.models import manifest_of
 from tests.support.payments import private_pipeline
 from tests.support.scored import fitted, vectors
 
@@ -75,3 +77,15 @@ def test_no_reasons_where_none_are_wanted_or_to_be_had(tmp_path: Path) -> None:
     assert wanted.of(None, matrix, ROWS) == nothing
     assert wanted.of(champion, matrix, ROWS[:0]) == nothing
     assert wanted.of(replace(champion, packed=None), matrix, ROWS) == nothing
+
+
+def test_a_model_that_cannot_explain_itself_acts_without_reasons(tmp_path: Path) -> None:
+    pipeline = explaining(tmp_path, "inline")
+    matrix = vectors(pipeline, 300)
+    data = lightgbm.Dataset(matrix, np.nan_to_num(matrix[:, 0]) > 100)
+    options = {"objective": "binary", "linear_tree": True, "num_threads": 1, "verbosity": -1}
+    artifact = lightgbm.train(options, data, 3).model_to_string().encode()
+    manifest = manifest_of(pipeline, "m-1", artifact)
+    champion = load_champion(manifest, artifact, pipeline.feature_vector, exact=True)
+    assert np.isfinite(champion.margins(matrix[:6])).all()
+    assert StoppedReasons(pipeline).of(champion, matrix[:6], ROWS) == [[]] * 6
