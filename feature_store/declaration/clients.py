@@ -6,6 +6,7 @@ secret that is written in the file. Values are kept as secrets: no error, log li
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -78,6 +79,9 @@ _SECRETS = frozenset(
 )
 """What must come from the environment."""
 
+_IN_ADDRESS = re.compile(r"//[^/@\s]*:[^/@\s]+@")
+"""A user's password in front of a host."""
+
 
 def written_secrets(tree: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a file, before its ``${NAME}`` are replaced: a secret that stands in it."""
@@ -86,7 +90,8 @@ def written_secrets(tree: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(settings, dict):
             continue
         for name, value in settings.items():
-            if name in _SECRETS and SECRET.sub("", str(value)).strip(":"):
+            left = SECRET.sub("", str(value))
+            if (name in _SECRETS and left.strip(":")) or _IN_ADDRESS.search(left):
                 yield f"{section}.{name}: a secret must not stand in the file; write ${{NAME}} and set NAME"
 
 

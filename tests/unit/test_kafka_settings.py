@@ -99,6 +99,17 @@ def test_a_secret_in_the_file_is_refused_without_being_said(tmp_path: Path) -> N
         pipeline_of(tree, tmp_path)
 
 
+def test_a_password_in_an_address_is_a_secret_in_the_file(tmp_path: Path) -> None:
+    def loaded(url: str) -> object:
+        return pipeline_of(shipped_tree() | {"schema_registry": {"url": url}}, tmp_path)
+
+    with pytest.raises(ConfigError, match=r"schema_registry\.url: a secret must not stand in") as refused:
+        loaded("https://me:hunter2@registry:8081")
+    assert "hunter2" not in str(refused.value)
+    loaded("https://${KAFKA_USER}:${KAFKA_PASSWORD}@registry:8081")
+    loaded("https://registry:8081/path")
+
+
 @pytest.mark.parametrize("kafka", ["${KAFKA_PASSWORD}", ["${KAFKA_PASSWORD}"], {"a": ["${KAFKA_PASSWORD}"]}])
 def test_a_secret_in_a_wrong_place_is_not_said(tmp_path: Path, kafka: Any) -> None:
     with pytest.raises(ConfigError, match="kafka") as refused:
