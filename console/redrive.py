@@ -4,8 +4,8 @@
 2. Send: read it again and send those, under their own key, bytes and headers.
 
 A letter leaves no id behind, so its event is decided as if it were new; afterwards the id is known, and the
-same letter sent again is a duplicate. What is refused again becomes a letter again: nothing goes round by
-itself.
+same letter sent again within the window of duplicates is one. What is refused again becomes a letter again:
+nothing goes round by itself.
 """
 
 from __future__ import annotations
