@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.acceptance
 
-# Each tells on its first line of output that its handler is in place.
+# Each tells on its first line of output that its handler is in place. They sleep a little at a time: a signal
+# that comes just before pause() would not end it.
 OBEDIENT = """
-import signal, sys
+import signal, sys, time
 signal.signal(signal.SIGTERM, lambda number, frame: (print("stopping", flush=True), sys.exit(7)))
 print("ready", flush=True)
-while True: signal.pause()
+while True: time.sleep(0.05)
 """
 STUBBORN = """
-import signal
+import signal, time
 signal.signal(signal.SIGTERM, lambda number, frame: print("no", flush=True))
 print("ready", flush=True)
-while True: signal.pause()
+while True: time.sleep(0.05)
 """
 WITH_CHILD = """
 import subprocess, sys
@@ -50,7 +51,8 @@ with GuardedProcess(command, output=folder / "out", pid_file=folder / "pid", gra
     while b"ready" not in (folder / "out").read_bytes() or process.pid is None:
         time.sleep(0.01)
     print(process.pid, process.guard_pid, flush=True)
-    signal.pause()
+    while True:
+        time.sleep(0.05)
 """
 
 
