@@ -26,8 +26,8 @@ from console.pipeline_file import open_pipeline
 from console.plan import scorer_count
 from console.soundness import check_soundness
 from console.system import addresses
-from feature_store.errors import BrokerError, ConfigError, MisfitError, PolicyError
-from streams.kafka import read_to_end
+from feature_store.errors import BrokerError, ConfigError, ContractError, MisfitError, PolicyError
+from streams.kafka import KafkaException, read_to_end
 from streams.messages import PolicyDocument
 from streams.messages.policy import policy_key
 from streams.models.champion import match_features
@@ -80,7 +80,7 @@ def run_with_reloads(system: System, settings: SystemSettings, show: Callable[[s
             refused = None
             try:
                 system = rolled_out(system, settings, show)
-            except (ConfigError, BrokerError) as error:
+            except (ConfigError, BrokerError, ContractError, KafkaException) as error:
                 refused = str(error)
                 show(f"the changed pipeline file is refused, all goes on as before: {refused}")
             run = addresses(system.plan)
@@ -154,5 +154,5 @@ def _misfits(new: Pipeline, bootstrap: Cluster | str) -> Iterator[str]:
     try:
         if document is not None:
             compile_policy(new, msgspec.json.decode(document, type=PolicyDocument))
-    except PolicyError as error:
+    except (PolicyError, msgspec.MsgspecError) as error:
         yield f"the policy in force would not fit any more: {error}; change it first (sluicegate policy)"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
 
 from console import rollout
+from console.interrupts import StopAsked
+from console.local_run import LocalRun
+from console.system import SystemSettings
 from feature_store.declaration.pipeline import Pipeline
+from feature_store.errors import ContractError
+from streams.kafka import KafkaError, KafkaException
 from streams.messages import PolicyDocument, PolicyRule, Release
 from streams.messages.policy import policy_key
 from streams.models.assembly import ModelsTopic
@@ -17,6 +22,9 @@ from tests.support.payments import shipped_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from console.system import System
 
 Tree = dict[str, Any]
 
@@ -63,7 +71,11 @@ def test_a_field_and_a_feature_more_are_fine() -> None:
 
 
 def test_one_scorer_must_be_enough_for_what_is_declared() -> None:
-    new = changed(lambda tree: tree["features"]["windows"].append({"entity": "terminal_id", "windows": ["1h"], "count": True}))
+    new = changed(
+        lambda tree: tree["features"]["windows"].append(
+            {"entity": "terminal_id", "windows": ["1h"], "count": True}
+        )
+    )
     (finding,) = rollout._too_many_scorers(new, 2)
     assert "terminal_id_count" in finding
     assert list(rollout._too_many_scorers(new, 1)) == []
@@ -85,3 +97,42 @@ def test_what_acts_now_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "model m1 needs the feature 'night'" in model
     assert "policy in force" in policy
     assert "night" in policy
+
+
+def test_a_policy_that_cannot_be_read_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = changed(lambda _: None)
+    monkeypatch.setattr(rollout, "read_models", lambda *_: ModelsTopic(pipeline.name))
+    newer = Record(policy_key(pipeline.name), b'{"written_by": "a newer one"}')
+    monkeypatch.setattr(rollout, "read_to_end", lambda *_: [newer])
+    (finding,) = rollout._misfits(pipeline, "")
+    assert "the policy in force would not fit" in finding
+
+
+@pytest.mark.parametrize("error", [ContractError("m1: unreadable"), KafkaException(KafkaError(-195))])
+def test_whatever_cannot_be_looked_up_refuses_the_file_and_all_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    class Watched:
+        """A run that is asked to take its file, and stopped after the answer."""
+
+        plan, asked = None, 0
+
+        def run_until(self, _: object) -> None:
+            self.asked += 1
+            if self.asked > 1:
+                raise StopAsked
+
+    run = LocalRun(1, "f", "b", "m", "k")
+    monkeypatch.setattr(rollout, "rolled_out", failing)
+    monkeypatch.setattr(rollout, "addresses", lambda _: run)
+    told: list[str] = []
+    with pytest.raises(StopAsked):
+        rollout.run_with_reloads(
+            cast("System", Watched()), SystemSettings(tmp_path / "f", tmp_path), told.append
+        )
+    (said,) = told
+    assert "all goes on as before" in said
+    assert str(error) in said
