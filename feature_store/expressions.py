@@ -80,7 +80,7 @@ class RowQuery:
             except DuckError as error:
                 first = str(error).splitlines()[0]
                 raise ConfigError(f"{expression.key}: {expression.sql!r}: {first}") from None
-        texts = [each.sql for each in expressions]
+        self._texts = texts = [each.sql for each in expressions]
         self._columnar: dict[int, Callable[[pa.RecordBatch], Value]] = {}
         if columnar:
             found = {at: compiled(self._connection, text, schema) for at, text in enumerate(texts)}
@@ -114,12 +114,32 @@ class RowQuery:
     def _asked(
         self, batch: pa.Table | pa.RecordBatch, query: str, columns: Sequence[int], matrix: Matrix
     ) -> None:
-        """Fill some columns with what DuckDB says."""
+        """Fill some columns with what DuckDB says; where it raises, rows and expressions by themselves."""
         self._rows.batch = batch
-        found = self._connection.execute(f"execute {query}").fetchnumpy()
+        try:
+            found = self._connection.execute(f"execute {query}").fetchnumpy()
+        except DuckError:
+            if batch.num_rows == 1:
+                self._asked_singly(columns, matrix)
+                return
+            middle = batch.num_rows // 2
+            self._asked(batch.slice(0, middle), query, columns, matrix[:middle])
+            self._asked(batch.slice(middle), query, columns, matrix[middle:])
+            return
         for position, at in enumerate(columns):
             column = np.ma.asarray(found[f"c{position}"])
             matrix[:, at] = np.ma.filled(column.astype(np.float64), np.nan)
+
+    def _asked_singly(self, columns: Sequence[int], matrix: Matrix) -> None:
+        """Expressions of one row, null where DuckDB raises what its ``try`` lets through (LIKE … ESCAPE)."""
+        for at in columns:
+            try:
+                found = self._connection.execute(_select([self._texts[at]])).fetchnumpy()
+            except DuckError:
+                self._connection.execute("select 1")  # raises where nothing works any more
+                matrix[:, at] = np.nan
+            else:
+                matrix[:, at] = np.ma.filled(np.ma.asarray(found["c0"]).astype(np.float64), np.nan)
 
     def flags(self, batch: pa.Table | pa.RecordBatch) -> Flags:
         """One boolean column per expression, in order; null is false."""

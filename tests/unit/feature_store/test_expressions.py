@@ -115,3 +115,16 @@ def test_every_batch_is_read_anew() -> None:
     assert query.numbers(ROWS)[:, 0].tolist()[0::2] == [12.0, -3.0]
     assert query.numbers(ROWS.slice(2, 1))[:, 0].tolist() == [-3.0]
     assert query.numbers(pa.Table.from_batches([ROWS, ROWS]))[:, 0].tolist()[0::3] == [12.0, 12.0]
+
+
+def test_an_error_that_try_lets_through_is_null_for_its_event_alone() -> None:
+    fragile, sound = "country like home escape '#'", "length(country)"
+    query = RowQuery(SCHEMA, [Expression("x", fragile, "features.rows.x"), Expression("y", sound, "y")])
+    hostile = ROWS.set_column(2, "home", pa.array(["D_", "DE#", "F_"])).set_column(
+        1, "country", pa.array(["DE", "DE", "FR"])
+    )
+    for _ in range(2):
+        found = query.numbers(hostile)
+        assert found[[0, 2], 0].tolist() == [1.0, 1.0]
+        assert math.isnan(found[1, 0])
+        assert found[:, 1].tolist() == [2.0, 2.0, 2.0]
