@@ -31,5 +31,9 @@ class Ends:
             }
 
     def close(self) -> None:
-        """Leave Kafka."""
-        self._asking.close()
+        """Leave Kafka; a question that waits for it in another thread keeps the client, or it would crash."""
+        if self._one_at_a_time.acquire(blocking=False):
+            try:
+                self._asking.close()
+            finally:
+                self._one_at_a_time.release()
