@@ -86,7 +86,8 @@ def redrive(
     """Send dead letters to the events topic again: same partition, key, bytes and headers.
 
     Each is decided as if it were new, or refused again with a letter of its own. Sent again after it was
-    decided, it is a duplicate. The exit code is 1 where Kafka refused some.
+    decided, it is a duplicate for as long as its id is remembered (decision.duplicates.window). The exit code
+    is 1 where Kafka refused some.
     """
     from console.dead_letters import EventIds
     from console.local_run import find_bootstrap
