@@ -57,7 +57,9 @@ def _expressions(pipeline: Pipeline) -> Iterator[str]:
         (_check_rule, scored_schema(pipeline), rules),
         (RowQuery, seen_schema(pipeline), cold_start),
     ):
-        for expression in expressions:
+        if not _said_by(partial(check, schema, expressions)):
+            continue
+        for expression in expressions:  # so that every unsound one is told
             found = _said_by(partial(check, schema, [expression]))
             yield from (_with_names(finding, expression, schema) for finding in found)
 

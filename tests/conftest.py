@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 SLOW = (
     "contract/broker",
+    "contract/explainer",
     "contract/features/test_parity_large.py",
     "contract/features/test_parity_offline.py",
     "contract/models/test_followed_live.py",

@@ -64,7 +64,8 @@ def keeper(
     from console.entry import prepare
 
     config, bootstrap = prepare(config, broker, state_dir, "keeper")
-    from training.keeper import KeeperSettings, run
+    from training.keeper.parts import KeeperSettings
+    from training.keeper.service import run
 
     run(KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host))
 

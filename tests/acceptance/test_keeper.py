@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 KEEPER = """
 import sys
 from pathlib import Path
-from training.keeper import KeeperSettings, run
+from training.keeper.parts import KeeperSettings
+from training.keeper.service import run
 run(KeeperSettings(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
 """
 

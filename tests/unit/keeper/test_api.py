@@ -13,9 +13,10 @@ from feature_store.errors import BrokerError, ConfigError
 from tests.unit.keeper.past import delta_rows, whole_history
 from tests.unit.keeper.written import MINUTE, START, until, write_batches
 from training.history.keeper import KeptHistory
-from training.keeper import KeeperSettings, run
 from training.keeper.client import KeeperClient, KeeperRefusedError, KeeperUnreachableError
+from training.keeper.parts import KeeperSettings
 from training.keeper.server import Address
+from training.keeper.service import run
 from training.publish_policy import PolicyPublisher
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ from streams.policies.actions import REVIEW
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.test_publish import manifest
 from tests.unit.keeper.written import START, until, write_batches
-from training.keeper import KeeperSettings, run
 from training.keeper.client import KeeperClient
+from training.keeper.parts import KeeperSettings
 from training.keeper.policies import KEEPER, Policies
 from training.keeper.review_capacity import ReviewCapacity
 from training.keeper.review_demand import DAY, Scoring, review_demand, today
+from training.keeper.service import run
 from training.keeper.sink import Sink
 from training.publish_policy import PolicyPublisher
 

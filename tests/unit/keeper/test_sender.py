@@ -17,8 +17,9 @@ from streams.messages import OutcomeDelta
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.test_routing import rows_of
 from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
-from training.keeper import KeeperSettings, run
+from training.keeper.parts import KeeperSettings
 from training.keeper.sender import DeltaSender
+from training.keeper.service import run
 from training.keeper.sink import Sink
 from training.keeper.store import STORE
 

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.broker.ports import choose_ports
 from streams.metrics import definitions as d
 from tests.unit.keeper.written import until
-from training.keeper import KeeperSettings, run
+from training.keeper.parts import KeeperSettings
+from training.keeper.service import run
 
 if TYPE_CHECKING:
     from pathlib import Path
