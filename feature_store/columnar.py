@@ -14,12 +14,12 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feature_store.columns import floats, minor_units, present, words
-from feature_store.truths import COMPARISONS, Bools, Number, Truth
+from feature_store.columns import present, words
+from feature_store.sql_columns import PARTS, UnsureError, bools, decimals, float_numbers, where, wholes
+from feature_store.truths import COMPARISONS, Number, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +30,7 @@ Value = Truth | Number
 Evaluate = "Callable[[pa.RecordBatch], Value]"
 
 _NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?")
-_EXACT = 2**53
-_DAY = 86_400_000_000
 _MIRRORED = {"LESSTHAN": "GREATERTHAN", "GREATERTHAN": "LESSTHAN"}
-
-
-class UnsureError(Exception):
-    """These rows are DuckDB's: numpy might give other values for them."""
 
 
 class _OutsideError(Exception):
@@ -89,7 +83,7 @@ class _Compiler:
         if kind == "COLUMN_REF":
             name, field = self._column(node)
             if pa.types.is_boolean(field.type):
-                return lambda batch: Truth.of(_bools(batch.column(name)), present(batch.column(name)))
+                return lambda batch: Truth.of(bools(batch.column(name)), present(batch.column(name)))
         raise _OutsideError
 
     def _joined(self, nodes: list[dict[str, Any]], *, both: bool) -> Callable[[pa.RecordBatch], Truth]:
@@ -105,7 +99,7 @@ class _Compiler:
         if of in {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"}:
             name, _ = self._column(nodes[0])
             wanted = of == "OPERATOR_IS_NOT_NULL"
-            return lambda batch: _where(present(batch.column(name)) == wanted)
+            return lambda batch: where(present(batch.column(name)) == wanted)
         if of in {"COMPARE_IN", "COMPARE_NOT_IN"}:
             parts = [self._comparison("COMPARE_EQUAL", nodes[0], each) for each in nodes[1:]]
             if of == "COMPARE_IN":
@@ -150,11 +144,11 @@ class _Compiler:
         name, field = self._column(node)
         kind = field.type
         if pa.types.is_decimal128(kind):
-            return lambda batch: _decimal(batch.column(name), kind.scale)
+            return lambda batch: decimals(batch.column(name), kind.scale)
         if pa.types.is_int64(kind):
-            return lambda batch: _whole(batch.column(name))
+            return lambda batch: wholes(batch.column(name))
         if pa.types.is_float64(kind):
-            return lambda batch: _float(batch.column(name))
+            return lambda batch: float_numbers(batch.column(name))
         raise _OutsideError
 
     def _part(self, node: dict[str, Any]) -> Callable[[pa.RecordBatch], Number]:
@@ -162,7 +156,7 @@ class _Compiler:
         arguments = [each["expression"] for each in node["arguments"]]
         if node["function_name"] != "date_part" or arguments[0]["class"] != "CONSTANT":
             raise _OutsideError
-        part = _PARTS.get(arguments[0]["literal"]["text"].lower())
+        part = PARTS.get(arguments[0]["literal"]["text"].lower())
         name, field = self._column(arguments[1])
         if part is None or not pa.types.is_timestamp(field.type):
             raise _OutsideError
@@ -187,14 +181,6 @@ class _Compiler:
             return 15
         kind = self._column(node)[1].type
         return kind.precision - kind.scale if pa.types.is_decimal128(kind) else 15
-
-
-_PARTS: dict[str, Callable[[Any], Any]] = {
-    "hour": lambda micros: micros // 3_600_000_000 % 24,
-    "minute": lambda micros: micros // 60_000_000 % 60,
-    "dow": lambda micros: (micros // _DAY + 4) % 7,
-    "isodow": lambda micros: (micros // _DAY + 3) % 7 + 1,
-}
 
 
 def _compared_with(
@@ -229,32 +215,5 @@ def _text_is(of: str, name: str, node: dict[str, Any]) -> Callable[[pa.RecordBat
 
 def _texts_compared(of: str, one: Any, other: Any) -> Truth:
     same = pc.equal(one, other)
-    truth = Truth.of(_bools(same), present(same))
+    truth = Truth.of(bools(same), present(same))
     return truth if of == "COMPARE_EQUAL" else ~truth
-
-
-def _decimal(column: pa.Array[Any], scale: int) -> Number:
-    values, valid = minor_units(column), present(column)
-    if np.abs(values[valid]).max(initial=0) >= _EXACT:
-        raise UnsureError
-    return Number(values, valid, scale)
-
-
-def _whole(column: pa.Array[Any]) -> Number:
-    return Number(words(column), present(column), 0)
-
-
-def _float(column: pa.Array[Any]) -> Number:
-    values, valid = floats(column), present(column)
-    if np.isnan(values[valid]).any():  # DuckDB puts NaN above all numbers
-        raise UnsureError
-    return Number(values, valid, None)
-
-
-def _bools(column: pa.Array[Any]) -> Bools:
-    known = column.fill_null(False) if column.null_count else column
-    return np.asarray(known.to_numpy(zero_copy_only=False), np.bool_)
-
-
-def _where(holds: Bools) -> Truth:
-    return Truth(holds, ~holds)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from feature_store.columnar import UnsureError, compiled
+from feature_store.columnar import compiled
 from feature_store.duck import DuckError, sandbox
 from feature_store.errors import ConfigError, ContractError
+from feature_store.sql_columns import UnsureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
