@@ -45,6 +45,7 @@ PROGRAM = """
 import signal, sys, time
 from pathlib import Path
 from streams.broker.process import GuardedProcess
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 folder = Path(sys.argv[1])
 command = [sys.executable, "-c", sys.argv[2]]
 with GuardedProcess(command, output=folder / "out", pid_file=folder / "pid", grace=10) as process:
