@@ -12,13 +12,14 @@ from benchmarks import features, hot_swap, latency, report, scorer, step, trees
 from benchmarks.contest import ContestError
 from benchmarks.field import Field
 from benchmarks.machine import Cores, described, two_cores
+from benchmarks.models import TREES
 from benchmarks.peers.environments import PEERS
 from benchmarks.stage import stage
 from benchmarks.workload import declaration
 from feature_store.engine.warm import warm
 from feature_store.errors import SluicegateError
 
-QUICK_EVENTS, QUICK_RATE, QUICK_S = 12_000, 500, 1.0
+QUICK_EVENTS, QUICK_TREES, QUICK_RATE, QUICK_S = 12_000, 30, 500, 1.0
 MODULES = {
     "features": features,
     "trees": trees,
@@ -67,11 +68,11 @@ def _run(name: str, *, quick: bool) -> dict[str, Any]:
         return {}
     warm()
     with two_cores() as cores, stage(declaration()) as on:
-        ground = Field(on)
+        ground = Field(on, QUICK_TREES if quick else TREES)
         if name == "latency":
             return {"latency_ms": report.latencies_json(_latencies(ground, cores, quick=quick))}
         told: tuple[int, tuple[str, ...]] = (QUICK_EVENTS, ()) if quick else (scorer.EVENTS, tuple(PEERS))
-        measured = scorer.measure(ground, cores, *told, both_tables=not quick)
+        measured = scorer.measure(ground, cores, *told, quick=quick)
         report.print_throughput(measured)
         return report.as_json(measured, _latencies(ground, cores, quick=quick))
 

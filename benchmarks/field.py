@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.models import job_artifact
+from benchmarks.models import TREES, job_artifact
 from benchmarks.workload import payments
 from streams.kafka import TopicSpec, ensure_topics, plain_producer
 from tests.support.models import manifest_of
@@ -25,12 +25,12 @@ _OWN = ("decisions", "features", "outcomes", "entity_outcomes", "dead_letters", 
 class Field:
     """What contenders find on Kafka."""
 
-    def __init__(self, on: Stage) -> None:
+    def __init__(self, on: Stage, trees: int = TREES) -> None:
         """Fit the model."""
         self.on = on
         self.bootstrap = on.broker.bootstrap
         self.partitions = on.pipeline.topics.partitions
-        self._artifact = job_artifact()
+        self._artifact = job_artifact(trees)
         self._filled: set[str] = set()
 
     @property

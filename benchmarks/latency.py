@@ -22,7 +22,7 @@ RATES = (1_000, 5_000, 20_000)
 SECONDS, WARM_UP_S = 20.0, 5.0
 """Of each rate: what counts, and what goes before it."""
 _HELD = 0.99
-_BEHIND_S = 1.0
+_BEHIND_S = 0.5
 
 
 @dataclass(frozen=True)

@@ -29,17 +29,17 @@ def large_model(pipeline: Pipeline, version: str, seed: int) -> tuple[Manifest, 
     return manifest_of(pipeline, version, artifact), artifact
 
 
-def job_artifact() -> bytes:
+def job_artifact(trees: int = TREES) -> bytes:
     """The same size, fitted on the features of the benchmark's payments: it splits where they are."""
     customers: dict[str, Customer] = {}
     rows = []
     for payment in payments(_ROWS):
         decoded = decode(payment.value)
         rows.append(customers.setdefault(decoded.customer_id, Customer()).observe(decoded))
-    return _fitted(1, np.array(rows))
+    return _fitted(1, np.array(rows), trees)
 
 
-def _fitted(seed: int, matrix: Matrix) -> bytes:
+def _fitted(seed: int, matrix: Matrix, trees: int = TREES) -> bytes:
     random = np.random.default_rng(seed)
     labels = (random.random(len(matrix)) < _FRAUDS).astype(float)  # noise: every tree grows to its limit
     parameters = {
@@ -52,5 +52,5 @@ def _fitted(seed: int, matrix: Matrix) -> bytes:
         "num_threads": 1,  # more than there are cores would spin
         "seed": seed,
     }
-    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, labels), num_boost_round=TREES)
+    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, labels), num_boost_round=trees)
     return booster.model_to_string().encode()
