@@ -62,6 +62,9 @@ class LogWriter:
         """
         rows = self._rows(found, seen, evidence, first_seq)
         partitions = np.array([record.partition for record in found.accepted.records], np.int64)
+        if len(stretches) > 1:  # one after the other, so that each is a slice
+            order = np.argsort(partitions, kind="stable")
+            rows, partitions = rows.take(order), partitions[order]
         messages = []
         for partition, stretch in stretches.items():
             meta = LogMeta(
@@ -79,12 +82,8 @@ class LogWriter:
                 route_seq=stretch.outcomes.route_seq,
                 history=stretch.history,
             )
-            mine, learned = rows, deltas
-            if len(stretches) > 1:
-                mine, learned = (
-                    rows.take(np.flatnonzero(partitions == partition)),
-                    deltas_of(partition, deltas),
-                )
+            first, end = np.searchsorted(partitions, [partition, partition + 1]).tolist()
+            mine, learned = rows.slice(first, end - first), deltas_of(partition, deltas)
             messages += [LogMessage(partition, m) for m in self._split(mine, meta, learned)]
         return messages
 
