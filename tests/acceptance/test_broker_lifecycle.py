@@ -24,12 +24,14 @@ pytestmark = [pytest.mark.kafka, pytest.mark.acceptance, pytest.mark.usefixtures
 
 # A program that runs a broker, tells its process ids and waits for its end.
 PROGRAM = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from streams.broker import running_broker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 with running_broker("kafka", state_dir=Path(sys.argv[1]), cache_dir=Path(sys.argv[2])) as broker:
     print(broker.process.pid, broker.process.guard_pid, flush=True)
-    signal.pause()
+    while True:
+        time.sleep(0.05)
 """
 
 

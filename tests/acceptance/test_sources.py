@@ -38,10 +38,8 @@ SCENARIO = Scenario(days=2, events_per_day=2_000, customers=300, terminals=200, 
 
 def pipeline_of_its_own(name: str, prefix: str) -> Pipeline:
     pipeline = load_pipeline(CONFIG / name, {"SLUICEGATE_CONTROL_KEY": "for tests"})
-    names = {
-        role: f"{prefix}-{role}"
-        for role in ("events", "decisions", "outcomes", "features", "models", "dead_letters", "alerts")
-    }
+    roles = [role for role, value in pipeline.topics if isinstance(value, str)]
+    names = {role: f"{prefix}-{role}" for role in roles}
     return pipeline.model_copy(update={"topics": pipeline.topics.model_copy(update=names)})
 
 

@@ -81,7 +81,10 @@ def read_all(bootstrap: str, topic: str) -> Seen:
 async def committed_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of committed records; the partitions are its user's choice."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # its own reset may come after a seek
     )
     await consumer.start()
     try:
