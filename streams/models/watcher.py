@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import ContractError
-from streams.kafka import Consumer, Message, TopicPartition, at_end, end_offsets, reader, start_offsets
+from streams.following import TopicFollower
 from streams.models.assembly import ModelsTopic
 from streams.models.champion import Champion, load_champion
 from streams.models.shadows import ShadowLoader, ShadowRequest
@@ -38,27 +38,19 @@ class Acting:
     """Those of the release that are loaded by now, in its order: they score beside the champion."""
 
 
-class ModelWatcher:
+class ModelWatcher(TopicFollower):
     """Keeps ``acting`` up to date from a thread of its own.
 
-    ``start`` reads the topic to its end before it returns, so that a starting worker never acts under an
-    old release. A release that cannot be loaded leaves the present one acting and raises an alert. Shadows
-    join when they are loaded; one that cannot be is left out with an alert.
+    A release that cannot be loaded leaves the present one acting and raises an alert. Shadows join when they
+    are loaded; one that cannot be is left out with an alert. ``wait_for`` takes an epoch.
     """
 
     def __init__(self, bootstrap: str, pipeline: Pipeline, alerts: AlertSender) -> None:
+        super().__init__(bootstrap, pipeline.topics.models, "models")
         self._alerts = alerts
-        self._bootstrap = bootstrap
-        self._topic = pipeline.topics.models
         self._declared = pipeline.feature_vector
         self._state = ModelsTopic(pipeline.name)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="models", daemon=True)
-        self._consumer: Consumer | None = None
         self.acting = Acting(0, None)
-        self.failure: BaseException | None = None
-        self._heard = threading.Condition()
-        self._newest = 0
         self._serving = pipeline.serving
         self._swap = threading.Lock()
         self._wanted: list[str] = []
@@ -69,66 +61,29 @@ class ModelWatcher:
         seconds = warm()  # nothing where `make install` compiled the kernels
         if seconds > _LONG_S:
             _log.info("tree_kernels_compiled", seconds=round(seconds, 1))
-        consumer = self._consumer = reader(self._bootstrap, end_events=True)
-        first, end = start_offsets(consumer, self._topic)[0], end_offsets(consumer, self._topic)[0]
-        consumer.assign([TopicPartition(self._topic, 0, first)])
-        done = first >= end
-        while not done:
-            for message in consumer.consume(500, 0.5):
-                done = done or at_end(message) or (message.offset() or 0) >= end - 1
-                self._feed(message)
-        self._take_release()
-        self._thread.start()
+        super().start()
 
     def stop(self) -> None:
-        """End the thread; returns when it has ended."""
+        """End the threads; returns when they have ended."""
         self._stop.set()
         self._shadows.stop()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        super().stop()
 
-    def wait_for(self, epoch: int, patience_s: float = 10.0) -> bool:
-        """Return when the release of ``epoch`` was taken or rejected; False after ``patience_s``.
-
-        Whoever decided a partition before may have heard of a release sooner; its epoch must not go back.
-        """
-        with self._heard:
-            return self._heard.wait_for(lambda: self._newest >= epoch, patience_s)
-
-    def _follow(self) -> None:
-        consumer = self._consumer
-        if consumer is None:
-            return
+    def _feed(self, key: bytes | None, value: bytes | None, offset: int) -> bool:
+        del offset
         try:
-            while not self._stop.is_set():
-                changed = False
-                for message in consumer.consume(500, 0.2):
-                    changed = self._feed(message) or changed
-                if changed:
-                    self._take_release()
-        except BaseException as error:  # noqa: BLE001  (handed to the scorer's loop, which ends the process)
-            self.failure = error
-        finally:
-            consumer.close()
-
-    def _feed(self, message: Message) -> bool:
-        if message.error() is not None:
-            at_end(message)  # raises what will not pass: a watcher that hears nothing must not go on
-            return False
-        try:
-            return self._state.feed(message.key(), message.value())
+            return self._state.feed(key, value)
         except ContractError as error:
             self._reject(self.acting.epoch, None, str(error))
             return False
 
-    def _take_release(self) -> None:
+    def _take(self) -> int:
         release = self._state.release
-        if release is None or release.epoch <= self.acting.epoch:
-            return
-        self._act_under(release)
-        with self._heard:
-            self._newest = release.epoch
-            self._heard.notify_all()
+        if release is None:
+            return self.acting.epoch
+        if release.epoch > self.acting.epoch:
+            self._act_under(release)
+        return release.epoch
 
     def _act_under(self, release: Release) -> None:
         try:

@@ -30,15 +30,6 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 
 
-class Arrived:
-    """A record of the models topic."""
-
-    def __init__(self, key: bytes, value: bytes) -> None:
-        self.key = lambda: key
-        self.value = lambda: value
-        self.error = lambda: None
-
-
 class Topic:
     """A watcher without Kafka: what is published, it hears; what it loads, is known."""
 
@@ -77,11 +68,11 @@ class Topic:
     def release(self, epoch: int, champion: str | None, *shadows: str) -> Acting:
         record = Release(epoch, champion, "", "", shadows=list(shadows))
         self._feed(release_key(self.pipeline.name), msgspec.json.encode(record))
-        self.watcher._take_release()
+        self.watcher._settle()
         return self.watcher.acting
 
     def _feed(self, key: bytes, value: bytes) -> None:
-        self.watcher._feed(cast("Any", Arrived(key, value)))
+        self.watcher._feed(key, value, 0)
 
     def shadows(self) -> list[str]:
         return [shadow.version for shadow in self.watcher.acting.shadows]

@@ -50,6 +50,9 @@ class Arrived:
     def topic(self) -> str:
         return "models"
 
+    def offset(self) -> int:
+        return 0
+
     def error(self) -> KafkaError | None:
         return self._error
 
@@ -62,14 +65,14 @@ def test_a_model_that_its_library_cannot_run_is_rejected_and_the_scorer_goes_on(
     watcher = ModelWatcher("nowhere", pipeline, cast("AlertSender", alerts))
 
     def feed(key: bytes, value: bytes) -> None:
-        watcher._feed(cast("Any", Arrived(key, value)))
+        watcher._hear(cast("Any", Arrived(key, value)))
 
     def publish(version: str, epoch: int) -> None:
         manifest, artifact = small_model(pipeline, version)
         feed(artifact_key(version, 0), artifact)
         feed(manifest_key(pipeline.name, version), msgspec.json.encode(manifest))
         feed(release_key(pipeline.name), msgspec.json.encode(Release(epoch, version, "", "")))
-        watcher._take_release()
+        watcher._settle()
 
     def broken(*_: object) -> None:
         raise RuntimeError("the library says no")
@@ -99,8 +102,8 @@ def test_an_artifact_that_kills_its_library_kills_no_scorer(tmp_path: Path) -> N
         (manifest_key(pipeline.name, "m1"), msgspec.json.encode(manifest)),
         (release_key(pipeline.name), msgspec.json.encode(Release(1, "m1", "", ""))),
     ):
-        watcher._feed(cast("Any", Arrived(key, value)))
-    watcher._take_release()
+        watcher._hear(cast("Any", Arrived(key, value)))
+    watcher._settle()
     assert watcher.acting.epoch == 0
     assert alerts.raised == ["model_rejected"]
     assert "dies of it" in alerts.texts[0]
@@ -111,9 +114,9 @@ def test_a_watcher_that_hears_nothing_any_more_says_so(tmp_path: Path) -> None:
     watcher = ModelWatcher("nowhere", pipeline, cast("AlertSender", Alerts()))
     gone = KafkaError(KafkaError._AUTO_OFFSET_RESET)
     with pytest.raises(KafkaException):
-        watcher._feed(cast("Any", Arrived(b"", b"", gone)))
+        watcher._hear(cast("Any", Arrived(b"", b"", gone)))
     away = KafkaError(KafkaError._ALL_BROKERS_DOWN)
-    assert not watcher._feed(cast("Any", Arrived(b"", b"", away)))
+    assert not watcher._hear(cast("Any", Arrived(b"", b"", away)))
 
 
 @pytest.mark.parametrize("value", [b'{"version": "\xff"}', b'{"x": ' + b"[" * 100_000, b"not json"])
@@ -126,5 +129,5 @@ def test_a_record_that_cannot_be_read_does_not_end_the_watcher(
     alerts = Alerts()
     _, pipeline = private_pipeline(tmp_path, "unit")
     watcher = ModelWatcher("nowhere:1", pipeline, cast("AlertSender", alerts))
-    assert not watcher._feed(cast("Any", Arrived(key, value)))
+    assert not watcher._hear(cast("Any", Arrived(key, value)))
     assert alerts.raised == ["model_rejected"]
