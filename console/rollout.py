@@ -25,14 +25,14 @@ from console.local_run import NoBrokerError, announce, current_run
 from console.pipeline_file import open_pipeline
 from console.plan import scorer_count
 from console.soundness import check_soundness
-from console.system import addresses
+from console.system import READY_SECONDS, addresses
 from feature_store.errors import BrokerError, ConfigError, ContractError, MisfitError, PolicyError
-from streams.kafka import KafkaException, read_to_end
-from streams.messages import PolicyDocument
-from streams.messages.policy import policy_key
+from streams.kafka import KafkaException
 from streams.models.champion import match_features
 from streams.policies import compile_policy
+from streams.policies.document import FROM_FILE
 from training.publish import read_models
+from training.publish_policy import read_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 _FIXED = ("pipeline", "clock", "broker", "kafka", "topics")
 _FIXED_OF_EVENTS = ("id", "time", "key", "format")
-_READY_SECONDS = 90.0
 _LOOK_SECONDS = 0.2
 
 
@@ -66,7 +65,7 @@ def rolled_out(system: System, settings: SystemSettings, show: Callable[[str], N
     supervisor.stop(name for name in system.plan.beside if name not in plan.beside)
     for spec in plan.processes():  # 3
         show(f"{spec.name}: starting again with the changed pipeline file")
-        supervisor.replace(spec, _READY_SECONDS)
+        supervisor.replace(spec, READY_SECONDS)
     return replace(system, pipeline=pipeline, plan=plan)
 
 
@@ -147,12 +146,9 @@ def _misfits(new: Pipeline, bootstrap: Cluster | str) -> Iterator[str]:
                     match_features(manifest, new.feature_vector)
             except MisfitError as error:
                 yield f"features: {error}; it acts now, so keep the feature until another model does"
-    key, document = policy_key(new.name), None
-    for message in read_to_end(bootstrap, new.topics.policy):
-        if message.key() == key and message.value():
-            document = message.value()
     try:
-        if document is not None:
-            compile_policy(new, msgspec.json.decode(document, type=PolicyDocument))
-    except (PolicyError, msgspec.MsgspecError) as error:
+        in_force = read_policy(bootstrap, new)
+        if in_force.offset != FROM_FILE:
+            compile_policy(new, in_force.document)
+    except (PolicyError, ContractError) as error:
         yield f"the policy in force would not fit any more: {error}; change it first (sluicegate policy)"

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
 
-_READY_SECONDS = 90.0
+READY_SECONDS = 90.0
+"""How long a process may take to become ready."""
 _LOOK_SECONDS = 1.0
 
 
@@ -106,7 +107,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
         try:
             show(f"starting {plan.in_words}")
             supervisor.start(plan.processes())
-            supervisor.wait_ready(_READY_SECONDS)
+            supervisor.wait_ready(READY_SECONDS)
             with announced(settings.state_dir, addresses(plan)):
                 yield System(pipeline, broker, plan, supervisor, logbook)
         finally:

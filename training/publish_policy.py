@@ -37,6 +37,19 @@ class InForce(msgspec.Struct, frozen=True):
     document: PolicyDocument
 
 
+def read_policy(bootstrap: str, pipeline: Pipeline) -> InForce:
+    """What stands on the topic now, or the pipeline file's own where nothing does.
+
+    Raises BrokerError, or ContractError for a document that this version cannot read.
+    """
+    found = InForce(FROM_FILE, default_document(pipeline))
+    key = policy_key(pipeline.name)
+    for message in read_to_end(bootstrap, pipeline.topics.policy):
+        if message.key() == key:
+            found = _decoded(pipeline, message.offset() or 0, message.value())
+    return found
+
+
 class PolicyPublisher:
     """The only writer of a pipeline's policy; its methods may be called from any thread."""
 
@@ -64,12 +77,7 @@ class PolicyPublisher:
 
         Raises BrokerError, or ContractError for a document that this version cannot read.
         """
-        found = InForce(FROM_FILE, default_document(self._pipeline))
-        key = policy_key(self._pipeline.name)
-        for message in read_to_end(self._bootstrap, self._pipeline.topics.policy):
-            if message.key() == key:
-                found = self._decoded(message.offset() or 0, message.value())
-        return found
+        return read_policy(self._bootstrap, self._pipeline)
 
     def publish(self, change: Callable[[PolicyDocument], PolicyDocument]) -> InForce:
         """Put what ``change`` makes of the document in force into its place, as the next version.
@@ -110,13 +118,14 @@ class PolicyPublisher:
             wanted, pipeline=self._pipeline.name, version=now.version + 1, made_at=self._now_text()
         )
 
-    def _decoded(self, offset: int, value: bytes | None) -> InForce:
-        if value is None:
-            return InForce(FROM_FILE, default_document(self._pipeline))
-        try:
-            return InForce(offset, msgspec.json.decode(value, type=PolicyDocument))
-        except msgspec.MsgspecError as error:
-            raise ContractError(
-                f"{self._pipeline.topics.policy}@{offset}: the policy cannot be read, a newer Sluicegate may "
-                f"have written it: {error}"
-            ) from error
+
+def _decoded(pipeline: Pipeline, offset: int, value: bytes | None) -> InForce:
+    if value is None:
+        return InForce(FROM_FILE, default_document(pipeline))
+    try:
+        return InForce(offset, msgspec.json.decode(value, type=PolicyDocument))
+    except msgspec.MsgspecError as error:
+        raise ContractError(
+            f"{pipeline.topics.policy}@{offset}: the policy cannot be read, a newer Sluicegate may "
+            f"have written it: {error}"
+        ) from error

@@ -19,6 +19,7 @@ from streams.messages.policy import policy_key
 from streams.models.assembly import ModelsTopic
 from tests.support.models import manifest_of
 from tests.support.payments import shipped_tree
+from training import publish_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,9 @@ class Record:
 
     def value(self) -> bytes:
         return self._value
+
+    def offset(self) -> int:
+        return 0
 
 
 def changed(change: Callable[[Tree], Any]) -> Pipeline:
@@ -90,7 +94,7 @@ def test_what_acts_now_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     document = PolicyDocument(old.name, 1, "2026-01-05T00:00:00Z", "ann", "try", rules)
     records = [Record(policy_key(old.name), msgspec.json.encode(document))]
     monkeypatch.setattr(rollout, "read_models", lambda *_: topic)
-    monkeypatch.setattr(rollout, "read_to_end", lambda *_: records)
+    monkeypatch.setattr(publish_policy, "read_to_end", lambda *_: records)
 
     assert list(rollout._misfits(old, "nowhere")) == []
     model, policy = rollout._misfits(changed(lambda tree: tree["features"]["rows"].pop("night")), "nowhere")
@@ -103,7 +107,7 @@ def test_a_policy_that_cannot_be_read_is_a_finding(monkeypatch: pytest.MonkeyPat
     pipeline = changed(lambda _: None)
     monkeypatch.setattr(rollout, "read_models", lambda *_: ModelsTopic(pipeline.name))
     newer = Record(policy_key(pipeline.name), b'{"written_by": "a newer one"}')
-    monkeypatch.setattr(rollout, "read_to_end", lambda *_: [newer])
+    monkeypatch.setattr(publish_policy, "read_to_end", lambda *_: [newer])
     (finding,) = rollout._misfits(pipeline, "")
     assert "the policy in force would not fit" in finding
 
