@@ -41,10 +41,6 @@ class EventDecoder:
 
     def __init__(self, event: EventSpec) -> None:
         self._max_bytes = event.max_bytes
-        names = list(event.fields)
-        self.id_position = names.index(event.id)
-        self.time_position = names.index(event.time)
-        self.key_position = names.index(event.key)
         fields = [_wire_field(name, spec) for name, spec in event.fields.items()]
         struct = msgspec.defstruct("Event", fields, kw_only=True)
         self._decode = msgspec.json.Decoder(struct).decode
