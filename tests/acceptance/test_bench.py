@@ -38,6 +38,6 @@ def test_a_quick_benchmark_prints_what_it_measured(jar_cache: Path) -> None:
     assert all("too few" in why for why in found["void"].values())  # on a busy machine; the job was done
     assert {found["decisions_per_s"], found["ceiling_per_s"]}.isdisjoint({0}), found
     stages = {"decode", "features", "score", "decide", "encode", "commit"}
-    assert set(found["stages_us"]) == stages or found["void"]
+    assert set(found["stages_us"]) == (stages if found["decisions_per_s"] is not None else set())
     (latency,) = found["latency_ms"].values()
     assert 0 < latency["p50"] <= latency["p99"] <= latency["p999"]
