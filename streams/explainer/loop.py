@@ -10,8 +10,7 @@ import structlog
 from feature_store.errors import ContractError
 from streams.explainer.explain import Explaining, Unexplained
 from streams.explainer.partitions import Held
-from streams.explainer.transaction import Aborted
-from streams.kafka import Consumer, Message, at_end
+from streams.kafka import Aborted, Consumer, Message, at_end
 
 if TYPE_CHECKING:
     import threading

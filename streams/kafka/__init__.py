@@ -17,6 +17,7 @@ from streams.kafka.clients import (
     transactional_producer,
 )
 from streams.kafka.cluster import Cluster, connection
+from streams.kafka.group_transactions import Aborted, GroupTransactions, Headers
 from streams.kafka.headers import headers_of
 from streams.kafka.login import check_settings, let_in
 from streams.kafka.refused import plain_refusal
@@ -39,8 +40,11 @@ __all__ = [
     "IN_SYNC",
     "LARGEST_MESSAGE",
     "NEEDS",
+    "Aborted",
     "Cluster",
     "Consumer",
+    "GroupTransactions",
+    "Headers",
     "KafkaError",
     "KafkaException",
     "Message",

@@ -10,7 +10,7 @@ import structlog
 
 from feature_store.errors import SchemaUnavailableError, StateError
 from streams.formats import events_as_json
-from streams.kafka import Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
+from streams.kafka import Aborted, Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
 from streams.metrics import Stage
 from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
@@ -19,7 +19,6 @@ from streams.scorer.pulse import Pulse
 from streams.scorer.records import Refused, SourceDelta, SourceRecord, Under
 from streams.scorer.snapshots import Snapshots
 from streams.scorer.telling import Telling
-from streams.scorer.transaction import Aborted, Transactions
 from streams.scorer.warnings import Warnings
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from streams.metrics import ScorerMetrics
     from streams.models.watcher import ModelWatcher
     from streams.policies.watcher import PolicyWatcher
+    from streams.scorer.transaction import Transactions
 
 _log = structlog.get_logger()
 _POLL_S = 0.1

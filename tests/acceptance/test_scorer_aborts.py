@@ -13,13 +13,13 @@ from feature_store.clock import WallClock
 from feature_store.snapshots import Shelf
 from feature_store.snapshots.store import in_memory
 from streams.alerts import AlertSender
-from streams.kafka import Consumer, Producer, group_consumer, plain_producer, transactional_producer
+from streams.kafka import Aborted, Consumer, Producer, group_consumer, plain_producer, transactional_producer
 from streams.metrics import ScorerMetrics
 from streams.models.watcher import ModelWatcher
 from streams.policies.watcher import PolicyWatcher
 from streams.scorer import outcomes
 from streams.scorer.loop import ScorerLoop
-from streams.scorer.transaction import Aborted, Transactions, _Offsets
+from streams.scorer.transaction import Transactions, _Offsets
 from tests.support.features import assert_features_as_if_nothing_had_happened, logged_deltas
 from tests.support.kafka import feed_of, read_all, read_until
 from tests.support.outcomes import counting_frauds, delta

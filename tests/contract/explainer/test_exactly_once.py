@@ -114,8 +114,7 @@ class Dying(ExplanationWriter):
 
     def commit(self, explained: list[Explained], positions: dict[int, int]) -> None:
         self._producer.begin_transaction()
-        for each in explained:
-            self._produce(each)
+        self._send(explained)
         self._producer.flush(30)
         raise InterruptedError(f"died with {len(explained)} explanations and {positions}")
 

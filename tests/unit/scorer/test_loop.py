@@ -11,13 +11,13 @@ from feature_store.clock import StreamClock
 from feature_store.errors import StateError
 from feature_store.snapshots import Shelf
 from feature_store.snapshots.store import in_memory
+from streams.kafka import Aborted
 from streams.metrics import ScorerMetrics
 from streams.models.watcher import Acting
 from streams.policies import compile_policy, default_document
 from streams.scorer.deltas import DeltaDecoder
 from streams.scorer.loop import ScorerLoop
 from streams.scorer.records import Position, SourceDelta
-from streams.scorer.transaction import Aborted
 from tests.support.outcomes import counting_frauds, delta
 from tests.support.payments import encoded, private_pipeline
 

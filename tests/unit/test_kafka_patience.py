@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from streams.scorer.patience import Patience
+from streams.kafka.patience import Patience
 
 
 def test_a_call_that_does_not_return_is_given_up() -> None:
