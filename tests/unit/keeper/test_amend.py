@@ -77,6 +77,14 @@ def start(new_parts: Callable[..., Parts]) -> Iterator[Start]:
         each.amender.close()
 
 
+def with_a_late_event(start: Start, pipeline: Pipeline, bootstrap: str) -> Keeping:
+    """A keeper, the model that scored the event, and what its scorer wrote about it."""
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    return keeping
+
+
 def test_a_late_event_whose_window_was_cut_is_decided_again(
     start: Start, pipeline: Pipeline, bootstrap: str
 ) -> None:
@@ -105,9 +113,7 @@ def test_a_late_event_whose_window_was_cut_is_decided_again(
 def test_an_amended_decision_travels_as_the_one_it_replaces(
     start: Start, pipeline: Pipeline, bootstrap: str
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     keeping.amend()
     *_, newest = read_to_end(bootstrap, pipeline.topics.decisions)
     assert newest.key() == CARD.encode()
@@ -117,9 +123,7 @@ def test_an_amended_decision_travels_as_the_one_it_replaces(
 def test_the_store_counts_a_decision_once_and_keeps_the_amendment_beside_it(
     start: Start, pipeline: Pipeline, bootstrap: str
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     keeping.amend()
     keeping.amend()
     store = keeping.parts.store
@@ -237,9 +241,7 @@ def test_a_pipeline_that_only_scores_amends_nothing(start: Start, pipeline: Pipe
 def test_a_kill_after_the_commit_sends_nothing_twice(
     start: Start, pipeline: Pipeline, bootstrap: str
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     assert keeping.amend() == 1
     assert keeping.settled() == [None]  # nothing but the message says that it was sent
     restarted = start()
@@ -251,9 +253,7 @@ def test_a_kill_after_the_commit_sends_nothing_twice(
 def test_a_kill_before_the_commit_shows_nothing_and_loses_nothing(
     start: Start, pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     with monkeypatch.context() as patched:
         patched.setattr(Amender, "_send", _cut_before_the_commit)
         with pytest.raises(OSError, match="power cut"):
@@ -269,9 +269,7 @@ def test_a_kill_before_the_commit_shows_nothing_and_loses_nothing(
 def test_a_commit_whose_answer_was_lost_is_found_on_the_topic(
     start: Start, pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     send = Amender._send
 
     def unanswered(*arguments: Any) -> None:
@@ -291,9 +289,7 @@ def test_a_commit_whose_answer_was_lost_is_found_on_the_topic(
 def test_a_broker_that_does_not_answer_costs_a_wait_not_an_amendment(
     start: Start, pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     reached: list[str] = []
 
     def unreachable_at_first(bootstrap: str, name: str) -> Producer:
@@ -317,9 +313,7 @@ def test_a_broker_that_does_not_answer_costs_a_wait_not_an_amendment(
 def test_a_store_that_was_lost_finds_what_was_sent(
     start: Start, pipeline: Pipeline, bootstrap: str, tmp_path: Path
 ) -> None:
-    keeping = start()
-    publish_model(keeping.parts)
-    write_late(pipeline, bootstrap)
+    keeping = with_a_late_event(start, pipeline, bootstrap)
     keeping.amend()
     keeping.parts.store.close()
     (tmp_path / STORE).unlink()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -16,10 +16,15 @@ from streams.policies.document import FROM_FILE
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feature_store.duck import Connection
     from streams.models.assembly import ModelsTopic
     from streams.policies import ActivePolicy
     from training.keeper.parts import Parts
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 MODEL_GONE = "model_gone"
 FEATURES_CHANGED = "features_changed"
@@ -48,21 +53,11 @@ class ActedUnder:
 
     def champion(self, version: str) -> Champion:
         """The model of that version. Raises NotKeptError where it is gone, or does not fit any more."""
-        if version not in self._champions:
-            self._champions[version] = self._load(version)
-        found = self._champions[version]
-        if isinstance(found, NotKeptError):
-            raise found
-        return found
+        return _once(self._champions, version, self._load)
 
     def policy(self, offset: int) -> ActivePolicy:
         """The policy at that place of its topic. Raises NotKeptError where it is gone, or does not fit."""
-        if offset not in self._policies:
-            self._policies[offset] = self._compile(offset)
-        found = self._policies[offset]
-        if isinstance(found, NotKeptError):
-            raise found
-        return found
+        return _once(self._policies, offset, self._compile)
 
     def _load(self, version: str) -> Champion | NotKeptError:
         if self._models is None:
@@ -101,3 +96,15 @@ class ActedUnder:
             for message in read_to_end(self._parts.settings.bootstrap, topic)
             if message.key() == key
         }
+
+
+def _once(
+    known: dict[Key, Found | NotKeptError], key: Key, look_up: Callable[[Key], Found | NotKeptError]
+) -> Found:
+    """What is known of ``key``, looked up where nothing is. Raises NotKeptError where that was found."""
+    if key not in known:
+        known[key] = look_up(key)
+    found = known[key]
+    if isinstance(found, NotKeptError):
+        raise found
+    return found
