@@ -173,7 +173,7 @@ class ScorerCore:
         accepted = found.accepted
         with self._stage(Stage.FEATURES):
             events = accepted.events
-            matrix = self.store.observe(events, [record.partition for record in accepted.records])
+            matrix = self.store.observe(events, accepted.partitions)
             seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
         now = self._clock.now()
         with self._stage(Stage.SCORE):

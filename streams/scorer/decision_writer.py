@@ -45,7 +45,6 @@ class DecisionWriter:
         records = accepted.records
         if not records:
             return []
-        partitions, offsets = zip(*((record.partition, record.offset) for record in records), strict=True)
         messages = map(
             Decision,
             accepted.ids,
@@ -62,7 +61,7 @@ class DecisionWriter:
             evidence.fallbacks,
             evidence.shadows,
             repeat(epoch),
-            map(Source, repeat(self._topic), partitions, offsets),
+            map(Source, repeat(self._topic), accepted.partitions.tolist(), [each.offset for each in records]),
             accepted.late.tolist(),
         )
         if evidence.queues:

@@ -6,6 +6,7 @@ Work is done by column: what is wrong with a record is asked of all of them at o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,11 @@ class Accepted:
     digests: list[bytes]
     events: pa.RecordBatch
     late: Bools
+
+    @cached_property
+    def partitions(self) -> Ints:
+        """The source partition of each."""
+        return np.array([record.partition for record in self.records], np.int64)
 
 
 @dataclass

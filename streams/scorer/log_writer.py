@@ -14,12 +14,9 @@ from streams.scorer.evidence import action_names
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Sorted
-    from streams.scorer.records import SourceRecord
 
 MAX_MESSAGE_BYTES = 4_000_000
 
@@ -61,7 +58,7 @@ class LogWriter:
         ``seen`` has the fields and features of the accepted events (``seen_schema``).
         """
         rows = self._rows(found, seen, evidence, first_seq)
-        partitions = np.array([record.partition for record in found.accepted.records], np.int64)
+        partitions = found.accepted.partitions
         if len(stretches) > 1:  # one after the other, so that each is a slice
             order = np.argsort(partitions, kind="stable")
             rows, partitions = rows.take(order), partitions[order]
@@ -104,7 +101,10 @@ class LogWriter:
         columns += [
             np.zeros(n, np.int8),
             np.arange(first_seq, first_seq + n),
-            *_places(accepted.records),
+            accepted.partitions,
+            [record.offset for record in accepted.records],
+            [record.record_time_ms for record in accepted.records],
+            [record.arrived_at for record in accepted.records],
             accepted.digests,
             accepted.late,
         ]
@@ -144,14 +144,6 @@ class LogWriter:
         half = rows.num_rows // 2
         left, right = _cut(meta, rows.column("source_offset")[half].as_py())
         return self._split(rows.slice(0, half), left, deltas) + self._split(rows.slice(half), right, deltas)
-
-
-def _places(records: Sequence[SourceRecord]) -> list[Sequence[int]]:
-    """Partition, offset, record time and arrival of each."""
-    if not records:
-        return [(), (), (), ()]
-    columns = list(zip(*records, strict=True))
-    return [columns[0], columns[1], columns[4], columns[5]]
 
 
 def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:
