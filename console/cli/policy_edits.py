@@ -1,6 +1,7 @@
 """``policy deny``, ``snooze`` and their like: one small change of the policy in force each."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +18,31 @@ Lasting = Annotated[str, typer.Option("--for", help="for how long, such as 2h")]
 Rule = Annotated[str, typer.Argument(metavar="NAME", help="of the rule")]
 
 
+_LISTS = (
+    (
+        "deny",
+        "Decline every event whose FIELD has one of these values, whatever else says.",
+        'card_id k0000017 --for 7d --why "reported stolen"',
+    ),
+    (
+        "allow",
+        "Approve every event whose FIELD has one of these values, unless it is denied.",
+        'terminal_id t000042 --why "our own"',
+    ),
+    (
+        "watch",
+        "Review every event whose FIELD has one of these values, unless something stronger is done.",
+        'merchant_id m000007 --for 2w --why "new"',
+    ),
+)
+"""Kind of list, what putting a value on it does, an example."""
+
+
 def register(group: typer.Typer) -> None:
     """Add the commands to the group ``policy``."""
-    stolen = '--why "reported stolen"'
-    group.command(epilog=f"Example: sluicegate policy deny card_id k0000017 --for 7d {stolen}")(deny)
-    group.command(epilog='Example: sluicegate policy allow terminal_id t000042 --why "our own"')(allow)
-    group.command(epilog='Example: sluicegate policy watch merchant_id m000007 --for 2w --why "new"')(watch)
+    for kind, help_text, example in _LISTS:
+        command = group.command(kind, epilog=f"Example: sluicegate policy {kind} {example}")
+        command(_enlisting(kind, help_text))
     group.command(epilog='Example: sluicegate policy unlist card_id k0000017 --why "found"')(unlist)
     group.command(epilog='Example: sluicegate policy snooze customer_id c0000001 --for 2h --why "called"')(
         snooze
@@ -38,43 +58,23 @@ def register(group: typer.Typer) -> None:
     )
 
 
-def deny(
-    field: Field,
-    value: Values,
-    why: Why,
-    lasting: For = None,
-    by: By = None,
-    state_dir: StateDir = STATE_DIR,
-    as_json: AsJson = False,
-) -> None:
-    """Decline every event whose FIELD has one of these values, whatever else says."""
-    _enlist("deny", field, value, lasting, state_dir, why, by, as_json=as_json)
+def _enlisting(kind: str, help_text: str) -> Callable[..., None]:
+    """The command that puts values of a field on the lists of this kind."""
 
+    def enlist(
+        field: Field,
+        value: Values,
+        why: Why,
+        lasting: For = None,
+        by: By = None,
+        state_dir: StateDir = STATE_DIR,
+        as_json: AsJson = False,
+    ) -> None:
+        entry = {"edit": "enlist", "kind": kind, "field": field, "lasting": lasting, "note": why}
+        ask(state_dir, {"edits": [entry | {"value": each} for each in value]}, why, by, as_json=as_json)
 
-def allow(
-    field: Field,
-    value: Values,
-    why: Why,
-    lasting: For = None,
-    by: By = None,
-    state_dir: StateDir = STATE_DIR,
-    as_json: AsJson = False,
-) -> None:
-    """Approve every event whose FIELD has one of these values, unless it is denied."""
-    _enlist("allow", field, value, lasting, state_dir, why, by, as_json=as_json)
-
-
-def watch(
-    field: Field,
-    value: Values,
-    why: Why,
-    lasting: For = None,
-    by: By = None,
-    state_dir: StateDir = STATE_DIR,
-    as_json: AsJson = False,
-) -> None:
-    """Review every event whose FIELD has one of these values, unless something stronger is done."""
-    _enlist("watch", field, value, lasting, state_dir, why, by, as_json=as_json)
+    enlist.__doc__ = help_text
+    return enlist
 
 
 def unlist(
@@ -155,21 +155,6 @@ def thresholds(
     """Decide by fixed thresholds on the score; with neither of them, by expected cost."""
     fixed = None if review is None and decline is None else {"review": review, "decline": decline}
     ask(state_dir, {"edits": [{"edit": "thresholds", "thresholds": fixed}]}, why, by, as_json=as_json)
-
-
-def _enlist(
-    kind: str,
-    field: str,
-    values: list[str],
-    lasting: str | None,
-    state_dir: Path,
-    why: str,
-    by: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    entry = {"edit": "enlist", "kind": kind, "field": field, "lasting": lasting, "note": why}
-    ask(state_dir, {"edits": [entry | {"value": each} for each in values]}, why, by, as_json=as_json)
 
 
 def ask(state_dir: Path, change: dict[str, Any], why: str, by: str | None, *, as_json: bool) -> None:
