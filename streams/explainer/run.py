@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.declaration.load import load_pipeline
-from streams.kafka import group_consumer, transactional_producer
+from streams.kafka import group_member
 from streams.scorer.run import stop_on_signals
 
 if TYPE_CHECKING:
@@ -47,13 +47,10 @@ def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> Non
     pipeline = load_pipeline(settings.config)
     stop = stop or stop_on_signals()
     identity = f"sluicegate.{pipeline.name}.explainer"
-    consumer = group_consumer(
-        settings.bootstrap,
-        identity,
-        session_timeout_ms=pipeline.serving.session_timeout // 1_000,
-        client_id=f"{identity}.{settings.slot}",
+    timeout_ms = pipeline.serving.session_timeout // 1_000
+    consumer, producer = group_member(
+        settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms
     )
-    producer = transactional_producer(settings.bootstrap, f"{identity}.{settings.slot}")
     writer = ExplanationWriter(producer, consumer, pipeline.topics, pipeline.serving.commit_patience / 1e6)
     models = Models(settings.bootstrap, pipeline)
     last = partial(last_explained, settings.bootstrap, consumer, pipeline.topics.explanations)

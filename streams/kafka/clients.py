@@ -108,6 +108,15 @@ def reader(bootstrap: str, *, end_events: bool = False, uncommitted: bool = Fals
     )
 
 
+def group_member(
+    bootstrap: str, identity: str, slot: int, *, session_timeout_ms: int
+) -> tuple[Consumer, Producer]:
+    """The consumer and the transactional producer of one slot of the group ``identity``."""
+    name = f"{identity}.{slot}"
+    consumer = group_consumer(bootstrap, identity, session_timeout_ms=session_timeout_ms, client_id=name)
+    return consumer, transactional_producer(bootstrap, name)
+
+
 def plain_producer(bootstrap: str, *, linger_ms: int = 5, client_id: str = "sluicegate") -> Producer:
     """An idempotent producer without transactions."""
     return Producer(

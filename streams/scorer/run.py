@@ -14,7 +14,7 @@ from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
 from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
-from streams.kafka import group_consumer, transactional_producer
+from streams.kafka import group_member
 from streams.metrics import ScorerMetrics, listen_at, serving_metrics
 
 if TYPE_CHECKING:
@@ -61,13 +61,10 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
         open_folder(snapshots.store, settings.state_dir / "snapshots"), pipeline.name, snapshots.keep
     )
     identity = f"sluicegate.{pipeline.name}.scorer"
-    consumer = group_consumer(
-        settings.bootstrap,
-        identity,
-        session_timeout_ms=pipeline.serving.session_timeout // 1_000,
-        client_id=f"{identity}.{settings.slot}",
+    timeout_ms = pipeline.serving.session_timeout // 1_000
+    consumer, producer = group_member(
+        settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms
     )
-    producer = transactional_producer(settings.bootstrap, f"{identity}.{settings.slot}")
     clock = clock_named(pipeline.clock)
     alerts = AlertSender(settings.bootstrap, pipeline, clock, f"scorer.{settings.slot}")
     metrics = ScorerMetrics(pipeline.name, settings.slot)
