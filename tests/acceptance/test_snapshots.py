@@ -79,12 +79,13 @@ def test_killed_while_keeping_snapshots_damaged_and_restarted_elsewhere(
         newest = snapshots(tmp_path)[-1]
         newest.write_bytes(newest.read_bytes()[: 100 * slot + 50])
     with scorer(config, broker.bootstrap, 2) as process:
-        decided(broker, pipeline, total)
+        feed.send(encoded(n) for n in range(total, total + 500))  # only the third can decide these
+        decided(broker, pipeline, total + 500)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     with scorer(config, broker.bootstrap, 3):
-        feed.send(encoded(n) for n in range(total, total + 500))
-        assert decided(broker, pipeline, total + 500) == Counter(f"e{n}" for n in range(total + 500))
+        feed.send(encoded(n) for n in range(total + 500, total + 1_000))
+        assert decided(broker, pipeline, total + 1_000) == Counter(f"e{n}" for n in range(total + 1_000))
     same = (
         assert_one_state_as_if_nothing_had_happened if whole else assert_features_as_if_nothing_had_happened
     )

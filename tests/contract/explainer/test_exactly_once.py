@@ -214,6 +214,7 @@ def test_killed_processes_leave_each_event_explained_once(
         with explainer(config, bootstrap) as process:
             read_until(bootstrap, [topic], more_than(enough))
             process.kill()
+    stopped |= write(pipeline, bootstrap, "m-2", 20, first=10_000)  # only the third can explain these
     with explainer(config, bootstrap) as process:
         seen = read_until(bootstrap, [topic], lambda seen: len(seen) >= len(stopped))
         process.terminate()
