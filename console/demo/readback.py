@@ -18,9 +18,9 @@ from feature_store.units import from_text
 from streams.kafka import Message, read_to_end
 from streams.messages import Amended, Release, Source
 from streams.messages.model import release_key
+from training.dataset.labels import matured_labels
+from training.evaluation.ranking import average_precision
 from training.keeper.rows import outcome_tables
-from training.trainer.labels import matured_labels
-from training.trainer.metrics import average_precision
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline

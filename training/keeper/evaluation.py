@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.duck import relations
+from training.evaluation.ranking import average_precision, matured_labels
 from training.keeper.queries import sql
-from training.trainer.metrics import average_precision, matured_labels
 
 if TYPE_CHECKING:
     import pyarrow as pa

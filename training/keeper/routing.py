@@ -21,9 +21,9 @@ import structlog
 
 from feature_store.duck import relations
 from feature_store.units import FIRST_INSTANT
+from training.dataset.labels import TRUTHS
 from training.keeper.queries import sql
 from training.keeper.store import rows
-from training.trainer.labels import TRUTHS
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline

@@ -17,10 +17,10 @@ from training.contract import (
     save_request,
     write_atomically,
 )
+from training.dataset.labels import matured_until
+from training.dataset.split import oldest_needed
 from training.keeper.queries import sql
 from training.publish import champion_of
-from training.trainer.labels import matured_until
-from training.trainer.split import oldest_needed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,13 +28,13 @@ from training.contract import (
     save_result,
     write_atomically,
 )
-from training.trainer import gate
-from training.trainer.challenger import Challenger, fit_challenger
-from training.trainer.champion import ChampionSide, champion_side
-from training.trainer.events import LabelledEvents, read_labelled
-from training.trainer.labels import WEIGHT_CAP, matured_until
-from training.trainer.metrics import effective_sample_size
-from training.trainer.split import Split, split_in_time
+from training.dataset.events import LabelledEvents, read_labelled
+from training.dataset.labels import WEIGHT_CAP, matured_until
+from training.dataset.split import Split, split_in_time
+from training.evaluation.ranking import effective_sample_size
+from training.fitting.challenger import Challenger, fit_challenger
+from training.gate import rules as gate
+from training.gate.champion import ChampionSide, champion_side
 
 if TYPE_CHECKING:
     from pathlib import Path

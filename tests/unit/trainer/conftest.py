@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.unit.trainer.snapshots import AS_OF, Snapshot
+from tests.support.training_snapshots import AS_OF, Snapshot
 from training.contract import ChampionRef, TrainingRequest, save_request
 
 if TYPE_CHECKING:

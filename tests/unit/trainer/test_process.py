@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.unit.trainer.snapshots import declaration, declare, payments
+from tests.support.training_snapshots import declaration, declare, payments
 from training.contract import REQUEST, RESULT, load_result
 
 if TYPE_CHECKING:

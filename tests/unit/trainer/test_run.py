@@ -10,7 +10,7 @@ import pytest
 from feature_store.errors import ContractError
 from feature_store.units import to_text
 from streams.models.champion import load_champion
-from tests.unit.trainer.snapshots import AS_OF, DAY, declare, payments
+from tests.support.training_snapshots import AS_OF, DAY, declare, payments
 from training.contract import ARTIFACT, RESULT, ChampionRef, TrainingResult, load_result
 from training.trainer.run import run_training
 

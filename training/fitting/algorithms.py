@@ -16,7 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.trainer.events import LabelledEvents
+    from training.dataset.events import LabelledEvents
 
 Family = Literal["lightgbm", "xgboost"]
 Parameters = dict[str, float | int | str | bool]
@@ -65,4 +65,4 @@ class Algorithm(Protocol):
 
 def algorithm(family: Family) -> Algorithm:
     """The implementation of ``family``."""
-    return cast("Algorithm", import_module(f"training.trainer.{family}_trees"))
+    return cast("Algorithm", import_module(f"training.fitting.{family}_trees"))

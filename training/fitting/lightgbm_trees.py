@@ -12,13 +12,13 @@ import lightgbm as lgb
 import structlog
 
 from feature_store.errors import ConfigError
-from training.trainer.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
+from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.trainer.algorithms import Parameters
-    from training.trainer.events import LabelledEvents
+    from training.dataset.events import LabelledEvents
+    from training.fitting.algorithms import Parameters
 
 DEFAULTS: Parameters = {
     "objective": "binary",

@@ -11,9 +11,9 @@ import numpy as np
 from feature_store.units import to_text
 from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
 from streams.models.champion import load_champion
-from training.trainer.algorithms import algorithm
-from training.trainer.calibration import platt
-from training.trainer.gate import judge
+from training.fitting.algorithms import algorithm
+from training.fitting.calibration import platt
+from training.gate.rules import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.champion import Champion
     from training.contract import TrainingRequest
-    from training.trainer.gate import Judgement
-    from training.trainer.split import Split
+    from training.dataset.split import Split
+    from training.gate.rules import Judgement
 
 
 @dataclass(frozen=True)

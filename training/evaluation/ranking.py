@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.trainer.labels import matured_labels
+from training.dataset.labels import matured_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

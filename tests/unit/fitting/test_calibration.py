@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.trainer.calibration import calibrated, platt
+from training.fitting.calibration import calibrated, platt
 
 
 def test_finds_the_slope_and_intercept_that_made_the_labels() -> None:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.trainer.metrics import Ranking, effective_sample_size
+from training.evaluation.ranking import Ranking, effective_sample_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feature_store.declaration.training import TrainingSpec
-    from training.trainer.events import LabelledEvents
-    from training.trainer.split import Split
+    from training.dataset.events import LabelledEvents
+    from training.dataset.split import Split
 
 LIFT = 2.0
 """Average precision, in all but 5 % of resamples, must be this many times the share of fraud."""

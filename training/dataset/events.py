@@ -11,7 +11,7 @@ from feature_store import duck
 from feature_store.errors import ContractError
 from feature_store.log import feature_matrix
 from training.contract import OUTCOMES, SCORED
-from training.trainer.labels import matured_labels
+from training.dataset.labels import matured_labels
 
 if TYPE_CHECKING:
     from pathlib import Path

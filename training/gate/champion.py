@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.features import Feature
     from training.contract import ChampionRef
-    from training.trainer.events import LabelledEvents
+    from training.dataset.events import LabelledEvents
 
 
 @dataclass(frozen=True)

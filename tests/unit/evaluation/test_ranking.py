@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from training.trainer.metrics import Ranking, average_precision, effective_sample_size, roc_auc
+from training.evaluation.ranking import Ranking, average_precision, effective_sample_size, roc_auc
 
 ROWS = st.lists(
     st.tuples(st.booleans(), st.integers(-5, 5), st.sampled_from([0.5, 1.0, 3.0, 50.0])),

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_store.declaration.training import TrainingSpec
-from training.trainer.events import LabelledEvents
-from training.trainer.split import oldest_needed, split_in_time
+from training.dataset.events import LabelledEvents
+from training.dataset.split import oldest_needed, split_in_time
 
 SPEC = TrainingSpec(judged="1s", gap="1s", history="10s")
 SECOND = 1_000_000

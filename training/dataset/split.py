@@ -17,7 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from feature_store.declaration.training import TrainingSpec
-    from training.trainer.events import LabelledEvents
+    from training.dataset.events import LabelledEvents
 
 VALIDATION_SHARE = 0.2
 """Of the events before the gap, and at least of their frauds: early stopping and calibration need both."""

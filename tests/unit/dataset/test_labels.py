@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_store import duck
-from tests.unit.trainer.snapshots import AS_OF, DAY, HOUR, Snapshot, declare
-from training.trainer.labels import matured_labels
+from tests.support.training_snapshots import AS_OF, DAY, HOUR, Snapshot, declare
+from training.dataset.labels import matured_labels
 
 PIPELINE = declare()
 CONNECTION = duck.memory(threads=1)

@@ -1,0 +1,1 @@
+"""How good scores are: measures with weights, ties and intervals."""

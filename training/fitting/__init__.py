@@ -1,0 +1,1 @@
+"""Fitting: the model families behind one shape, calibrated."""
