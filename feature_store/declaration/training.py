@@ -8,6 +8,16 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field
 
 from feature_store.declaration.base import Declared
+from feature_store.declaration.fitting import (
+    CalibrationChoice,
+    CompactionSpec,
+    Monotone,
+    SamplingSpec,
+    TuningSpec,
+)
+from feature_store.declaration.gate import GateSpec
+from feature_store.declaration.release import ReleaseSpec
+from feature_store.declaration.triggers import TriggerSpec
 from feature_store.units import Duration
 
 
@@ -15,15 +25,6 @@ def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name!r} is not a time zone; expected for example UTC or Europe/Berlin")
     return name
-
-
-class GateSpec(Declared):
-    """What a challenger must show before it acts."""
-
-    average_precision_tolerance: float = Field(
-        default=0.01, ge=0, description="it may be this much below the champion's"
-    )
-    min_frauds: int = Field(default=20, gt=0, description="fewer in the judged days: refused")
 
 
 class TrainingSpec(Declared):
@@ -46,7 +47,22 @@ class TrainingSpec(Declared):
     )
     seed: int = Field(default=7, description="of the fit and of the gate's resamples")
     time_limit: Duration = Field(default=3_600_000_000, description="a longer run is stopped")
+    monotone: dict[str, Monotone] = Field(
+        default_factory=dict, description="feature -> the direction in which it may move the score"
+    )
+    categorical: tuple[str, ...] = Field(
+        default=(), description="features whose numbers are names: split by sets, not by order"
+    )
+    warm_start: bool = Field(default=False, description="begin with the champion's trees")
+    calibration: CalibrationChoice = Field(
+        default="auto", description="from margin to probability; auto: what does best on later events"
+    )
+    sampling: SamplingSpec = SamplingSpec()
+    tuning: TuningSpec = TuningSpec()
+    compaction: CompactionSpec = CompactionSpec()
     gate: GateSpec = GateSpec()
+    release: ReleaseSpec = ReleaseSpec()
+    triggers: TriggerSpec = TriggerSpec()
 
     @property
     def zone(self) -> ZoneInfo:

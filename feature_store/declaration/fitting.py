@@ -1,0 +1,45 @@
+"""Fitting: what is sampled, searched for, calibrated and made smaller for serving."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from feature_store.declaration.base import Declared
+from feature_store.units import Duration
+
+Monotone = Literal["increasing", "decreasing"]
+CalibrationChoice = Literal["auto", "platt", "beta", "isotonic"]
+
+
+class SamplingSpec(Declared):
+    """How a rare class and a long history are brought to size."""
+
+    legitimate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of the legitimate events that is fitted on; the score is corrected",
+    )
+    balance: bool = Field(
+        default=False, description="give both classes the same weight in the fit; the score is corrected"
+    )
+    rows_in_memory: int = Field(
+        default=5_000_000, gt=0, description="a longer training set stays on disk while it is fitted on"
+    )
+
+
+class TuningSpec(Declared):
+    """The search for parameters, within a budget of time."""
+
+    budget: Duration = Field(default=0, ge=0, description="how long to search at most; 0s: not at all")
+    trials: int = Field(default=100, gt=0, description="fits to try at most")
+
+
+class CompactionSpec(Declared):
+    """Smaller trees for serving."""
+
+    tolerance: float = Field(
+        default=0.0, ge=0, description="how far a margin may move, in log-odds; 0: only what moves none"
+    )
