@@ -36,9 +36,15 @@ __all__ = [
 ]
 
 
-def memory(threads: int = 2) -> Connection:
-    """A database in memory that can read files: for snapshots and files of past events."""
-    return duckdb.connect(":memory:", config={"threads": threads})
+def memory(threads: int = 2, *, spill: Path | None = None, limit: str = "") -> Connection:
+    """A database in memory that can read files: for snapshots and files of past events.
+
+    Beyond ``limit`` bytes ("2GB") what it works on goes to files in the folder ``spill``.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {"threads": threads}
+    if spill is not None:
+        config |= {"temp_directory": str(spill), "memory_limit": limit}
+    return duckdb.connect(":memory:", config=config)
 
 
 def path_of(file: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_store.duck import write_parquet
 from feature_store.units import to_datetime
 
 if TYPE_CHECKING:
@@ -46,14 +47,29 @@ def matured_labels(
     ``columns`` narrows the result; it is SQL, never text from outside.
     """
     query = f"select {columns} from ({_LABELS})"  # noqa: S608  (both parts are the program's own)
-    parameters = {
+    parameters = _parameters(pipeline, as_of, weight_cap)
+    table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
+    return table
+
+
+def write_matured_labels(
+    connection: Connection, pipeline: Pipeline, as_of: int, columns: str, file: Path
+) -> None:
+    """The same into a Parquet file, oldest event first: DuckDB sorts on disk what memory does not hold."""
+    query = (
+        f"select {columns} from ({_LABELS}) "  # noqa: S608  (both parts are the program's own)
+        "order by event_time, source_partition, source_offset"
+    )
+    write_parquet(connection, query, file, _parameters(pipeline, as_of, WEIGHT_CAP))
+
+
+def _parameters(pipeline: Pipeline, as_of: int, weight_cap: float) -> dict[str, object]:
+    return {
         "as_of": _instant(as_of),
         "matured_until": _instant(matured_until(pipeline, as_of)),
         "precedence": list(pipeline.outcomes.sources),
         "weight_cap": weight_cap,
     }
-    table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
-    return table
 
 
 def _instant(microseconds: int) -> object:

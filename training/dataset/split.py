@@ -46,12 +46,12 @@ def split_in_time(events: LabelledEvents, spec: TrainingSpec, matured_until: int
     judged_from = matured_until - spec.judged
     fitted_until = judged_from - spec.gap
     fitted_from = oldest_needed(spec, matured_until)
-    past = events.where((events.time > fitted_from) & (events.time <= fitted_until))
+    past = events.between(fitted_from, fitted_until)
     validated_from = _validated_from(past)
     return Split(
-        fit=past.where(past.time <= validated_from),
-        validation=past.where(past.time > validated_from),
-        judged=events.where((events.time > judged_from) & (events.time <= matured_until)),
+        fit=past.between(fitted_from, validated_from),
+        validation=past.between(validated_from, fitted_until),
+        judged=events.between(judged_from, matured_until),
         fitted_from=max(fitted_from, int(past.time[0])) if len(past) else fitted_from,
         fitted_until=fitted_until,
         judged_from=judged_from,

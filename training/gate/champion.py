@@ -45,7 +45,7 @@ def champion_side(
     Raises ContractError when its files are damaged, MisfitError when its features are not declared any more:
     no worker can run it then, and it has nothing to say about events that it did not decide.
     """
-    if np.all((judged.model == champion.version) & ~np.isnan(judged.margin)):
+    if np.all(judged.model.equals(champion.version) & ~np.isnan(judged.margin)):
         return ChampionSide(champion.version, np.ones(len(judged), bool), judged.margin, live=True)
     manifest = _manifest(folder / champion.manifest)
     artifact = _read(folder / champion.artifact)

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_store.declaration.training import TrainingSpec
-from training.dataset.events import LabelledEvents
+from tests.support.labelled import labelled
 from training.dataset.split import oldest_needed, split_in_time
+
+if TYPE_CHECKING:
+    from training.dataset.events import LabelledEvents
 
 SPEC = TrainingSpec(judged="1s", gap="1s", history="10s")
 SECOND = 1_000_000
@@ -15,16 +20,7 @@ NOW = 100 * SECOND
 
 def events(times: list[int], frauds: list[bool]) -> LabelledEvents:
     order = np.argsort(np.array(times, np.int64), kind="stable")
-    ones = np.ones(len(times))
-    return LabelledEvents(
-        time=np.array(times, np.int64)[order],
-        fraud=np.array(frauds, bool)[order],
-        weight=ones,
-        propensity=ones,
-        margin=ones,
-        model=np.array([None] * len(times), object),
-        features=ones[:, None],
-    )
+    return labelled(np.array(frauds, bool)[order], np.ones((len(times), 1)), np.array(times, np.int64)[order])
 
 
 @given(st.lists(st.tuples(st.integers(85 * 4, 101 * 4), st.booleans()), max_size=60))
