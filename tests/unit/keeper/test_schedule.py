@@ -7,9 +7,9 @@ import pytest
 
 from feature_store.declaration.training import TrainingSpec
 from feature_store.errors import ConfigError
-from feature_store.units import to_micros
-from training.keeper.cron import cron_fields
+from feature_store.units import to_datetime, to_micros
 from training.keeper.schedule import Due, Schedule
+from training.keeper.schedule.cron import cron_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +108,52 @@ def test_the_time_zone_holds_through_summer_time(file: Path) -> None:
         to_micros(datetime(2026, 3, 29, 1, tzinfo=UTC)),
         to_micros(datetime(2026, 3, 30, 1, tzinfo=UTC)),
     ]
+
+
+def fired_in_berlin(line: str, since: datetime, hours: int, file: Path) -> list[datetime]:
+    """The cron times in UTC, looked at every ten minutes."""
+    fired: list[datetime] = []
+    spec = TrainingSpec(schedule=line, time_zone="Europe/Berlin")
+    schedule = Schedule(file, spec, lambda due: fired.append(to_datetime(due.at)))
+    for tens in range(hours * 6):
+        schedule.tick(to_micros(since + timedelta(minutes=10 * tens)))
+    return fired
+
+
+def test_a_time_that_is_left_out_in_spring_comes_an_hour_later(file: Path) -> None:
+    night = datetime(2026, 3, 28, 12, tzinfo=UTC)  # at 01:00 UTC the clocks go from 02:00 to 03:00
+    assert fired_in_berlin("30 2 * * *", night, 48, file) == [
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+        datetime(2026, 3, 30, 0, 30, tzinfo=UTC),
+    ]
+
+
+def test_a_time_that_comes_twice_in_autumn_counts_once(file: Path) -> None:
+    night = datetime(2026, 10, 24, 12, tzinfo=UTC)  # at 01:00 UTC the clocks go from 03:00 to 02:00
+    assert fired_in_berlin("30 2 * * *", night, 48, file) == [
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 26, 1, 30, tzinfo=UTC),
+    ]
+
+
+def test_every_hour_goes_on_through_both_changes(file: Path) -> None:
+    spring = fired_in_berlin("0 * * * *", datetime(2026, 3, 28, 23, 10, tzinfo=UTC), 4, file)
+    assert [found.hour for found in spring] == [0, 1, 2, 3]
+    autumn = fired_in_berlin(
+        "0 * * * *", datetime(2026, 10, 24, 23, 10, tzinfo=UTC), 5, file.with_suffix(".2")
+    )
+    assert [found.hour for found in autumn] == [0, 2, 3, 4]  # the hour that comes twice counts once
+
+
+def test_a_keeper_that_was_down_through_the_change_catches_up_once(file: Path) -> None:
+    spec = TrainingSpec(schedule="30 2 * * *", time_zone="Europe/Berlin")
+    before = Schedule(file, spec, lambda _: None)
+    before.tick(to_micros(datetime(2026, 10, 24, 12, tzinfo=UTC)))
+    before.close()
+    fired: list[Due] = []
+    after = Schedule(file, spec, fired.append)
+    after.tick(to_micros(datetime(2026, 10, 27, 12, tzinfo=UTC)))
+    assert fired == [Due(to_micros(datetime(2026, 10, 27, 1, 30, tzinfo=UTC)), 2)]
 
 
 @pytest.mark.parametrize(
