@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,12 +17,14 @@ from streams.kafka import read_to_end
 from streams.messages import ArtifactInfo, Manifest, Release
 from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
+from training import releases
 from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
+    from training.releases import Step
     from training.writer import Records
 
 KEPT = 5
@@ -64,6 +66,8 @@ class Publisher:
         self._known: tuple[Release | None] | None = None
         self._changes = 0
         self._knowing = threading.Lock()
+        self.on_release: Callable[[Release], None] | None = None
+        """Told of every release that was made, by whoever made it."""
 
     def release(self) -> Release | None:
         """What acts; asked of the topic once after each change, since nobody else writes it."""
@@ -81,14 +85,20 @@ class Publisher:
         return read_models(self._bootstrap, self._pipeline)
 
     def publish(
-        self, manifest: Manifest, artifact: bytes, why: str, instead_of: InsteadOf | None = None
+        self,
+        manifest: Manifest,
+        artifact: bytes,
+        why: str,
+        instead_of: InsteadOf | None = None,
+        step: Step | None = None,
     ) -> Release:
-        """Make a new version the champion, whoever acts now, or only ``instead_of`` a certain one.
+        """Publish a new version, and release it by ``step``: without one it becomes the champion.
 
-        Raises ContractError where another acts, BrokerError when nothing was published.
+        Whoever acts now, or only ``instead_of`` a certain one. Raises ContractError where another acts, or
+        where ``step`` does; BrokerError when nothing was published.
         """
 
-        def change(now: ModelsTopic) -> tuple[Records, Release]:
+        def change(now: ModelsTopic) -> tuple[Records, Step]:
             if instead_of is not None and champion_of(now) != instead_of.champion:
                 raise ContractError(
                     f"model {manifest.version} was measured against {instead_of.champion or 'no champion'}, "
@@ -102,93 +112,89 @@ class Publisher:
             key = manifest_key(self._pipeline.name, manifest.version)
             records.append((key, msgspec.json.encode(manifest)))
             now.manifests[manifest.version] = manifest
-            return records, self._release(now, manifest.version, champion_of(now), why)
+            return records, step or releases.promote(manifest.version)
 
-        return self._change(change)
+        return self._change(change, why, "policy", new=manifest.version)
 
-    def promote(self, version: str, why: str = "promoted by hand") -> Release:
-        """Make a kept version the champion, as a new epoch. Raises ContractError for an unknown version."""
+    def change(self, step: Step, why: str, expected: int | None = None) -> Release:
+        """Take a step by policy, unless another release than the ``expected`` epoch acts by now.
 
-        def change(now: ModelsTopic) -> tuple[Records, Release]:
-            _check_kept(now, version)
-            previous = champion_of(now)
-            if version == previous:
-                raise ContractError(f"model {version} is the champion already")
-            return [], self._release(now, version, previous, why)
-
-        return self._change(change)
-
-    def rollback(self, why: str = "rolled back by hand") -> Release:
-        """Return to the champion before this one, as a new epoch; once more goes further back.
-
-        Raises ContractError when there is nothing to go back to.
+        Raises ContractError for that, for a version that is not kept, and where ``step`` does.
         """
 
-        def change(now: ModelsTopic) -> tuple[Records, Release]:
-            target = now.release.previous if now.release else None
-            if target is None:
-                raise ContractError("there is no earlier champion to roll back to")
-            _check_kept(now, target)
-            return [], self._release(now, target, _before(now, target), why)
+        def change(now: ModelsTopic) -> tuple[Records, Step]:
+            epoch = _release_of(now).epoch
+            if expected is not None and epoch != expected:
+                raise ContractError(f"release {epoch} came after {expected}, on which this was decided")
+            return [], step
 
-        return self._change(change)
+        return self._change(change, why, "policy")
+
+    def promote(self, version: str, why: str = "promoted by hand") -> Release:
+        """Make a kept version the champion, as a new epoch, and end a canary that runs.
+
+        Raises ContractError for an unknown version.
+        """
+
+        def change(now: ModelsTopic) -> tuple[Records, Step]:
+            if _release_of(now).canary not in (None, version):
+                return [], releases.chain(releases.end_canary, releases.promote(version))
+            return [], releases.promote(version)
+
+        return self._change(change, why, "hand")
+
+    def canary(self, version: str, share: float, why: str = "canary by hand") -> Release:
+        """Let a kept version act for ``share`` of the entities, as a new epoch.
+
+        Raises ContractError for an unknown version, the champion, and where there is no champion.
+        """
+        return self._change(lambda _: ([], releases.canary(version, share)), why, "hand")
+
+    def rollback(self, why: str = "rolled back by hand") -> Release:
+        """End the canary that runs; without one return to the champion before this one. A new epoch.
+
+        Once more goes further back. Raises ContractError when there is nothing to go back to.
+        """
+
+        def change(now: ModelsTopic) -> tuple[Records, Step]:
+            if _release_of(now).canary is not None:
+                return [], releases.end_canary
+            return [], releases.roll_back(now.manifests)
+
+        return self._change(change, why, "hand")
 
     def shadow(self, version: str) -> Release:
         """Let a kept version score beside the champion without acting, as a new epoch.
 
         Raises ContractError for an unknown version, the champion, or one that is a shadow already.
         """
-
-        def change(now: ModelsTopic) -> tuple[Records, Release]:
-            _check_kept(now, version)
-            shadows = shadows_of(now)
-            if version == champion_of(now):
-                raise ContractError(f"model {version} is the champion; only others can be shadows")
-            if version in shadows:
-                raise ContractError(f"model {version} is a shadow already")
-            return [], self._shadowed(now, [*shadows, version], f"{version} is a shadow")
-
-        return self._change(change)
+        return self._change(lambda _: ([], releases.shadow(version)), f"{version} is a shadow", "hand")
 
     def unshadow(self, version: str) -> Release:
         """Let a shadow score no more, as a new epoch. Raises ContractError where it is none."""
-
-        def change(now: ModelsTopic) -> tuple[Records, Release]:
-            shadows = shadows_of(now)
-            if version not in shadows:
-                there = ", ".join(shadows) or "none"
-                raise ContractError(f"model {version} is no shadow; shadows are: {there}")
-            left = [each for each in shadows if each != version]
-            return [], self._shadowed(now, left, f"{version} is a shadow no more")
-
-        return self._change(change)
-
-    def _release(self, now: ModelsTopic, champion: str, previous: str | None, why: str) -> Release:
-        return Release(
-            epoch=_next_epoch(now),
-            champion=champion,
-            released_at=self._now_text(),
-            why=why,
-            shadows=[each for each in shadows_of(now) if each != champion],
-            previous=previous,
+        return self._change(
+            lambda _: ([], releases.unshadow(version)), f"{version} is a shadow no more", "hand"
         )
 
-    def _shadowed(self, now: ModelsTopic, shadows: list[str], why: str) -> Release:
-        return Release(
-            epoch=_next_epoch(now),
-            champion=champion_of(now),
-            released_at=self._now_text(),
-            why=why,
-            shadows=shadows,
-            previous=now.release.previous if now.release else None,
-        )
-
-    def _change(self, change: Callable[[ModelsTopic], tuple[Records, Release]]) -> Release:
+    def _change(
+        self,
+        change: Callable[[ModelsTopic], tuple[Records, Step]],
+        why: str,
+        by: Literal["hand", "policy"],
+        new: str | None = None,
+    ) -> Release:
         name = self._pipeline.name
 
         def made() -> tuple[Records, Release]:
             now = self.read()
-            records, release = change(now)
+            records, step = change(now)
+            before = msgspec.structs.replace(_release_of(now), withdrawn=None)
+            release = msgspec.structs.replace(
+                step(before), epoch=before.epoch + 1, released_at=self._now_text(), why=why, by=by
+            )
+            for version in release.scoring:
+                if version not in before.scoring and version != new:
+                    _check_kept(now, version)
             records += _tombstones(name, now, release)
             records.append((release_key(name), msgspec.json.encode(release)))
             return records, release
@@ -198,6 +204,8 @@ class Publisher:
         finally:
             with self._knowing:
                 self._known, self._changes = None, self._changes + 1
+        if self.on_release is not None:
+            self.on_release(release)
         return release
 
 
@@ -206,13 +214,8 @@ def champion_of(now: ModelsTopic) -> str | None:
     return now.release.champion if now.release else None
 
 
-def shadows_of(now: ModelsTopic) -> list[str]:
-    """The versions that score without acting."""
-    return now.release.shadows if now.release else []
-
-
-def _next_epoch(now: ModelsTopic) -> int:
-    return (now.release.epoch if now.release else 0) + 1
+def _release_of(now: ModelsTopic) -> Release:
+    return now.release or releases.NOTHING
 
 
 def _chunks(version: str, artifact: bytes) -> Records:
@@ -228,15 +231,9 @@ def _check_kept(now: ModelsTopic, version: str) -> None:
         raise ContractError(f"model {version}: the artifact on the topic is not the one of its manifest")
 
 
-def _before(now: ModelsTopic, version: str) -> str | None:
-    kept = list(now.manifests)
-    place = kept.index(version)
-    return kept[place - 1] if place else None
-
-
 def _tombstones(pipeline: str, now: ModelsTopic, release: Release) -> Records:
     """Empty values for all but the newest versions, what scores and where a rollback would go."""
-    staying = {*list(now.manifests)[-KEPT:], release.champion, *release.shadows, release.previous}
+    staying = {*list(now.manifests)[-KEPT:], *release.scoring, release.previous}
     records: Records = []
     for version, manifest in now.manifests.items():
         if version not in staying:

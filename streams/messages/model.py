@@ -36,11 +36,48 @@ class ArtifactInfo(msgspec.Struct, frozen=True):
         return cls(len(artifact), hashlib.sha256(artifact).hexdigest(), chunks)
 
 
+class Knot(msgspec.Struct, frozen=True, array_like=True):
+    """One point of a piecewise-linear calibration: this margin has these calibrated log-odds."""
+
+    margin: float
+    log_odds: float
+
+
 class Calibration(msgspec.Struct, frozen=True):
-    """Score = 1 / (1 + exp(-(slope * margin + intercept))): Platt scaling; slope > 0 keeps the order."""
+    """From margin to probability, strictly rising: score = 1 / (1 + exp(-log-odds)), where log-odds is
+
+    * Platt scaling: ``slope * margin + intercept``;
+    * with ``slope_below``, beta calibration: ``slope * softplus(margin) - slope_below * softplus(-margin) +
+      intercept``, softplus being log(1 + exp(.));
+    * with ``knots``, linear between them, and of slope ``slope`` outside.
+
+    All slopes are above zero, and knots rise in both numbers.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
+    slope_below: float | None = None
+    knots: list[Knot] = []
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """How a model was fitted: enough to fit it again on other events.
+
+    ``parameters`` are what the library was given, defaults included. ``rounds`` is the number of boosting
+    rounds, those of a champion that was begun with (``begun_with``) among them. ``legitimate`` is the share of
+    the legitimate events that was fitted on, ``fraud_weight`` what a fraud weighed more than its own weight.
+    """
+
+    family: Literal["lightgbm", "xgboost"]
+    parameters: dict[str, bool | int | float | str]
+    rounds: int
+    seed: int
+    monotone: dict[str, Literal["increasing", "decreasing"]] = {}
+    categorical: list[str] = []
+    legitimate: float = 1.0
+    fraud_weight: float = 1.0
+    calibration: str = "platt"
+    begun_with: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -58,12 +95,17 @@ class Manifest(msgspec.Struct, frozen=True):
     metrics: dict[str, float]
     rows: int
     frauds: int
+    recipe: Recipe | None = None
 
 
 class Release(msgspec.Struct, frozen=True):
     """What acts now. Epochs never go back: a rollback is a new epoch.
 
-    ``previous`` is the version that a rollback returns to; it is kept as long as this record stands.
+    ``canary`` acts for ``canary_share`` of the entities (``streams.models.canary``), the champion for all
+    others.
+    ``previous`` is the champion that a rollback returns to; it is kept as long as this record stands.
+    ``earlier``: the champions before that, the newest first, to which more rollbacks would return.
+    ``withdrawn``: what this release took back, because it did badly or somebody said so.
     """
 
     epoch: int
@@ -72,6 +114,17 @@ class Release(msgspec.Struct, frozen=True):
     why: str
     shadows: list[str] = []
     previous: str | None = None
+    canary: str | None = None
+    canary_share: float = 0.0
+    earlier: list[str] = []
+    withdrawn: str | None = None
+    by: Literal["hand", "policy"] = "hand"
+
+    @property
+    def scoring(self) -> list[str]:
+        """Every version that scores: champion, canary, shadows."""
+        first = [each for each in (self.champion, self.canary) if each is not None]
+        return list(dict.fromkeys([*first, *self.shadows]))
 
 
 def artifact_key(version: str, chunk: int) -> bytes:

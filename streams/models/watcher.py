@@ -12,6 +12,7 @@ import structlog
 from feature_store.errors import ContractError
 from streams.following import TopicFollower
 from streams.models.assembly import ModelsTopic
+from streams.models.canary import Canary, CanaryDraw
 from streams.models.champion import Champion, load_champion
 from streams.models.shadows import ShadowLoader, ShadowRequest
 from streams.models.trees.warm import warm
@@ -36,19 +37,30 @@ class Acting:
     champion: Champion | None
     shadows: tuple[Champion, ...] = ()
     """Those of the release that are loaded by now, in its order: they score beside the champion."""
+    canary: Canary | None = None
+    """It acts for some entities in place of the champion."""
+
+    @property
+    def loaded(self) -> dict[str, Champion]:
+        """Version -> model, of all that score."""
+        canary = None if self.canary is None else self.canary.model
+        return {each.version: each for each in (self.champion, canary, *self.shadows) if each is not None}
 
 
 class ModelWatcher(TopicFollower):
     """Keeps ``acting`` up to date from a thread of its own.
 
-    A release that cannot be loaded leaves the present one acting and raises an alert. Shadows join when they
-    are loaded; one that cannot be is left out with an alert. ``wait_for`` takes an epoch.
+    A release that cannot be loaded leaves the present one acting and raises an alert; where only its canary
+    cannot, the champion acts for all, with an alert. Shadows join when they are loaded; one that cannot be is
+    left out with an alert. ``wait_for`` takes an epoch.
     """
 
     def __init__(self, bootstrap: str, pipeline: Pipeline, alerts: AlertSender) -> None:
         super().__init__(bootstrap, pipeline.topics.models, "models")
         self._alerts = alerts
         self._declared = pipeline.feature_vector
+        self._pipeline = pipeline.name
+        self._key = pipeline.event.key
         self._state = ModelsTopic(pipeline.name)
         self.acting = Acting(0, None)
         self._serving = pipeline.serving
@@ -96,25 +108,41 @@ class ModelWatcher(TopicFollower):
                 release.epoch, release.champion, f"model {release.champion} cannot be run: {error!r}"
             )
             return
-        wanted = [version for version in dict.fromkeys(release.shadows) if version != release.champion]
+        canary = self._canary(release) if champion is not None else None
+        scoring = {champion and champion.version, canary and canary.version}
+        wanted = [version for version in dict.fromkeys(release.shadows) if version not in scoring]
         with self._swap:
-            loaded = self._loaded()
-            shadows = tuple(loaded[version] for version in wanted if version in loaded)
-            self.acting = Acting(release.epoch, champion, shadows)
+            before = self.acting.loaded
+            shadows = tuple(before[version] for version in wanted if version in before)
+            self.acting = Acting(release.epoch, champion, shadows, canary)
             self._wanted = wanted
-        _log.info("release_taken", epoch=release.epoch, model=release.champion)
-        if champion is not None and champion.version not in loaded:
-            self._tell_of_fallback(release.epoch, champion)
-        self._ask_for_shadows(release.epoch, [version for version in wanted if version not in loaded])
-
-    def _loaded(self) -> dict[str, Champion]:
-        acting = self.acting
-        return {each.version: each for each in (acting.champion, *acting.shadows) if each is not None}
+        _log.info(
+            "release_taken", epoch=release.epoch, model=release.champion, canary=canary and canary.version
+        )
+        for version, model in self.acting.loaded.items():
+            if version not in before and model not in shadows:
+                self._tell_of_fallback(release.epoch, model)
+        self._ask_for_shadows(release.epoch, [version for version in wanted if version not in before])
 
     def _champion(self, version: str | None) -> Champion | None:
         if version is None:
             return None
-        return self._loaded().get(version) or self._loader(version)()
+        return self.acting.loaded.get(version) or self._loader(version)()
+
+    def _canary(self, release: Release) -> Canary | None:
+        """The canary of a release; None where there is none, or it cannot act, which is said."""
+        version = release.canary
+        if version is None or version == release.champion:
+            return None
+        try:
+            model = self.acting.loaded.get(version) or self._loader(version)()
+        except Exception as error:  # noqa: BLE001  (a library may raise anything on a model it cannot run)
+            why = str(error) if isinstance(error, ContractError) else f"it cannot be run: {error!r}"
+            details: Details = {"epoch": release.epoch, "model": version}
+            text = f"the canary {version} is left out, the champion acts for all: {why}"
+            self._alerts.send("canary_rejected", text, details)
+            return None
+        return Canary(model, CanaryDraw(self._pipeline, version, release.canary_share), self._key)
 
     def _loader(self, version: str) -> Callable[[], Champion]:
         """How to load ``version``, from what the topic says now. Raises ContractError for what is missing."""
@@ -142,7 +170,7 @@ class ModelWatcher(TopicFollower):
     def _shadow_loaded(self, request: ShadowRequest, shadow: Champion) -> None:
         with self._swap:
             acting, wanted = self.acting, self._wanted
-            if request.version not in wanted or request.version in self._loaded():
+            if request.version not in wanted or request.version in self.acting.loaded:
                 return  # a later release does without it
             shadows = sorted((*acting.shadows, shadow), key=lambda each: wanted.index(each.version))
             self.acting = replace(acting, shadows=tuple(shadows))

@@ -218,10 +218,12 @@ class ScorerCore:
         self._seq = self._committed_seq
 
     def _with_reasons(self, evidence: Evidence, acting: Acting, matrix: Matrix) -> Evidence:
-        stopped = np.flatnonzero((evidence.policy_actions != APPROVE) & np.isfinite(evidence.scores))
-        if not len(stopped):
+        stopped = (evidence.policy_actions != APPROVE) & np.isfinite(evidence.scores)
+        if not stopped.any():
             return evidence
-        return msgspec.structs.replace(evidence, reasons=self._reasons.of(acting.champion, matrix, stopped))
+        return msgspec.structs.replace(
+            evidence, reasons=self._reasons.by(acting, evidence.models, matrix, stopped)
+        )
 
     def _learn(self, deltas: Sequence[SourceDelta]) -> pa.RecordBatch:
         learned = self._deltas.take(deltas, self._seq + 1)

@@ -70,9 +70,7 @@ class Decider:
             wanted = np.where(sound, wanted, fallen)
         ruled = policy.rule(seen, scores, margins, wanted, matched, now)
         actions, propensities = self._control.let_through(accepted.ids, ruled.actions, ruled.final)
-        version, engine = None, None
-        if acting.champion is not None:
-            version, engine = acting.champion.version, acting.champion.engine.name
+        models, engines = _who(acting, found)
         return Evidence(
             policy_actions=ruled.actions,
             actions=actions,
@@ -80,8 +78,8 @@ class Decider:
             rules=ruled.rules,
             scores=scores,
             margins=margins,
-            models=_where(sound, version),
-            engines=_where(sound, engine),
+            models=models,
+            engines=engines,
             fallbacks=found.fallbacks,
             reasons=[[]] * len(matrix),
             shadows=found.shadows,
@@ -119,6 +117,18 @@ class Decider:
         if column.null_count:
             amounts[column.is_null().to_numpy(zero_copy_only=False)] = np.nan
         return np.asarray(amounts)
+
+
+def _who(acting: Acting, found: Scored) -> tuple[list[str | None], list[str | None]]:
+    """Version and engine of what acts on each event, None where it has no score."""
+    if acting.champion is None:
+        return [None] * len(found.scores), [None] * len(found.scores)
+    champion = acting.champion.version, acting.champion.engine.name
+    models, engines = (_where(found.sound, name) for name in champion)
+    if acting.canary is not None and found.by_canary is not None:
+        for row in np.flatnonzero(found.by_canary).tolist():
+            models[row], engines[row] = acting.canary.version, acting.canary.model.engine.name
+    return models, engines
 
 
 def _where(sound: Mask, name: str | None) -> list[str | None]:

@@ -9,10 +9,14 @@ import numpy as np
 from streams.reasons import ReasonTeller
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
     from streams.messages import Reason
     from streams.models.champion import Champion
+    from streams.models.watcher import Acting
+    from streams.policies.actions import Mask
 
 MOST = 4
 """How many reasons a decision holds."""
@@ -28,6 +32,17 @@ class StoppedReasons:
     def __init__(self, pipeline: Pipeline) -> None:
         self._wanted = pipeline.serving.explanations
         self._teller = ReasonTeller(pipeline)
+
+    def by(
+        self, acting: Acting, models: Sequence[str | None], matrix: Matrix, stopped: Mask
+    ) -> list[list[Reason]]:
+        """The same, each row explained by the one of ``models`` that acted on it: champion or canary."""
+        if acting.canary is None:
+            return self.of(acting.champion, matrix, np.flatnonzero(stopped))
+        canary = np.array([version == acting.canary.version for version in models], np.bool_)
+        theirs = self.of(acting.canary.model, matrix, np.flatnonzero(stopped & canary))
+        ours = self.of(acting.champion, matrix, np.flatnonzero(stopped & ~canary))
+        return [one or other for one, other in zip(ours, theirs, strict=True)]
 
     def of(self, champion: Champion | None, matrix: Matrix, rows: Rows) -> list[list[Reason]]:
         """One list per row of ``matrix``: the heaviest reasons of ``rows``, those stopped with a score.

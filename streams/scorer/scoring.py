@@ -36,7 +36,8 @@ _LONGEST = 500  # characters of a library's complaint
 class Scored:
     """Margins and scores are NaN exactly where ``fallbacks`` says why there is none.
 
-    ``shadows``: version -> score, of every event. ``failures``: version -> what a model raised.
+    ``shadows``: version -> score of those that did not act, of every event. ``failures``: version -> what a
+    model raised. ``by_canary``: the events that the canary acts for; None: no canary runs.
     """
 
     margins: Vector
@@ -44,6 +45,7 @@ class Scored:
     fallbacks: list[str | None]
     shadows: list[dict[str, float]]
     failures: dict[str, str]
+    by_canary: Mask | None = None
 
     @property
     def sound(self) -> Mask:
@@ -60,17 +62,31 @@ class Scoring:
         self._required = [names.index(name) for name in pipeline.decision.required_features]
 
     def score(self, acting: Acting, accepted: Accepted, matrix: Matrix, now: int) -> Scored:
-        """Champion and shadows on the same rows; a model that raises fails alone, and is reported."""
+        """All models on the same rows; one that raises fails alone, and is reported.
+
+        While a canary runs, champion and canary both score every event: who does not act stands among the
+        shadows. An event that the canary gives no score is the champion's.
+        """
         failures: dict[str, str] = {}
         why = self._not_to_score(accepted, matrix, now)
         rows = why == 0
         margins, scores = _champion(acting, matrix, rows, why, failures)
-        beside = {shadow.version: _scores(shadow, matrix, rows, failures) for shadow in acting.shadows}
+        found = [(shadow.version, _scores(shadow, matrix, rows, failures)) for shadow in acting.shadows]
+        beside = {version: its[1] for version, its in found if its is not None}
+        by_canary = None
+        if acting.champion is not None and acting.canary is not None:
+            its = _scores(acting.canary.model, matrix, rows, failures)
+            by_canary = np.zeros(len(matrix), np.bool_)
+            if its is not None:
+                by_canary = acting.canary.drawn(accepted.events) & ~np.isnan(its[1])
+                beside[acting.champion.version] = np.where(by_canary, scores, np.nan)
+                beside[acting.canary.version] = np.where(by_canary, np.nan, its[1])
+                margins, scores = np.where(by_canary, its, (margins, scores))
+                why[by_canary] = 0
         fallbacks: list[str | None] = [None] * len(why)
         if why.any():
             fallbacks = [_WHY[code] for code in why.tolist()]
-        shadows = _by_event({version: found[1] for version, found in beside.items() if found}, len(matrix))
-        return Scored(margins, scores, fallbacks, shadows, failures)
+        return Scored(margins, scores, fallbacks, _by_event(beside, len(matrix)), failures, by_canary)
 
     def _not_to_score(self, accepted: Accepted, matrix: Matrix, now: int) -> Codes:
         why = np.zeros(len(matrix), np.int8)

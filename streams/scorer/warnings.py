@@ -64,8 +64,11 @@ class Warnings:
         if (acting.epoch, version) in self._failing:
             return
         self._failing.add((acting.epoch, version))
-        acts = acting.champion is not None and acting.champion.version == version
-        what = "decision.fallback decides" if acts else "it is a shadow, decisions go on without its score"
+        what = "it is a shadow, decisions go on without its score"
+        if acting.champion is not None and acting.champion.version == version:
+            what = "decision.fallback decides"
+        elif acting.canary is not None and acting.canary.version == version:
+            what = "it is the canary, the champion decides in its place"
         self._alert(
             "model_failed", f"model {version}: {why}; {what}", {"epoch": acting.epoch, "model": version}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,8 @@ import pyarrow as pa
 from feature_store.columns import columns_of, to_arrow
 from feature_store.decode import EventDecoder
 from feature_store.log import seen_schema
+from streams.models.canary import Canary, CanaryDraw
+from streams.models.watcher import Acting
 from streams.policies import default_document
 from streams.scorer.decider import Decider
 from streams.scorer.intake import Accepted
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
     from streams.messages import PolicyDocument
+    from streams.models.champion import Champion
     from streams.models.engine import Vector
-    from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
     from streams.scorer.evidence import Evidence
 
@@ -95,6 +98,8 @@ def decide(
     champion: FixedModel | None = None,
     *,
     shadows: Sequence[FixedModel] = (),
+    canary: FixedModel | None = None,
+    share: float = 0.5,
     now: int = MONDAY,
     arrived: Sequence[int] = (),
     **features: Sequence[float],
@@ -104,6 +109,9 @@ def decide(
     records = [SourceRecord(0, n, None, None, 0, when) for n, when in enumerate(arrived or [now] * len(ids))]
     seen = seen_of(pipeline, events, **features)
     accepted = Accepted(records, ids, [], seen, np.zeros(len(ids), np.bool_))
-    acting = cast("Acting", SimpleNamespace(epoch=1, champion=champion, shadows=tuple(shadows)))
+    acting = Acting(1, cast("Champion", champion), cast("tuple[Champion, ...]", tuple(shadows)))
+    if canary is not None:
+        draw = CanaryDraw(pipeline.name, canary.version, share)
+        acting = replace(acting, canary=Canary(cast("Champion", canary), draw, pipeline.event.key))
     matrix = matrix_of(pipeline, len(ids), **features)
     return Decider(pipeline).decide(acting, policy, accepted, seen, matrix, now)
