@@ -20,12 +20,11 @@ def cheapest_actions(
 ) -> Strengths:
     """The action with the least expected cost per event; on a tie the milder one.
 
-    A missed fraud costs ``missed_fraud_share`` of the amount plus ``missed_fraud``; a review costs its
-    price; a decline costs ``false_decline`` when the event was legitimate. All in the amount's currency unit.
+    A missed fraud costs what ``missed_costs`` says; a review costs its price, and finds the truth; a decline
+    costs ``false_decline`` when the event was legitimate. All in the amount's currency unit.
     Below ``review_margin`` there is no review: the cheaper of the other two is taken.
     """
-    missed = np.where(np.isnan(amounts), 0.0, amounts) * costs.missed_fraud_share + costs.missed_fraud
-    approving = scores * missed
+    approving = scores * missed_costs(amounts, costs)
     declining = (1.0 - scores) * costs.false_decline
     without_review = np.where(declining < approving, DECLINE, APPROVE)
     reviewed = costs.review < np.minimum(approving, declining)
@@ -33,6 +32,12 @@ def cheapest_actions(
     if review_margin is not None:
         reviewed &= margins >= review_margin
     return np.where(reviewed, REVIEW, without_review).astype(np.int8)
+
+
+def missed_costs(amounts: Vector, costs: Costs) -> Vector:
+    """What each event costs if it is approved and is a fraud; an absent amount (NaN) counts as 0."""
+    missed: Vector = np.where(np.isnan(amounts), 0.0, amounts) * costs.missed_fraud_share + costs.missed_fraud
+    return missed
 
 
 def threshold_actions(

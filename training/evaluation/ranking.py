@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.dataset.labels import matured_labels
+from training.evaluation.resampling import EntityResamples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Ranking", "average_precision", "effective_sample_size", "matured_labels", "roc_auc"]
+_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,58 @@ class Bounds:
 
     average_precision: float
     roc_auc: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What is found as ever milder scores are flagged, by weight; equal scores are one step.
+
+    ``hits`` is the fraud and ``flagged`` all that has been flagged after each step.
+    """
+
+    hits: NDArray[np.float64]
+    flagged: NDArray[np.float64]
+
+    def average_precision(self) -> float:
+        """The mean precision over the frauds found; NaN without fraud."""
+        hits, flagged = self.hits, self.flagged
+        if len(hits) == 0 or hits[-1] <= 0:
+            return float("nan")
+        precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
+        return float(np.sum(np.diff(hits, prepend=0.0) * precision) / hits[-1])
+
+    def roc_auc(self) -> float:
+        """The chance that a fraud stands above a legitimate event; NaN without both."""
+        hits, alarms = self.hits, self.flagged - self.hits
+        if not self._has_both:
+            return float("nan")
+        rises = hits + np.concatenate(([0.0], hits[:-1]))
+        return float(np.sum(np.diff(alarms, prepend=0.0) * rises) / (2 * hits[-1] * alarms[-1]))
+
+    def recall_at(self, false_positive_rates: Sequence[float]) -> NDArray[np.float64]:
+        """The share of fraud found while these shares of what is legitimate are flagged; NaN without both.
+
+        Inside a step of equal scores, as many of its frauds are found as chance would find.
+        """
+        rates = np.asarray(false_positive_rates, np.float64)
+        if not self._has_both:
+            return np.full(len(rates), np.nan)
+        hits, alarms = np.append(0.0, self.hits), np.append(0.0, self.flagged - self.hits)
+        allowed = rates * alarms[-1]
+        last = np.searchsorted(alarms, allowed, side="right") - 1
+        following = np.minimum(last + 1, len(alarms) - 1)
+        share = np.divide(
+            allowed - alarms[last],
+            alarms[following] - alarms[last],
+            out=np.zeros_like(rates),
+            where=following > last,
+        )
+        found: NDArray[np.float64] = (hits[last] + share * (hits[following] - hits[last])) / hits[-1]
+        return found
+
+    @property
+    def _has_both(self) -> bool:
+        return len(self.hits) > 0 and bool(0 < self.hits[-1] < self.flagged[-1])
 
 
 class Ranking:
@@ -34,48 +86,36 @@ class Ranking:
         self._ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], np.ones(min(1, len(ranked)), bool)))
         self._fraud = fraud[self._order].astype(np.float64)
 
+    def curve(self, weight: NDArray[np.float64]) -> Curve:
+        """What is found from the top down."""
+        ranked = weight[self._order]
+        return Curve(np.cumsum(ranked * self._fraud)[self._ends], np.cumsum(ranked)[self._ends])
+
     def average_precision(self, weight: NDArray[np.float64]) -> float:
         """The mean precision over the frauds found, by weight; NaN without fraud."""
-        hits, flagged = self._cumulated(weight)
-        if len(hits) == 0 or hits[-1] <= 0:
-            return float("nan")
-        precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
-        return float(np.sum(np.diff(hits, prepend=0.0) * precision) / hits[-1])
+        return self.curve(weight).average_precision()
 
     def roc_auc(self, weight: NDArray[np.float64]) -> float:
         """The chance that a fraud stands above a legitimate event, by weight; NaN without both."""
-        hits, flagged = self._cumulated(weight)
-        alarms = flagged - hits
-        if len(hits) == 0 or hits[-1] <= 0 or alarms[-1] <= 0:
-            return float("nan")
-        rises = hits + np.concatenate(([0.0], hits[:-1]))
-        return float(np.sum(np.diff(alarms, prepend=0.0) * rises) / (2 * hits[-1] * alarms[-1]))
+        return self.curve(weight).roc_auc()
 
-    def lower_bounds(self, weight: NDArray[np.float64], seed: int, *, resamples: int = 200) -> Bounds:
-        """What both measures reach in all but 5 % of bootstrap resamples of the events.
+    def lower_bounds(
+        self,
+        weight: NDArray[np.float64],
+        seed: int,
+        *,
+        entity: NDArray[np.int64] | None = None,
+        resamples: int = _RESAMPLES,
+    ) -> Bounds:
+        """What both measures reach in all but 5 % of bootstrap resamples of the entities, else of the events.
 
         A measure that some resample leaves undefined counts as 0 there.
         """
-        found = np.array(
-            [
-                (self.average_precision(drawn), self.roc_auc(drawn))
-                for drawn in _resampled(weight, seed, resamples)
-            ]
-        )
+        whose = np.arange(len(weight)) if entity is None else entity
+        curves = (self.curve(drawn) for drawn in EntityResamples(whose, seed, resamples).weights(weight))
+        found = np.array([(curve.average_precision(), curve.roc_auc()) for curve in curves])
         low = np.quantile(np.nan_to_num(found), 0.05, axis=0)
         return Bounds(float(low[0]), float(low[1]))
-
-    def _cumulated(self, weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        ranked = weight[self._order]
-        hits: NDArray[np.float64] = np.cumsum(ranked * self._fraud)[self._ends]
-        flagged: NDArray[np.float64] = np.cumsum(ranked)[self._ends]
-        return hits, flagged
-
-
-def _resampled(weight: NDArray[np.float64], seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield weight * random.poisson(1.0, len(weight))
 
 
 def average_precision(

@@ -29,7 +29,7 @@ class EntityResamples:
     def __init__(self, entity: NDArray[np.int64], seed: int, resamples: int = RESAMPLES) -> None:
         """``entity``: one code per event, any integers."""
         self._codes = np.unique(entity, return_inverse=True)[1]
-        self._entities = int(self._codes.max()) + 1 if len(self._codes) else 0
+        self.entities = int(self._codes.max()) + 1 if len(self._codes) else 0
         self._seed = seed
         self._resamples = resamples
 
@@ -50,7 +50,7 @@ class EntityResamples:
         """How often each entity was drawn, one array per resample."""
         random = np.random.default_rng(self._seed)
         for _ in range(self._resamples):
-            yield random.poisson(1.0, self._entities).astype(np.float64)
+            yield random.poisson(1.0, self.entities).astype(np.float64)
 
 
 def interval(drawn: NDArray[np.float64], confidence: float = CONFIDENCE) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.duck import relations
-from training.evaluation.ranking import average_precision, matured_labels
+from training.dataset.labels import matured_labels
+from training.evaluation.ranking import average_precision
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
