@@ -5,7 +5,15 @@ from __future__ import annotations
 from streams.messages.alert import Alert
 from streams.messages.decision import Amended, Decision, Reason, Source
 from streams.messages.delta import OutcomeDelta
-from streams.messages.model import ArtifactInfo, Calibration, FeatureRef, Manifest, Release
+from streams.messages.model import (
+    ArtifactInfo,
+    Calibration,
+    FeatureRef,
+    Knot,
+    Manifest,
+    Recipe,
+    Release,
+)
 from streams.messages.outcome import Label, Outcome
 from streams.messages.policy import EntityList, ListEntry, PolicyDocument, PolicyRule, Snooze, Thresholds
 
@@ -17,6 +25,7 @@ __all__ = [
     "Decision",
     "EntityList",
     "FeatureRef",
+    "Knot",
     "Label",
     "ListEntry",
     "Manifest",
@@ -25,6 +34,7 @@ __all__ = [
     "PolicyDocument",
     "PolicyRule",
     "Reason",
+    "Recipe",
     "Release",
     "Snooze",
     "Source",

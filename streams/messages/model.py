@@ -64,8 +64,8 @@ class Recipe(msgspec.Struct, frozen=True):
     """How a model was fitted: enough to fit it again on other events.
 
     ``parameters`` are what the library was given, defaults included. ``rounds`` is the number of boosting
-    rounds, those of a champion that was begun with (``begun_with``) among them. ``legitimate`` is the share of
-    the legitimate events that was fitted on, ``fraud_weight`` what a fraud weighed more than its own weight.
+    rounds, with those of a champion that was begun with (``begun_with``). ``legitimate`` is the share of the
+    legitimate events that was fitted on, ``fraud_weight`` what a fraud weighed more than its own weight.
     """
 
     family: Literal["lightgbm", "xgboost"]

@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 
 from feature_store.errors import ContractError, MisfitError
+from streams.models.calibration import scores_of, unsound
 from streams.models.choice import Choice, choose
 from streams.models.engine import Engine, Vector, native_engine
 from streams.models.exact import ExactModel
@@ -58,9 +59,7 @@ class Champion:
 
     def scores(self, margins: Vector) -> Vector:
         """Calibrated probabilities."""
-        calibration = self.manifest.calibration
-        logits = np.clip(calibration.slope * margins + calibration.intercept, -700, 700)
-        return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+        return scores_of(margins, self.manifest.calibration)
 
     def contributions(self, matrix: Matrix, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Matrix | None:
         """Path attribution (Saabas) of some rows, in log-odds, a column for each of ``manifest.features``.
@@ -165,6 +164,6 @@ def match_features(manifest: Manifest, declared: tuple[Feature, ...]) -> list[in
                 f"({feature.hash}, declared is {digest})"
             )
         positions.append(position)
-    if manifest.calibration.slope <= 0:
-        raise ContractError(f"model {manifest.version}: a calibration slope must be above zero")
+    if why := unsound(manifest.calibration):
+        raise ContractError(f"model {manifest.version}: {why}")
     return positions

@@ -8,6 +8,7 @@ against .733. And the gate's own measure takes no part in choosing what it judge
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
@@ -16,10 +17,11 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from feature_store.declaration.fitting import Monotone
     from training.dataset.events import LabelledEvents
 
 Family = Literal["lightgbm", "xgboost"]
-Parameters = dict[str, float | int | str | bool]
+Parameters = dict[str, bool | int | float | str]
 
 MOST_ROUNDS = 2_000
 PATIENCE = 50
@@ -37,11 +39,35 @@ def threads(rows: int) -> int:
     return 2 if rows >= _ROWS_FOR_TWO_THREADS else 1
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What to fit. ``parameters`` go to the library over the family's defaults.
+
+    With ``rounds`` exactly so many are fitted, and nothing stops early. ``start`` is an artifact of the same
+    features to begin with; its rounds count among ``rounds``.
+    """
+
+    names: list[str]
+    parameters: Parameters
+    seed: int
+    rounds: int | None = None
+    start: bytes | None = None
+    monotone: dict[str, Monotone] = field(default_factory=dict)
+    categorical: tuple[str, ...] = ()
+
+    @property
+    def directions(self) -> list[int]:
+        """1, 0 or -1 for every feature, as both libraries take it."""
+        sign = {"increasing": 1, "decreasing": -1}
+        return [sign[self.monotone[name]] if name in self.monotone else 0 for name in self.names]
+
+
 class Fitted(msgspec.Struct, frozen=True):
-    """An artifact, cut at its best round."""
+    """An artifact, cut at its best round; ``parameters`` are what the library was given."""
 
     artifact: bytes
     rounds: int
+    parameters: Parameters
 
 
 class Algorithm(Protocol):
@@ -50,15 +76,14 @@ class Algorithm(Protocol):
     def fit(
         self,
         fit: LabelledEvents,
-        validation: LabelledEvents,
-        names: list[str],
-        parameters: Parameters,
-        seed: int,
+        validation: LabelledEvents | None,
+        plan: Plan,
         report: Callable[[int, float], None],
     ) -> Fitted:
-        """Fit with early stopping. ``report`` hears the round and its log loss.
+        """Fit, with early stopping on ``validation`` unless the plan says how many rounds.
 
-        Raises ConfigError when the library refuses ``parameters``.
+        ``report`` hears the round and its log loss on the validation slice, NaN without one. Raises
+        ConfigError when the library refuses the parameters.
         """
         ...
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
+from feature_store.errors import ContractError
 from feature_store.units import to_text
-from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
-from streams.models.champion import load_champion
-from training.fitting.algorithms import algorithm
+from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest, Recipe
+from streams.models.champion import load_champion, match_features
+from training.fitting.algorithms import Plan, algorithm
 from training.fitting.calibration import platt
+from training.fitting.sampling import balancing_weight, sampled, weighing_frauds
 from training.gate.rules import judge
 
 if TYPE_CHECKING:
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.champion import Champion
     from training.contract import TrainingRequest
+    from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
     from training.gate.rules import Judgement
+
+    Report = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -30,35 +35,86 @@ class Challenger:
     """A fit that stands before the gate.
 
     ``model`` is the artifact as a worker loads it; ``on_validation`` is measured by the labels of the fit.
+    ``metrics`` tell of the fit itself: what was sampled, chosen, begun with. ``start`` is the artifact that
+    it began with, if it did.
     """
 
     artifact: bytes
     model: Champion
     rounds: int
     on_validation: Judgement
+    metrics: dict[str, float] = field(default_factory=dict)
+    start: bytes | None = None
 
     @property
     def manifest(self) -> Manifest:
         """What will be published with the artifact; its metrics are added after the gate."""
         return self.model.manifest
 
+    @property
+    def recipe(self) -> Recipe:
+        """How it was fitted."""
+        return recipe_of(self.manifest)
+
+
+def recipe_of(manifest: Manifest) -> Recipe:
+    """How a model was fitted. Raises ContractError for one that was published before this was recorded."""
+    if manifest.recipe is None:
+        raise ContractError(f"model {manifest.version}: its manifest does not say how it was fitted")
+    return manifest.recipe
+
 
 def fit_challenger(
-    split: Split, request: TrainingRequest, pipeline: Pipeline, report: Callable[[int, float], None]
+    split: Split,
+    request: TrainingRequest,
+    pipeline: Pipeline,
+    report: Report,
+    *,
+    champion_artifact: bytes | None = None,
 ) -> Challenger:
     """Fit on the older past, stop and calibrate on the newer. Raises ConfigError for refused parameters."""
+    del champion_artifact
     spec, declared = pipeline.training, pipeline.feature_vector
     if request.shuffle_labels:
         split = _with_shuffled_labels(split, spec.seed)
-    fitted = algorithm(spec.algorithm).fit(
-        split.fit,
-        split.validation,
-        [feature.name for feature in declared],
-        spec.parameters,
-        spec.seed,
-        report,
+    fit = sampled(split.fit, spec.sampling.legitimate)
+    fraud_weight = balancing_weight(fit) if spec.sampling.balance else 1.0
+    plan = Plan(
+        names=[feature.name for feature in declared],
+        parameters=spec.parameters,
+        seed=spec.seed,
+        monotone=spec.monotone,
+        categorical=spec.categorical,
     )
-    draft = _manifest(fitted.artifact, split, request, pipeline)
+    fitted = algorithm(spec.algorithm).fit(
+        weighing_frauds(fit, fraud_weight), weighing_frauds(split.validation, fraud_weight), plan, report
+    )
+    recipe = Recipe(
+        family=spec.algorithm,
+        parameters=fitted.parameters,
+        rounds=fitted.rounds,
+        seed=spec.seed,
+        monotone=dict(spec.monotone),
+        categorical=list(spec.categorical),
+        legitimate=spec.sampling.legitimate,
+        fraud_weight=fraud_weight,
+        calibration="platt",
+    )
+    draft = Manifest(
+        version=request.next_version,
+        pipeline=pipeline.name,
+        family=spec.algorithm,
+        features=[FeatureRef(feature.name, feature.hash) for feature in declared],
+        artifact=ArtifactInfo.of(fitted.artifact),
+        calibration=Calibration(),
+        trained_at=to_text(request.as_of),
+        fitted_from=to_text(split.fitted_from),
+        fitted_until=to_text(split.fitted_until),
+        metrics={},
+        rows=len(split.fit) + len(split.validation),
+        frauds=split.fit.frauds + split.validation.frauds,
+        recipe=recipe,
+    )
     margin = load_champion(draft, fitted.artifact, declared).margins(split.validation.features)
     calibration = platt(margin, split.validation.fraud, split.validation.weight)
     manifest = msgspec.structs.replace(draft, calibration=calibration)
@@ -70,21 +126,56 @@ def fit_challenger(
     )
 
 
-def _manifest(artifact: bytes, split: Split, request: TrainingRequest, pipeline: Pipeline) -> Manifest:
-    return Manifest(
-        version=request.next_version,
-        pipeline=pipeline.name,
-        family=pipeline.training.algorithm,
-        features=[FeatureRef(feature.name, feature.hash) for feature in pipeline.feature_vector],
-        artifact=ArtifactInfo.of(artifact),
-        calibration=Calibration(),
-        trained_at=to_text(request.as_of),
-        fitted_from=to_text(split.fitted_from),
-        fitted_until=to_text(split.fitted_until),
-        metrics={},
-        rows=len(split.fit) + len(split.validation),
-        frauds=split.fit.frauds + split.validation.frauds,
+def refit_challenger(
+    challenger: Challenger,
+    events: LabelledEvents,
+    request: TrainingRequest,
+    pipeline: Pipeline,
+    report: Report,
+) -> Challenger:
+    """Fit the same again, on all of ``events``: parameters, rounds and calibration stay as they are."""
+    artifact, model = refit_model(challenger.manifest, events, pipeline, report, start=challenger.start)
+    manifest = msgspec.structs.replace(model.manifest, version=request.next_version)
+    return replace(challenger, artifact=artifact, model=replace(model, manifest=manifest))
+
+
+def refit_model(
+    manifest: Manifest,
+    events: LabelledEvents,
+    pipeline: Pipeline,
+    report: Report,
+    *,
+    start: bytes | None = None,
+) -> tuple[bytes, Champion]:
+    """A model's recipe fitted on ``events``, by the features that it reads, and loaded; no round is chosen.
+
+    Without ``start`` a model that began with another's trees is fitted from nothing, to as many rounds.
+    Raises ContractError where its manifest has no recipe, MisfitError for features that are not declared.
+    """
+    recipe, declared = recipe_of(manifest), pipeline.feature_vector
+    positions = match_features(manifest, declared)
+    chosen = sampled(events, recipe.legitimate)
+    if positions != list(range(chosen.features.shape[1])):
+        chosen = replace(chosen, features=chosen.features[:, positions])
+    plan = Plan(
+        names=[feature.name for feature in manifest.features],
+        parameters=recipe.parameters,
+        seed=recipe.seed,
+        rounds=recipe.rounds,
+        start=start,
+        monotone=recipe.monotone,
+        categorical=tuple(recipe.categorical),
     )
+    fitted = algorithm(recipe.family).fit(weighing_frauds(chosen, recipe.fraud_weight), None, plan, report)
+    again = msgspec.structs.replace(
+        manifest,
+        artifact=ArtifactInfo.of(fitted.artifact),
+        fitted_from=to_text(int(events.time[0])),
+        fitted_until=to_text(int(events.time[-1])),
+        rows=len(events),
+        frauds=events.frauds,
+    )
+    return fitted.artifact, load_champion(again, fitted.artifact, declared)
 
 
 def _with_shuffled_labels(split: Split, seed: int) -> Split:

@@ -6,7 +6,7 @@ precision on a week of the handbook's data: .671 with the library's defaults, .7
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightgbm as lgb
 import structlog
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from training.dataset.events import LabelledEvents
-    from training.fitting.algorithms import Parameters
+    from training.fitting.algorithms import Parameters, Plan
 
 DEFAULTS: Parameters = {
     "objective": "binary",
@@ -36,6 +36,15 @@ DEFAULTS: Parameters = {
     "verbosity": -1,
 }
 
+_STOPPING = frozenset(
+    {
+        "num_iterations", "num_iteration", "n_iter", "num_tree", "num_trees", "num_round", "num_rounds",
+        "nrounds", "num_boost_round", "n_estimators", "max_iter",
+        "early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change",
+    }
+)  # fmt: skip
+"""The library's names for how many rounds there are."""
+
 
 class _Log:
     """Where LightGBM's own lines go: standard output belongs to the progress."""
@@ -52,27 +61,51 @@ lgb.register_logger(_Log())
 
 def fit(
     fit: LabelledEvents,
-    validation: LabelledEvents,
-    names: list[str],
-    parameters: Parameters,
-    seed: int,
+    validation: LabelledEvents | None,
+    plan: Plan,
     report: Callable[[int, float], None],
 ) -> Fitted:
-    """Fit with early stopping; see ``Algorithm.fit``."""
-    settings = {**DEFAULTS, "num_threads": threads(len(fit)), "seed": seed, **parameters}
-    train = lgb.Dataset(fit.features, fit.fraud, weight=fit.weight, feature_name=names, params=settings)
-    judge = train.create_valid(validation.features, validation.fraud, weight=validation.weight)
+    """Fit; see ``Algorithm.fit``."""
+    given = {**DEFAULTS, "num_threads": threads(len(fit)), "seed": plan.seed, **plan.parameters}
+    settings = _settings(given, plan)
+    train = lgb.Dataset(
+        fit.features,
+        fit.fraud,
+        weight=fit.weight,
+        feature_name=plan.names,
+        categorical_feature=list(plan.categorical),
+        params=settings,
+    )
+    judges = []
+    if validation is not None:
+        judges = [train.create_valid(validation.features, validation.fraud, weight=validation.weight)]
+    start = lgb.Booster(model_str=plan.start.decode()) if plan.start is not None else None
     try:
-        booster = lgb.train(settings, train, valid_sets=[judge], callbacks=[_reporter(report)])
+        booster = lgb.train(
+            settings, train, valid_sets=judges, callbacks=[_reporter(report)], init_model=start
+        )
     except lgb.basic.LightGBMError as error:
         raise ConfigError(f"training.parameters: LightGBM refuses them: {error}") from error
     rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
-    return Fitted(booster.model_to_string(num_iteration=rounds).encode(), rounds)
+    return Fitted(booster.model_to_string(num_iteration=rounds).encode(), rounds, given)
+
+
+def _settings(given: Parameters, plan: Plan) -> dict[str, Any]:
+    """What the library is told: ``given``, and what the plan says about rounds and features."""
+    settings: dict[str, Any] = dict(given)
+    if plan.monotone:
+        settings["monotone_constraints"] = plan.directions
+    if plan.rounds is not None:
+        settings = {name: value for name, value in settings.items() if name not in _STOPPING}
+        begun = lgb.Booster(model_str=plan.start.decode()).current_iteration() if plan.start else 0
+        settings["num_iterations"] = plan.rounds - begun
+    return settings
 
 
 def _reporter(report: Callable[[int, float], None]) -> Callable[[lgb.callback.CallbackEnv], None]:
     def tell(env: lgb.callback.CallbackEnv) -> None:
-        if (env.iteration + 1) % REPORT_EVERY == 0 and env.evaluation_result_list:
-            report(env.iteration + 1, float(env.evaluation_result_list[0][2]))
+        if (env.iteration + 1) % REPORT_EVERY == 0:
+            loss = env.evaluation_result_list[0][2] if env.evaluation_result_list else float("nan")
+            report(env.iteration + 1, float(loss))
 
     return tell

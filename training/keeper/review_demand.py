@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from feature_store.duck import quoted
 from feature_store.units import to_datetime, to_micros
+from streams.models.calibration import margins_of
 from streams.policies import compile_policy
 from streams.policies.actions import REVIEW
 from training.keeper.queries import sql
@@ -32,7 +33,6 @@ DAY = 86_400_000_000
 
 _LEAST_SPAN = DAY // 24
 """Events of less than an hour are taken for those of an hour: minutes say little about a day."""
-_LEAST_SCORE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,9 @@ def _asking_margins(
     for batch in reader or ():
         scores, margins = _numbers(batch, "score"), _numbers(batch, "margin")
         others = np.asarray(batch["of_another"].to_numpy(zero_copy_only=False), np.bool_)
-        margins = np.where(others, _margins_of(scores, by.champion), margins)
+        margins = np.where(others, margins_of(scores, by.champion.calibration), margins)
         asked = policy.by_score(scores, margins, _numbers(batch, "amount"), costs) == REVIEW
         yield margins[asked]
-
-
-def _margins_of(scores: Vector, champion: Manifest) -> Vector:
-    """The margins that a champion gives with these scores: another model's margins are on another scale."""
-    sound = np.clip(scores, _LEAST_SCORE, 1 - _LEAST_SCORE)
-    by = champion.calibration
-    return np.asarray((np.log(sound / (1 - sound)) - by.intercept) / by.slope, np.float64)
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> Vector:
