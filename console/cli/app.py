@@ -7,6 +7,7 @@ import typer
 
 from console.cli import (
     backfill,
+    backtest,
     bench,
     declaration,
     dlq,
@@ -49,7 +50,7 @@ def root(
 
 
 for group in (
-    local, sources, backfill, features, tail, explain, dlq, policy, models, train, topics, declaration,
-    processes, bench,
+    local, sources, backfill, features, tail, explain, dlq, policy, models, train, backtest, topics,
+    declaration, processes, bench,
 ):  # fmt: skip
     group.register(app)

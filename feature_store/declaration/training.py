@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
+from feature_store.declaration.backtest import BacktestSpec
 from feature_store.declaration.base import Declared
 from feature_store.declaration.fitting import (
     CalibrationChoice,
@@ -63,6 +64,7 @@ class TrainingSpec(Declared):
     gate: GateSpec = GateSpec()
     release: ReleaseSpec = ReleaseSpec()
     triggers: TriggerSpec = TriggerSpec()
+    backtest: BacktestSpec = BacktestSpec()
 
     @property
     def zone(self) -> ZoneInfo:

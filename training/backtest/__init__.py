@@ -1,0 +1,1 @@
+"""The prequential backtest: past events, with retraining as it would have happened."""

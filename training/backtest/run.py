@@ -1,0 +1,194 @@
+"""A backtest, fold by fold: what was known is fitted on, and what came later is what it is tested on.
+
+1. The labels of the trained stretch are those that were known at the fold's moment.
+2. Its older part is fitted on; its newest part says when to stop, and calibrates.
+3. The same recipe is fitted again on the whole stretch, as what a release would carry.
+4. The tested stretch is scored, and measured by the whole truth.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feature_store.declaration.backtest import BacktestSpec
+from feature_store.errors import ConfigError
+from feature_store.units import to_text
+from training.backtest.compromised import not_compromised
+from training.backtest.folds import folds_of
+from training.backtest.past import read_past
+from training.contract import TrainingRequest
+from training.dataset.split import split_in_time
+from training.evaluation.cards import card_precision
+from training.evaluation.ranking import average_precision, roc_auc
+from training.fitting.challenger import fit_challenger, refit_challenger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from training.backtest.folds import Fold
+    from training.backtest.past import Past
+    from training.dataset.events import LabelledEvents
+    from training.fitting.algorithms import Family
+    from training.fitting.challenger import Challenger
+    from training.history.progress import OnProgress
+
+FIGURES = ("roc_auc", "average_precision", "card_precision_100")
+"""What is measured on each fold, and averaged over the folds."""
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold: stretches as RFC 3339, the last instant of each outside; ``dropped`` events were not tested.
+
+    A figure that is undefined (no fraud was tested) is NaN.
+    """
+
+    fold: int
+    trained_from: str
+    trained_until: str
+    tested_from: str
+    tested_until: str
+    trained_rows: int
+    trained_frauds: int
+    rows: int
+    frauds: int
+    dropped: int
+    roc_auc: float
+    average_precision: float
+    card_precision_100: float
+    rounds: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """All folds under one recipe."""
+
+    pipeline: str
+    algorithm: str
+    drop_known_entities: bool
+    folds: list[FoldResult]
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Every figure, averaged over the folds in which it is defined."""
+        return {name: _mean([getattr(each, name) for each in self.folds]) for name in FIGURES}
+
+
+def backtest_file(pipeline: Pipeline, file: Path, first_test: int, count: int, tell: OnProgress) -> Backtest:
+    """Backtest ``count`` folds, the first tested from ``first_test`` (us) on, on the past events of ``file``.
+
+    Raises ConfigError where the file does not fit the pipeline, or a fold holds too little to fit or test on.
+    """
+    folds = folds_of(pipeline, first_test, count)
+    past = read_past(pipeline, file, folds[0].trained_from, folds[-1].tested_until, tell)
+    return backtest(pipeline, past, folds, tell)
+
+
+def backtest(pipeline: Pipeline, past: Past, folds: list[Fold], tell: OnProgress) -> Backtest:
+    """The same on events that were read before."""
+    results: list[FoldResult] = []
+    for fold in folds:
+        tell("folds", len(results), len(folds))
+        results.append(_run(pipeline, past, fold, tell))
+    tell("folds", len(folds), len(folds))
+    spec = pipeline.training
+    return Backtest(pipeline.name, spec.algorithm, spec.backtest.drop_known_entities, results)
+
+
+def _run(pipeline: Pipeline, past: Past, fold: Fold, tell: OnProgress) -> FoldResult:
+    began = time.perf_counter()
+    trained = trained_on(past, fold)
+    tested, dropped = _tested(past, fold, drop=pipeline.training.backtest.drop_known_entities)
+    _refuse_too_little(fold, trained, tested)
+    model = retrained(pipeline, trained, fold, tell)
+    margin = model.model.margins(tested.features)
+    return FoldResult(
+        fold=fold.number,
+        trained_from=to_text(fold.trained_from),
+        trained_until=to_text(fold.trained_until),
+        tested_from=to_text(fold.tested_from),
+        tested_until=to_text(fold.tested_until),
+        trained_rows=len(trained),
+        trained_frauds=trained.frauds,
+        rows=len(tested),
+        frauds=tested.frauds,
+        dropped=dropped,
+        roc_auc=roc_auc(tested.fraud, margin),
+        average_precision=average_precision(tested.fraud, margin),
+        card_precision_100=card_precision(tested.fraud, margin, tested.entity, tested.time),
+        rounds=model.rounds,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+
+
+def trained_on(past: Past, fold: Fold) -> LabelledEvents:
+    """The trained stretch, with the labels known at the moment of training."""
+    known = past.known_at(fold.moment)
+    return known.between(fold.trained_from - 1, fold.trained_until - 1)
+
+
+def retrained(pipeline: Pipeline, trained: LabelledEvents, fold: Fold, tell: OnProgress) -> Challenger:
+    """What the keeper would have released at the fold's moment. Raises ConfigError for refused parameters."""
+    spec = pipeline.training
+    split = split_in_time(trained, spec, fold.trained_until - 1 + spec.gap + spec.judged)
+    request = TrainingRequest(
+        run_id=f"backtest-{fold.number}",
+        pipeline=pipeline.name,
+        as_of=fold.moment,
+        next_version=f"{pipeline.name}-backtest-{fold.number}",
+        why="backtest",
+    )
+
+    def report(rounds: int, _: float) -> None:
+        tell(f"fold {fold.number}: rounds", rounds, 0)
+
+    challenger = fit_challenger(split, request, pipeline, report)
+    return refit_challenger(challenger, trained, request, pipeline, report)
+
+
+def under(pipeline: Pipeline, algorithm: Family | None, drop_known_entities: bool | None) -> Pipeline:
+    """``pipeline`` with other settings, where one is given.
+
+    ``training.parameters`` are for the declared algorithm: with another they go.
+    """
+    spec = pipeline.training
+    changed: dict[str, Any] = {}
+    if algorithm is not None and algorithm != spec.algorithm:
+        changed |= {"algorithm": algorithm, "parameters": {}}
+    if drop_known_entities is not None:
+        changed["backtest"] = BacktestSpec(drop_known_entities=drop_known_entities)
+    return pipeline.model_copy(update={"training": spec.model_copy(update=changed)})
+
+
+def _tested(past: Past, fold: Fold, *, drop: bool) -> tuple[LabelledEvents, int]:
+    """The tested events with the whole truth, and how many were left out."""
+    tested = past.events.between(fold.tested_from - 1, fold.tested_until - 1)
+    if not drop:
+        return tested, 0
+    kept = not_compromised(past, fold)
+    return tested.where(kept), int((~kept).sum())
+
+
+def _refuse_too_little(fold: Fold, trained: LabelledEvents, tested: LabelledEvents) -> None:
+    """What a library would answer with a crash or a number without meaning."""
+    for name, part, since, until in (
+        ("trained", trained, fold.trained_from, fold.trained_until),
+        ("tested", tested, fold.tested_from, fold.tested_until),
+    ):
+        if not 0 < part.frauds < len(part):
+            raise ConfigError(
+                f"fold {fold.number}: {part.frauds:,} frauds among {len(part):,} events {name} on, from "
+                f"{to_text(since)} to {to_text(until)}; both kinds are needed. Choose another --first-test, "
+                "fewer --folds, or longer stretches: training.history, training.judged"
+            )
+
+
+def _mean(values: list[float]) -> float:
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
