@@ -41,5 +41,11 @@ class CompactionSpec(Declared):
     """Smaller trees for serving."""
 
     tolerance: float = Field(
-        default=0.0, ge=0, description="how far a margin may move, in log-odds; 0: only what moves none"
+        default=0.0,
+        ge=0,
+        description="how far merging and rounding leaves may move a margin, in log-odds; 0: not at all",
+    )
+    drop_trees: bool = Field(
+        default=False,
+        description="leave out trees without which the log loss on the validation slice is no higher",
     )
