@@ -6,7 +6,9 @@
       snapshot/outcomes.parquet  every outcome that had arrived by ``as_of``
       champion/              manifest.json and artifact of the champion, where there is one
       result.json            TrainingResult, written by the trainer, last
-      artifact               the challenger's raw bytes, where it passed
+      artifact               the raw bytes of what is released, where the gate passed
+      challenger.artifact    what was judged and refused, kept beside its reasons
+      challenger.json        its manifest
 
 Paths in a request are relative to the run folder. Instants are int64 microseconds since 1970 UTC, or RFC 3339
 text where they end up in a manifest.
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 REQUEST = "request.json"
 RESULT = "result.json"
 ARTIFACT = "artifact"
+REFUSED_ARTIFACT = "challenger.artifact"
+REFUSED_MANIFEST = "challenger.json"
 SNAPSHOT = "snapshot"
 SCORED = "scored.parquet"
 OUTCOMES = "outcomes.parquet"
@@ -50,7 +54,8 @@ class TrainingRequest(msgspec.Struct, frozen=True):
 
     ``as_of`` (us) is when the run was due, on the pipeline's clock: nothing that arrived later is in the
     snapshot.
-    ``shuffle_labels`` asks for labels without meaning, which an honest gate refuses.
+    ``shuffle_labels`` asks for labels without meaning, which an honest gate refuses. ``trust_data`` says that
+    labels and features are as they should be, however strange they look to the gate.
     """
 
     run_id: str
@@ -61,12 +66,28 @@ class TrainingRequest(msgspec.Struct, frozen=True):
     snapshot: str = SNAPSHOT
     champion: ChampionRef | None = None
     shuffle_labels: bool = False
+    trust_data: bool = False
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that the gate looked at: ``name`` is a stable word, ``said`` has the numbers for a person."""
+
+    name: str
+    passed: bool
+    said: str
+
+    @property
+    def reason(self) -> str:
+        """As a refusal says it."""
+        return f"{self.name}: {self.said}"
 
 
 class TrainingResult(msgspec.Struct, frozen=True):
     """What came out. ``reasons`` say in words why the gate refused; ``manifest`` is there when it passed.
 
-    ``metrics`` and ``champion_metrics`` are both measured on the judged stretch; ``seconds`` is wall time.
+    ``metrics`` and ``champion_metrics`` are both measured on the judged stretch; ``checks`` are all that the
+    gate looked at, in its order; ``seconds`` is wall time. ``rows``, ``frauds`` and ``fitted_until`` are of
+    the fit that was judged: the manifest has those of what is released.
     """
 
     run_id: str
@@ -84,6 +105,7 @@ class TrainingResult(msgspec.Struct, frozen=True):
     frauds: int = 0
     seconds: float = 0.0
     too_little_data: bool = False
+    checks: list[Check] = []
 
 
 def save_request(folder: Path, request: TrainingRequest) -> None:

@@ -127,7 +127,14 @@ def payments(pipeline: Pipeline, rows: int = 4_000, seed: int = 1) -> Snapshot:
     frauds = random.random(rows) < np.where(amounts > 140, 0.8, 0.01)
     noise = random.random(rows)
     for i, (at, amount, fraud) in enumerate(zip(times.tolist(), amounts.tolist(), frauds, strict=True)):
-        snapshot.event(f"e{i}", at, amount_eur=amount, doubled=2 * amount, noise=float(noise[i]))
+        snapshot.event(
+            f"e{i}",
+            at,
+            customer_id=f"c{i % 300}",
+            amount_eur=amount,
+            doubled=2 * amount,
+            noise=float(noise[i]),
+        )
         if fraud:
             snapshot.outcome(f"e{i}", "fraud", "chargeback", at + 2 * DAY)
     return snapshot

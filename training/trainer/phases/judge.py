@@ -1,0 +1,110 @@
+"""Judge: the challenger before the gate, every check of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.dataset.labels import WEIGHT_CAP
+from training.evaluation.ranking import effective_sample_size
+from training.gate import chance, comparison, cost, features, labels, scores
+from training.gate.champion import WORDS
+from training.gate.judgement import Judgement, judge
+from training.trainer.phases.verdict import Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from training.contract import Check
+    from training.dataset.split import Split
+    from training.fitting.challenger import Challenger
+    from training.trainer.phases.opponent import Opponent
+    from training.trainer.task import Task
+
+Numbers = dict[str, float]
+
+_MEASURED_ROWS = 1_000
+
+
+def judge_challenger(
+    task: Task, split: Split, challenger: Challenger, opponent: Opponent | None, notes: list[str]
+) -> Verdict:
+    """Ask everything that the gate asks: of the data, of the ranking, of the scores, of the cost."""
+    margin = challenger.model.margins(split.judged.features)
+    found = judge(split.judged, margin, task.spec.seed)
+    words = (
+        f"average precision {found.average_precision:.3f} on {found.rows:,} judged events with "
+        f"{found.frauds:,} frauds"
+    )
+    checks = _data(task, split, found, opponent)
+    checks += chance.better_than_chance(challenger.on_validation, "the validation slice")
+    checks += chance.better_than_chance(found, "the judged stretch")
+    champion_metrics: Numbers = {}
+    if opponent is not None:
+        compared, champion_metrics = _comparison(task, split, margin, opponent)
+        checks += compared
+        theirs = champion_metrics.get("average_precision", float("nan"))
+        words += f"; the champion {opponent.acting.version} has {theirs:.3f} {WORDS[opponent.side.source]}"
+    own, numbers = _scores_and_cost(task, split, challenger, margin, opponent)
+    metrics = {
+        **found.as_metrics(),
+        **challenger.on_validation.as_metrics("validation_"),
+        **_weight_metrics(split),
+        **numbers,
+        "rounds": float(challenger.rounds),
+    }
+    return Verdict([*checks, *own], metrics, champion_metrics, words, task.request.trust_data, notes)
+
+
+def _data(task: Task, split: Split, found: Judgement, opponent: Opponent | None) -> list[Check]:
+    gate = task.spec.gate
+    checks = features.features_there(split, [feature.name for feature in task.pipeline.feature_vector])
+    checks += labels.plausible_share(found, gate.labels)
+    if opponent is not None:
+        acting = opponent.as_it_acts(split.judged, task.spec.seed)
+        checks += labels.as_the_champion_knew(found, acting, opponent.acting.manifest, gate.labels)
+    return checks
+
+
+def _comparison(
+    task: Task, split: Split, margin: NDArray[np.float64], opponent: Opponent
+) -> tuple[list[Check], Numbers]:
+    side = opponent.side
+    checks, numbers = comparison.compare(split.judged, margin, side, task.spec)
+    numbers["live"] = float(side.source == "live")
+    compared = split.judged.where(side.compared)
+    if len(compared):
+        numbers |= judge(compared, side.margin, task.spec.seed).as_metrics()
+    return checks, numbers
+
+
+def _scores_and_cost(
+    task: Task, split: Split, challenger: Challenger, margin: NDArray[np.float64], opponent: Opponent | None
+) -> tuple[list[Check], Numbers]:
+    gate, model = task.spec.gate, challenger.model
+    judged = model.scores(margin)
+    checks, ratio = scores.calibrated(split.judged, judged, gate)
+    validated = model.scores(model.margins(split.validation.features))
+    numbers = {
+        "predicted_frauds": float(np.sum(judged * split.judged.weight)),
+        "calibration_ratio": ratio,
+        "score_shift": scores.shift(validated, judged),
+        **cost.cost_of(model, challenger.artifact, split.judged.features[:_MEASURED_ROWS]),
+    }
+    checks += scores.steady(numbers["score_shift"], gate.score_shift, "against the validated ones")
+    checks += cost.affordable(numbers, gate.cost)
+    if opponent is not None and opponent.model is not None and len(opponent.side.margin):
+        theirs = opponent.model.scores(opponent.side.margin)
+        numbers["champion_shift"] = scores.shift(theirs, judged[opponent.side.compared])
+        checks += scores.steady(numbers["champion_shift"], gate.champion_shift, "against the champion's")
+    return checks, numbers
+
+
+def _weight_metrics(split: Split) -> Numbers:
+    weight = np.concatenate([split.fit.weight, split.validation.weight])
+    return {
+        "weight_cap": WEIGHT_CAP,
+        "weights_capped": float(np.sum(weight >= WEIGHT_CAP)),
+        "effective_fitted_rows": effective_sample_size(weight),
+    }
