@@ -66,6 +66,7 @@ class Recipe(msgspec.Struct, frozen=True):
     ``parameters`` are what the library was given, defaults included. ``rounds`` is the number of boosting
     rounds, with those of a champion that was begun with (``begun_with``). ``legitimate`` is the share of the
     legitimate events that was fitted on, ``fraud_weight`` what a fraud weighed more than its own weight.
+    ``dropped_trees`` were left out after the fit, and leaves merged within ``tolerance`` (log-odds).
     """
 
     family: Literal["lightgbm", "xgboost"]
@@ -78,6 +79,8 @@ class Recipe(msgspec.Struct, frozen=True):
     fraud_weight: float = 1.0
     calibration: str = "platt"
     begun_with: str | None = None
+    dropped_trees: list[int] = []
+    tolerance: float = 0.0
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -20,10 +20,11 @@ from streams.models.packing import pack_here
 from streams.models.trees.probes import probe_rows
 from streams.models.trees.splits import UnpackableError
 from training.compaction.dropping import unpaid_trees
+from training.compaction.figures import CompactionReport
 from training.compaction.lightgbm_writer import write_lightgbm
 from training.compaction.merging import merge
 from training.compaction.plan import as_it_is
-from training.compaction.report import CompactionReport, Loaded, sizes
+from training.compaction.report import Loaded, sizes
 from training.compaction.xgboost_writer import write_xgboost
 
 if TYPE_CHECKING:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from feature_store.declaration.fitting import CompactionSpec
 from feature_store.errors import ContractError
 from feature_store.units import to_text
 from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest, Recipe
 from streams.models.champion import load_champion, match_features
+from training.compaction.compact import compact
 from training.fitting.algorithms import Plan, algorithm
 from training.fitting.calibration import platt
 from training.fitting.sampling import balancing_weight, sampled, weighing_frauds
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.champion import Champion
+    from training.compaction.figures import CompactionReport
     from training.contract import TrainingRequest
     from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
@@ -45,6 +48,7 @@ class Challenger:
     on_validation: Judgement
     metrics: dict[str, float] = field(default_factory=dict)
     start: bytes | None = None
+    compaction: CompactionReport | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -89,6 +93,7 @@ def fit_challenger(
     fitted = algorithm(spec.algorithm).fit(
         weighing_frauds(fit, fraud_weight), weighing_frauds(split.validation, fraud_weight), plan, report
     )
+    smaller = compact(fitted.artifact, spec.algorithm, split.validation, spec.compaction, spec.seed)
     recipe = Recipe(
         family=spec.algorithm,
         parameters=fitted.parameters,
@@ -99,13 +104,15 @@ def fit_challenger(
         legitimate=spec.sampling.legitimate,
         fraud_weight=fraud_weight,
         calibration="platt",
+        dropped_trees=list(smaller.dropped),
+        tolerance=spec.compaction.tolerance,
     )
     draft = Manifest(
         version=request.next_version,
         pipeline=pipeline.name,
         family=spec.algorithm,
         features=[FeatureRef(feature.name, feature.hash) for feature in declared],
-        artifact=ArtifactInfo.of(fitted.artifact),
+        artifact=ArtifactInfo.of(smaller.artifact),
         calibration=Calibration(),
         trained_at=to_text(request.as_of),
         fitted_from=to_text(split.fitted_from),
@@ -115,14 +122,16 @@ def fit_challenger(
         frauds=split.fit.frauds + split.validation.frauds,
         recipe=recipe,
     )
-    margin = load_champion(draft, fitted.artifact, declared).margins(split.validation.features)
+    margin = load_champion(draft, smaller.artifact, declared).margins(split.validation.features)
     calibration = platt(margin, split.validation.fraud, split.validation.weight)
     manifest = msgspec.structs.replace(draft, calibration=calibration)
     return Challenger(
-        artifact=fitted.artifact,
-        model=load_champion(manifest, fitted.artifact, declared),
+        artifact=smaller.artifact,
+        model=load_champion(manifest, smaller.artifact, declared),
         rounds=fitted.rounds,
         on_validation=judge(split.validation, margin, spec.seed),
+        metrics=smaller.report.as_metrics(),
+        compaction=smaller.report,
     )
 
 
@@ -154,7 +163,7 @@ def refit_model(
     """
     recipe, declared = recipe_of(manifest), pipeline.feature_vector
     positions = match_features(manifest, declared)
-    chosen = sampled(events, recipe.legitimate)
+    chosen = sampled(events.to_fit(), recipe.legitimate)
     if positions != list(range(chosen.features.shape[1])):
         chosen = replace(chosen, features=chosen.features[:, positions])
     plan = Plan(
@@ -167,15 +176,23 @@ def refit_model(
         categorical=tuple(recipe.categorical),
     )
     fitted = algorithm(recipe.family).fit(weighing_frauds(chosen, recipe.fraud_weight), None, plan, report)
+    artifact = compact(
+        fitted.artifact,
+        recipe.family,
+        chosen,
+        CompactionSpec(tolerance=recipe.tolerance),
+        recipe.seed,
+        dropped=tuple(recipe.dropped_trees),
+    ).artifact
     again = msgspec.structs.replace(
         manifest,
-        artifact=ArtifactInfo.of(fitted.artifact),
+        artifact=ArtifactInfo.of(artifact),
         fitted_from=to_text(int(events.time[0])),
         fitted_until=to_text(int(events.time[-1])),
         rows=len(events),
         frauds=events.frauds,
     )
-    return fitted.artifact, load_champion(again, fitted.artifact, declared)
+    return artifact, load_champion(again, artifact, declared)
 
 
 def _with_shuffled_labels(split: Split, seed: int) -> Split:
