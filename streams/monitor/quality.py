@@ -35,12 +35,15 @@ def score_bins(scores: Floats) -> Ints:
 
 
 def control_weights(stopped: Flags, through: Flags, propensity: Floats) -> Floats:
-    """How many events of its kind each decision stands for.
+    """How many events of its kind each decision stands for where quality is measured.
 
     The control group, let through although model and rules would have stopped it, stands for those that were
-    stopped: 1 / propensity, at most WEIGHT_CAP, so that one fraud among few does not drown the rest.
+    stopped: 1 / propensity, at most WEIGHT_CAP, so that one fraud among few does not drown the rest. What was
+    stopped and might have been let through then stands for nothing, whatever was said about it: it is
+    represented already.
     """
     weights = np.ones(stopped.shape)
+    weights[stopped & ~through & (np.nan_to_num(propensity) > 0)] = 0.0
     control = stopped & through
     share = np.nan_to_num(propensity[control], nan=1.0)
     weights[control] = 1.0 / np.clip(share, 1.0 / WEIGHT_CAP, 1.0)

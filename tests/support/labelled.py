@@ -24,6 +24,7 @@ def labelled(
     plain: dict[str, Any] = {
         "time": np.arange(rows, dtype=np.int64) if time is None else time,
         "weight": np.ones(rows),
+        "fit_weight": columns.get("weight", np.ones(rows)),
         "propensity": np.ones(rows),
         "margin": np.full(rows, np.nan),
         "amount": np.full(rows, np.nan),

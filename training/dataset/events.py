@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class LabelledEvents:
     """One row per event, in event-time order; ``time`` is microseconds since 1970.
 
+    ``weight`` is how many events the row stands for where models are judged, 0 where it says nothing honest;
+    ``fit_weight`` the same where one is fitted (docs/discussions/labels.md).
     ``margin`` and ``model`` are what was logged when the event was decided: NaN and none without a champion;
     ``policy_action`` is what the policy asked for, before the control group. ``entity`` has a number from 0
     for every value of the partition key; ``amount`` is ``decision.costs.amount``, NaN without one. ``draw``
@@ -32,6 +34,7 @@ class LabelledEvents:
     time: NDArray[np.int64]
     fraud: NDArray[np.bool_]
     weight: NDArray[np.float64]
+    fit_weight: NDArray[np.float64]
     propensity: NDArray[np.float64]
     margin: NDArray[np.float64]
     amount: NDArray[np.float64]
@@ -59,6 +62,14 @@ class LabelledEvents:
         if not isinstance(chosen, slice) and bool(np.all(chosen)):
             return self
         return LabelledEvents(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def to_fit(self) -> LabelledEvents:
+        """The events with the weights to fit and calibrate by."""
+        return replace(self, weight=self.fit_weight)
+
+    def to_judge(self) -> LabelledEvents:
+        """The events that models may be judged by: a copy, where some may not."""
+        return self.where(self.weight > 0)
 
     def between(self, after: int, until: int) -> LabelledEvents:
         """The events with ``after < time <= until`` (us): a view."""

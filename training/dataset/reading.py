@@ -36,6 +36,7 @@ _NUMBERS: dict[str, type[np.generic]] = {
     "time": np.int64,
     "fraud": np.bool_,
     "weight": np.float64,
+    "fit_weight": np.float64,
     "propensity": np.float64,
     "margin": np.float64,
     "amount": np.float64,
@@ -51,6 +52,7 @@ class Columns(TypedDict):
     time: NDArray[np.int64]
     fraud: NDArray[np.bool_]
     weight: NDArray[np.float64]
+    fit_weight: NDArray[np.float64]
     propensity: NDArray[np.float64]
     margin: NDArray[np.float64]
     amount: NDArray[np.float64]
@@ -94,6 +96,7 @@ def _columns(pipeline: Pipeline) -> str:
         "time": "epoch_us(event_time)",
         "fraud": "label = 'fraud'",
         "weight": "weight",
+        "fit_weight": "fit_weight",
         "propensity": "propensity::double",
         "margin": "margin::double",
         "amount": f"{duck.quoted(amount)}::double" if amount else "'nan'::double",

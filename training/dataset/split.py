@@ -25,7 +25,7 @@ VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Split:
-    """Three stretches that share no instant, and their bounds in microseconds."""
+    """Three stretches that share no instant, and their bounds in microseconds; each with its own weights."""
 
     fit: LabelledEvents
     validation: LabelledEvents
@@ -49,9 +49,9 @@ def split_in_time(events: LabelledEvents, spec: TrainingSpec, matured_until: int
     past = events.between(fitted_from, fitted_until)
     validated_from = _validated_from(past)
     return Split(
-        fit=past.between(fitted_from, validated_from),
-        validation=past.between(validated_from, fitted_until),
-        judged=events.between(judged_from, matured_until),
+        fit=past.between(fitted_from, validated_from).to_fit(),
+        validation=past.between(validated_from, fitted_until).to_fit(),
+        judged=events.between(judged_from, matured_until).to_judge(),
         fitted_from=max(fitted_from, int(past.time[0])) if len(past) else fitted_from,
         fitted_until=fitted_until,
         judged_from=judged_from,

@@ -19,11 +19,20 @@ CAP = 50.0
 
 def labels_of(snapshot: Snapshot, as_of: int = AS_OF) -> dict[str, tuple[str, float]]:
     """What SQL says: event -> (label, weight)."""
+    return {row["event_id"]: (row["label"], row["weight"]) for row in rows_of(snapshot, as_of)}
+
+
+def fit_weights_of(snapshot: Snapshot) -> dict[str, float]:
+    """What SQL says: event -> fit_weight."""
+    return {row["event_id"]: row["fit_weight"] for row in rows_of(snapshot, AS_OF)}
+
+
+def rows_of(snapshot: Snapshot, as_of: int) -> list[dict[str, Any]]:
     scored, outcomes = snapshot.tables()
     CONNECTION.register("scored", scored)
     CONNECTION.register("outcomes", outcomes)
-    found = matured_labels(CONNECTION, PIPELINE, as_of).to_pylist()
-    return {row["event_id"]: (row["label"], row["weight"]) for row in found}
+    found: list[dict[str, Any]] = matured_labels(CONNECTION, PIPELINE, as_of).to_pylist()
+    return found
 
 
 def one_event(*outcomes: tuple[str, str, int], **columns: Any) -> Snapshot:
@@ -83,10 +92,17 @@ def test_of_two_words_at_one_instant_the_later_on_the_topic_counts() -> None:
 
 @pytest.mark.parametrize("action", ["review", "decline"])
 def test_a_stopped_event_has_only_the_label_that_somebody_gave(action: str) -> None:
-    stopped = {"action": action, "policy_action": action}
+    stopped = {"action": action, "policy_action": action, "propensity": 0.0}
     assert labels_of(one_event(**stopped)) == {}
     told = one_event(("fraud", "analyst", OLD + HOUR), **stopped)
     assert labels_of(told) == {"e": ("fraud", 1.0)}
+
+
+def test_where_a_control_group_stands_for_the_stopped_what_was_said_about_them_is_not_judged_by() -> None:
+    stopped = {"action": "review", "policy_action": "review", "propensity": 0.02}
+    told = one_event(("fraud", "analyst", OLD + HOUR), **stopped)
+    assert labels_of(told) == {"e": ("fraud", 0.0)}
+    assert fit_weights_of(told) == {"e": 1.0}, "it is fitted on: it is true"
 
 
 @pytest.mark.parametrize(("propensity", "weight"), [(0.5, 2.0), (0.02, CAP), (0.001, CAP), (0.0, CAP)])
@@ -95,13 +111,48 @@ def test_the_control_group_stands_for_those_that_were_stopped(propensity: float,
     assert labels_of(snapshot) == {"e": ("legitimate", weight)}
 
 
+def stratum(stopped: int, control: int, control_frauds: int, told: list[str]) -> Snapshot:
+    """``stopped`` declined events: the first let through, the next said to be what ``told`` says."""
+    snapshot = Snapshot(PIPELINE)
+    for i in range(stopped):
+        action = "approve" if i < control else "decline"
+        snapshot.event(f"e{i}", OLD, action=action, policy_action="decline", propensity=0.2)
+    labels = ["fraud"] * control_frauds + [None] * (control - control_frauds) + told
+    for i, label in enumerate(labels):
+        if label:
+            snapshot.outcome(f"e{i}", label, "analyst", OLD + HOUR)
+    return snapshot
+
+
+def test_a_fit_knows_the_frauds_that_were_told_and_how_many_the_control_group_says_there_are() -> None:
+    found = fit_weights_of(stratum(100, control=20, control_frauds=5, told=["fraud"] * 15))
+    frauds = {weight for name, weight in found.items() if int(name[1:]) < 5 or int(name[1:]) >= 20}
+    assert frauds == {25 / 20}, "a quarter of a hundred, by the five and the fifteen that are known"
+    assert {found[f"e{i}"] for i in range(5, 20)} == {75 / 15}
+    assert sum(found.values()) == pytest.approx(100)
+
+
+def test_a_fit_never_takes_what_is_known_for_less_than_it_is() -> None:
+    found = fit_weights_of(stratum(20, control=5, control_frauds=0, told=["fraud"] * 3))
+    assert [found[f"e{i}"] for i in range(5, 8)] == [1.0] * 3
+    assert [found[f"e{i}"] for i in range(5)] == [17 / 5] * 5
+
+
 ACTIONS = st.sampled_from(
-    [("approve", "approve", 1.0), ("review", "review", 1.0), ("approve", "decline", 0.25)]
+    [
+        ("approve", "approve", 1.0),
+        ("review", "review", 0.0),
+        ("review", "review", 0.25),
+        ("approve", "review", 0.25),
+        ("decline", "decline", 0.25),
+        ("approve", "decline", 0.25),
+        ("approve", "decline", 0.01),
+    ]
 )
 AGES = st.sampled_from([0, DAY, MATURITY - 1, MATURITY, MATURITY + 1, 4 * DAY])
 ARRIVALS = st.sampled_from([-1, 0, 1, -DAY, -2 * DAY, -4 * DAY])
 WORDS = st.tuples(
-    st.integers(0, 4),
+    st.integers(0, 8),
     st.sampled_from(["fraud", "legitimate"]),
     st.sampled_from(["analyst", "chargeback", "rumour", "gossip"]),
     ARRIVALS,
@@ -109,8 +160,8 @@ WORDS = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(AGES, ARRIVALS, ACTIONS), min_size=1, max_size=5), st.lists(WORDS, max_size=12))
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(AGES, ARRIVALS, ACTIONS), min_size=1, max_size=9), st.lists(WORDS, max_size=20))
 def test_agrees_with_the_obvious_way(
     events: list[tuple[int, int, tuple[str, str, float]]], words: list[tuple[int, str, str, int, int]]
 ) -> None:
@@ -121,12 +172,18 @@ def test_agrees_with_the_obvious_way(
     for event, label, source, arrival, partition in words:
         snapshot.outcome(f"e{event}", label, source, AS_OF + arrival)
         snapshot.outcomes[-1]["partition"] = partition
-    assert labels_of(snapshot) == oracle(snapshot)
+    labels = truths(snapshot)
+    judged = {event["event_id"]: (label, judging(event)) for event, label in labels if label}
+    assert labels_of(snapshot) == judged
+    assert fit_weights_of(snapshot) == pytest.approx(fitting(labels))
 
 
-def oracle(snapshot: Snapshot) -> dict[str, tuple[str, float]]:
-    """One event at a time, one word at a time."""
-    found = {}
+Labelled = list[tuple[dict[str, Any], str | None]]
+
+
+def truths(snapshot: Snapshot) -> Labelled:
+    """The mature events and their labels: one event at a time, one word at a time."""
+    found: Labelled = []
     for event in snapshot.scored:
         if event["event_time"] + MATURITY > AS_OF or event["arrived_at"] > AS_OF:
             continue
@@ -136,14 +193,40 @@ def oracle(snapshot: Snapshot) -> dict[str, tuple[str, float]]:
                 latest[word["source"]] = word
         declared = [latest[source] for source in ("analyst", "chargeback") if source in latest]
         others = sorted((w for w in latest.values() if w not in declared), key=_arrival)
-        if declared or others:
-            label = (declared[:1] or others[-1:])[0]["label"]
-        elif event["action"] == "approve":
-            label = "legitimate"
-        else:
+        silence = "legitimate" if event["action"] == "approve" else None
+        found.append((event, (declared[:1] or others[-1:])[0]["label"] if latest else silence))
+    return found
+
+
+def judging(event: dict[str, Any]) -> float:
+    """What one labelled event stands for where models are judged."""
+    if event["policy_action"] == "approve":
+        return 1.0
+    if event["action"] == "approve":
+        return min(1 / float(event["propensity"]), CAP)
+    return 0.0 if event["propensity"] > 0 else 1.0
+
+
+def fitting(labels: Labelled) -> dict[str, float]:
+    """What they stand for in a fit, one stratum at a time."""
+    found = {event["event_id"]: 1.0 for event, label in labels if label}
+    kinds = {(event["policy_action"], event["propensity"]) for event, _ in labels}
+    for action, propensity in kinds:
+        same = [
+            (event, label)
+            for event, label in labels
+            if (event["policy_action"], event["propensity"]) == (action, propensity)
+        ]
+        drawn = [label for event, label in same if event["action"] == "approve"]
+        if action == "approve" or propensity == 0 or not drawn:
             continue
-        control = event["policy_action"] != "approve" and event["action"] == "approve"
-        found[event["event_id"]] = (label, min(1 / event["propensity"], CAP) if control else 1.0)
+        known = {
+            each: [e["event_id"] for e, label in same if label == each] for each in ("fraud", "legitimate")
+        }
+        frauds = len(same) * drawn.count("fraud") / len(drawn)
+        frauds = max(min(frauds, len(same) - len(known["legitimate"])), len(known["fraud"]))
+        for label, total in (("fraud", frauds), ("legitimate", len(same) - frauds)):
+            found |= {name: min(CAP, total / len(known[label])) for name in known[label]}
     return found
 
 

@@ -50,7 +50,12 @@ def test_the_control_group_stands_for_what_was_stopped() -> None:
     stopped = np.array([True, True, True, False, True])
     through = np.array([True, True, False, True, True])
     propensity = np.array([0.1, 0.001, 0.1, 1.0, np.nan])
-    assert control_weights(stopped, through, propensity).tolist() == [10.0, 50.0, 1.0, 1.0, 1.0]
+    assert control_weights(stopped, through, propensity).tolist() == [10.0, 50.0, 0.0, 1.0, 1.0]
+
+
+def test_without_a_control_group_what_was_said_about_the_stopped_is_all_there_is() -> None:
+    stopped, never = np.array([True]), np.array([0.0])
+    assert control_weights(stopped, ~stopped, never).tolist() == [1.0]
 
 
 _DECIDED = st.lists(
