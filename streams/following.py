@@ -38,6 +38,10 @@ class TopicFollower(ABC):
     def _take(self) -> int | None:
         """Act on what was remembered; up to where all has been taken or rejected, None for nothing yet."""
 
+    def _due_again(self) -> bool:
+        """Whether to take again though nothing was heard: what could not be taken then may be there now."""
+        return False
+
     def start(self) -> None:
         """Take what is there, then follow in the background."""
         consumer = self._consumer = reader(self._bootstrap, end_events=True)
@@ -74,7 +78,7 @@ class TopicFollower(ABC):
         try:
             while not self._stop.is_set():
                 heard = [self._hear(message) for message in consumer.consume(500, 0.2)]
-                if any(heard):
+                if any(heard) or self._due_again():
                     self._settle()
         except BaseException as error:  # noqa: BLE001  (handed to whoever acts, which ends the process)
             self.failure = error

@@ -11,23 +11,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import structlog
 
 from feature_store.errors import ContractError
 from streams.kafka import read_to_end
-from streams.messages import ArtifactInfo, Manifest, Release
-from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
+from streams.messages.model import artifact_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
+from streams.models.signature import SignatureError
 from training import releases
+from training.artifacts import Artifacts
+from training.signing import Signer
 from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest, Release
     from training.releases import Step
     from training.writer import Records
 
 KEPT = 5
+
+log = structlog.get_logger()
 
 
 def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
@@ -35,9 +41,12 @@ def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
 
     Raises BrokerError, or ContractError for a record that is malformed.
     """
-    found = ModelsTopic(pipeline.name)
+    found = ModelsTopic(pipeline)
     for message in read_to_end(bootstrap, pipeline.topics.models):
-        found.feed(message.key(), message.value())
+        try:
+            found.feed(message.key(), message.value())
+        except SignatureError as error:
+            log.warning("release_passed_over", why=str(error))
     return found
 
 
@@ -57,12 +66,19 @@ class Publisher:
         pipeline: Pipeline,
         now_text: Callable[[], str],
         writer: KeeperWriter | None = None,
+        signer: Signer | None = None,
     ) -> None:
-        """``now_text`` is the time of the pipeline's clock, RFC 3339; a keeper shares one ``writer``."""
+        """``now_text`` is the time of the pipeline's clock, RFC 3339; a keeper shares one ``writer``.
+
+        ``signer`` signs what is published; without one it is left unsigned.
+        """
         self._bootstrap = bootstrap
         self._pipeline = pipeline
         self._now_text = now_text
         self._writer = writer or KeeperWriter(bootstrap, pipeline.name)
+        self._signer = signer or Signer(pipeline.name)
+        self._artifacts = Artifacts(pipeline)
+        self._one_at_a_time = threading.Lock()
         self._known: tuple[Release | None] | None = None
         self._changes = 0
         self._knowing = threading.Lock()
@@ -106,12 +122,13 @@ class Publisher:
                 )
             if manifest.version in now.manifests:
                 raise ContractError(f"model {manifest.version} is published already; versions never change")
-            if manifest.artifact != ArtifactInfo.of(artifact):
+            if not manifest.artifact.is_of(artifact):
                 raise ContractError(f"model {manifest.version}: its manifest describes another artifact")
-            records = _chunks(manifest.version, artifact)
+            info, records = self._artifacts.placed(manifest.version, artifact)
+            placed = self._signer.manifest(msgspec.structs.replace(manifest, artifact=info))
             key = manifest_key(self._pipeline.name, manifest.version)
-            records.append((key, msgspec.json.encode(manifest)))
-            now.manifests[manifest.version] = manifest
+            records.append((key, msgspec.json.encode(placed)))
+            now.manifests[manifest.version] = placed
             return records, step or releases.promote(manifest.version)
 
         return self._change(change, why, "policy", new=manifest.version)
@@ -190,20 +207,24 @@ class Publisher:
             records, step = change(now)
             before = msgspec.structs.replace(_release_of(now), withdrawn=None)
             release = msgspec.structs.replace(
-                step(before), epoch=before.epoch + 1, released_at=self._now_text(), why=why, by=by
+                step(before), epoch=now.newest_epoch + 1, released_at=self._now_text(), why=why, by=by
             )
             for version in release.scoring:
                 if version not in before.scoring and version != new:
                     _check_kept(now, version)
             records += _tombstones(name, now, release)
+            release = self._signer.release(release)
             records.append((release_key(name), msgspec.json.encode(release)))
+            self._artifacts.expect(now.manifests, gone={key for key, value in records if value is None})
             return records, release
 
-        try:
-            release, _ = self._writer.write(self._pipeline.topics.models, made)
-        finally:
-            with self._knowing:
-                self._known, self._changes = None, self._changes + 1
+        with self._one_at_a_time:
+            try:
+                release, _ = self._writer.write(self._pipeline.topics.models, made)
+            finally:
+                with self._knowing:
+                    self._known, self._changes = None, self._changes + 1
+            self._artifacts.clean()
         if self.on_release is not None:
             self.on_release(release)
         return release
@@ -218,16 +239,11 @@ def _release_of(now: ModelsTopic) -> Release:
     return now.release or releases.NOTHING
 
 
-def _chunks(version: str, artifact: bytes) -> Records:
-    starts = range(0, len(artifact), CHUNK_BYTES)
-    return [(artifact_key(version, i), artifact[at : at + CHUNK_BYTES]) for i, at in enumerate(starts)]
-
-
 def _check_kept(now: ModelsTopic, version: str) -> None:
     if version not in now.manifests:
         kept = ", ".join(now.manifests) or "none"
         raise ContractError(f"there is no model version {version!r}; kept are: {kept}")
-    if ArtifactInfo.of(now.artifact(version)) != now.manifests[version].artifact:
+    if not now.manifests[version].artifact.is_of(now.artifact(version)):
         raise ContractError(f"model {version}: the artifact on the topic is not the one of its manifest")
 
 

@@ -75,6 +75,12 @@ class ServingSpec(Declared):
         default=60_000_000, description="a commit unknown for longer ends the process to recover"
     )
 
+    trusted_keys: tuple[str, ...] = Field(
+        default=(),
+        description="Ed25519 public keys, raw in base64 or as files: models and releases that none of them "
+        "signed are refused. Empty: all are taken",
+    )
+
     def check_against(self, algorithm: str) -> None:
         """Raises ValueError where ``device`` asks for what models of ``algorithm`` cannot do."""
         if self.device == "cuda" and algorithm != "xgboost":

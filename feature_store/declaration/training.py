@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
+from feature_store.declaration.artifacts import ArtifactSpec
 from feature_store.declaration.backtest import BacktestSpec
 from feature_store.declaration.base import Declared
 from feature_store.declaration.fitting import (
@@ -64,6 +65,7 @@ class TrainingSpec(Declared):
     gate: GateSpec = GateSpec()
     release: ReleaseSpec = ReleaseSpec()
     triggers: TriggerSpec = TriggerSpec()
+    artifacts: ArtifactSpec = ArtifactSpec()
     backtest: BacktestSpec = BacktestSpec()
 
     @property

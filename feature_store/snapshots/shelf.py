@@ -14,7 +14,7 @@ from feature_store.snapshots.format import Snapshot, decode_snapshot, encode_sna
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from feature_store.snapshots.store import ObjectFolder
+    from feature_store.objects import ObjectFolder
 
 _log = structlog.get_logger()
 _NAME = re.compile(r"/(\d{12})-[0-9a-f]{8}\.snapshot$")

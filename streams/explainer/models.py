@@ -29,7 +29,7 @@ class Models:
     def __init__(self, bootstrap: str, pipeline: Pipeline) -> None:
         self._bootstrap = bootstrap
         self._topic = pipeline.topics.models
-        self._state = ModelsTopic(pipeline.name)
+        self._state = ModelsTopic(pipeline)
         self._consumer = reader(bootstrap)
         self._next: int | None = None
         self._loaded: OrderedDict[str, ExactModel] = OrderedDict()
@@ -43,7 +43,7 @@ class Models:
             self._catch_up()
             try:
                 artifact = self._state.artifact(version)
-                self._loaded[version] = ExactModel(self._state.manifests[version], artifact)
+                self._loaded[version] = ExactModel(self._state.manifest(version), artifact)
             except ContractError as error:
                 self._gone.add(version)
                 _log.warning("model_gone", model=version, why=str(error))

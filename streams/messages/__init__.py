@@ -13,6 +13,7 @@ from streams.messages.model import (
     Manifest,
     Recipe,
     Release,
+    Signature,
 )
 from streams.messages.outcome import Label, Outcome
 from streams.messages.policy import EntityList, ListEntry, PolicyDocument, PolicyRule, Snooze, Thresholds
@@ -36,6 +37,7 @@ __all__ = [
     "Reason",
     "Recipe",
     "Release",
+    "Signature",
     "Snooze",
     "Source",
     "Thresholds",

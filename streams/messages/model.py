@@ -6,12 +6,34 @@ Keys on the topic: ``artifact/<version>/<i>``, ``manifest/<pipeline>/<version>``
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 CHUNK_BYTES = 524_288
 """The most bytes of an artifact in one record, well below Kafka's default limit of one megabyte."""
+
+MOST_BYTES = 536_870_912
+"""The largest artifact: a scorer holds one whole in memory before it can check it."""
+
+MOST_CHUNKS = MOST_BYTES // CHUNK_BYTES
+
+MOST_EPOCHS = 2**53
+"""Beyond that not every reader of JSON keeps a number."""
+
+STORED_UNDER = "models"
+"""Where a store has artifacts, below the pipeline's name."""
+
+Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}\Z")]
+"""A model's version: part of keys on the topic and of names of files, so nothing that leads elsewhere."""
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """Ed25519 over a record: the raw public key and the signature, both in base64."""
+
+    key: Annotated[str, Meta(max_length=64)]
+    value: Annotated[str, Meta(max_length=128)]
 
 
 class FeatureRef(msgspec.Struct, frozen=True):
@@ -23,17 +45,40 @@ class FeatureRef(msgspec.Struct, frozen=True):
 
 
 class ArtifactInfo(msgspec.Struct, frozen=True):
-    """How the artifact is checked before any library sees it."""
+    """How the artifact is checked before any library sees it.
 
-    length: int
-    sha256: str
-    chunks: int
+    It is cut into ``chunks`` on the topic; or there are none, and ``store`` is its name below the pipeline's
+    in the declared store. That name is made of its digest: no manifest can lead a reader elsewhere.
+    """
+
+    length: Annotated[int, Meta(ge=0, le=MOST_BYTES)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    chunks: Annotated[int, Meta(ge=0, le=MOST_CHUNKS)]
+    store: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts contradict each other."""
+        if self.store is None:
+            if self.chunks * CHUNK_BYTES < self.length:
+                raise ValueError(f"{self.length} bytes do not fit into {self.chunks} chunks of {CHUNK_BYTES}")
+        elif self.chunks or self.store != f"{STORED_UNDER}/{self.sha256}":
+            raise ValueError("an artifact in a store has no chunks, and is named by its digest")
 
     @classmethod
     def of(cls, artifact: bytes) -> ArtifactInfo:
         """The info of ``artifact``, cut into chunks of ``CHUNK_BYTES``."""
         chunks = -(-len(artifact) // CHUNK_BYTES)
         return cls(len(artifact), hashlib.sha256(artifact).hexdigest(), chunks)
+
+    @classmethod
+    def stored(cls, artifact: bytes) -> ArtifactInfo:
+        """The info of ``artifact`` as it stands in a store."""
+        digest = hashlib.sha256(artifact).hexdigest()
+        return cls(len(artifact), digest, 0, f"{STORED_UNDER}/{digest}")
+
+    def is_of(self, artifact: bytes) -> bool:
+        """Whether these are the bytes, wherever they stand."""
+        return len(artifact) == self.length and hashlib.sha256(artifact).hexdigest() == self.sha256
 
 
 class Knot(msgspec.Struct, frozen=True, array_like=True):
@@ -86,7 +131,7 @@ class Recipe(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """Everything about one immutable model version."""
 
-    version: str
+    version: Version
     pipeline: str
     family: Literal["lightgbm", "xgboost"]
     features: list[FeatureRef]
@@ -99,6 +144,7 @@ class Manifest(msgspec.Struct, frozen=True):
     rows: int
     frauds: int
     recipe: Recipe | None = None
+    signature: Signature | None = None
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -111,7 +157,7 @@ class Release(msgspec.Struct, frozen=True):
     ``withdrawn``: what this release took back, because it did badly or somebody said so.
     """
 
-    epoch: int
+    epoch: Annotated[int, Meta(ge=0, le=MOST_EPOCHS)]
     champion: str | None
     released_at: str
     why: str
@@ -122,6 +168,7 @@ class Release(msgspec.Struct, frozen=True):
     earlier: list[str] = []
     withdrawn: str | None = None
     by: Literal["hand", "policy"] = "hand"
+    signature: Signature | None = None
 
     @property
     def scoring(self) -> list[str]:

@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from feature_store.errors import ContractError
 from streams.messages import Manifest, Release
 from streams.messages.model import manifest_key, release_key
+from streams.models.artifacts import ArtifactStore
+from streams.models.chunks import Chunks
+from streams.models.signature import SignatureError, TrustedKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from feature_store.declaration.pipeline import Pipeline
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_ARTIFACT = re.compile(rb"^artifact/([\w.\-]+)/(\d{1,6})$")
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+_ARTIFACT = re.compile(rb"^artifact/([\w.\-]{1,200})/(\d{1,6})$")
 
 
 class ModelsTopic:
-    """The state of the models topic for one pipeline; feed it every record in order."""
+    """The state of the models topic for one pipeline; feed it every record in order.
 
-    def __init__(self, pipeline: str) -> None:
-        self._pipeline = pipeline
-        self._manifest_prefix = manifest_key(pipeline, "")
-        self._release_key = release_key(pipeline)
-        self._chunks: dict[str, dict[int, bytes]] = {}
+    Where the pipeline file names trusted keys, what none of them signed is as good as absent: a version says
+    why when it is asked for, a release is passed over.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        """Raises ConfigError for a trusted key that is none."""
+        self._pipeline = pipeline.name
+        self._manifest_prefix = manifest_key(pipeline.name, "")
+        self._release_key = release_key(pipeline.name)
+        self._trusted = TrustedKeys(pipeline.serving.trusted_keys)
+        self._store = ArtifactStore(pipeline)
+        self._chunks = Chunks()
+        self._refused: dict[str, str] = {}
         self.manifests: dict[str, Manifest] = {}
         self.release: Release | None = None
+        self.newest_epoch = 0
+        """Of all release records, those among them that were passed over."""
 
     def feed(self, key: bytes | None, value: bytes | None) -> bool:
-        """Take in one record; True when the release changed. Raises ContractError for a malformed one."""
+        """Take in one record; True when the release changed.
+
+        Raises ContractError for a malformed one, SignatureError for a release that nobody trusted has signed.
+        """
         if key is None:
             return False
         if found := _ARTIFACT.match(key):
-            self._feed_chunk(found[1].decode(), int(found[2]), value)
+            self._chunks.feed(found[1].decode(), int(found[2]), value)
         elif key.startswith(self._manifest_prefix):
             self._feed_manifest(key[len(self._manifest_prefix) :].decode(errors="replace"), value)
         elif key == self._release_key and value is not None:
@@ -38,40 +61,62 @@ class ModelsTopic:
         return False
 
     def artifact(self, version: str) -> bytes:
-        """The whole artifact of ``version``. Raises ContractError naming what is missing."""
+        """The whole artifact of ``version``.
+
+        Raises ContractError naming what is missing, StorageError where its store cannot be read now.
+        """
+        return self.fetcher(version)()
+
+    def fetcher(self, version: str) -> Callable[[], bytes]:
+        """How to get the artifact, in any thread, which may take a while. Raises as ``artifact`` does."""
+        info = self.manifest(version).artifact
+        if info.store is None:
+            artifact = self._chunks.joined(version, info.chunks)
+            return lambda: artifact
+        return lambda: self._store.get(info)
+
+    def manifest(self, version: str) -> Manifest:
+        """The manifest of ``version``. Raises ContractError where there is none that may be used."""
         manifest = self.manifests.get(version)
         if manifest is None:
-            raise ContractError(f"model {version}: the models topic has no manifest of it")
-        chunks = self._chunks.get(version, {})
-        missing = [i for i in range(manifest.artifact.chunks) if i not in chunks]
-        if missing:
-            raise ContractError(f"model {version}: chunks {missing} are missing on the models topic")
-        return b"".join(chunks[i] for i in range(manifest.artifact.chunks))
-
-    def _feed_chunk(self, version: str, number: int, value: bytes | None) -> None:
-        if value is None:
-            self._chunks.get(version, {}).pop(number, None)
-        else:
-            self._chunks.setdefault(version, {})[number] = value
+            raise ContractError(
+                self._refused.get(version) or f"model {version}: the models topic has no manifest of it"
+            )
+        return manifest
 
     def _feed_manifest(self, version: str, value: bytes | None) -> None:
         if value is None:
             self.manifests.pop(version, None)
+            self._refused.pop(version, None)
+            self._chunks.disclaim(version)
             return
-        try:
-            manifest = msgspec.json.decode(value, type=Manifest)
-        except _UNREADABLE as error:
-            raise ContractError(f"the manifest of {version} is malformed: {error}") from error
+        record, manifest = _decoded(value, Manifest, f"the manifest of {version[:200]}")
         if manifest.version != version or manifest.pipeline != self._pipeline:
             raise ContractError(f"the manifest under {version} is of {manifest.pipeline}/{manifest.version}")
+        try:
+            self._trusted.check("manifest", self._pipeline, f"model {version}", record)
+        except SignatureError as error:
+            if version not in self.manifests:  # a forgery does not take the place of what is sound
+                self._refused[version] = str(error)
+            return
+        self._refused.pop(version, None)
         self.manifests[version] = manifest
+        self._chunks.claim(version)
 
     def _feed_release(self, value: bytes) -> bool:
-        try:
-            release = msgspec.json.decode(value, type=Release)
-        except _UNREADABLE as error:
-            raise ContractError(f"the release record is malformed: {error}") from error
+        record, release = _decoded(value, Release, "the release record")
+        self.newest_epoch = max(self.newest_epoch, release.epoch)
+        self._trusted.check("release", self._pipeline, f"the release of epoch {release.epoch}", record)
         if self.release is not None and release.epoch <= self.release.epoch:
             return False  # epochs never go back
         self.release = release
         return True
+
+
+def _decoded(value: bytes, kind: type[_Message], name: str) -> tuple[dict[str, Any], _Message]:
+    """The JSON as it stands, which is what was signed, and as a message."""
+    try:
+        record = msgspec.json.decode(value, type=dict[str, Any])
+        return record, msgspec.convert(record, kind)
+    except _UNREADABLE as error:
+        raise ContractError(f"{name} is malformed: {error}") from error

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from feature_store.errors import ContractError
+from feature_store.errors import ContractError, StorageError
 from streams.following import TopicFollower
 from streams.models.assembly import ModelsTopic
 from streams.models.canary import Canary, CanaryDraw
 from streams.models.champion import Champion, load_champion
+from streams.models.retry import Retry
 from streams.models.shadows import ShadowLoader, ShadowRequest
+from streams.models.signature import SignatureError
 from streams.models.trees.warm import warm
 
 if TYPE_CHECKING:
@@ -61,8 +63,9 @@ class ModelWatcher(TopicFollower):
         self._declared = pipeline.feature_vector
         self._pipeline = pipeline.name
         self._key = pipeline.event.key
-        self._state = ModelsTopic(pipeline.name)
+        self._state = ModelsTopic(pipeline)
         self.acting = Acting(0, None)
+        self._away = Retry()
         self._serving = pipeline.serving
         self._swap = threading.Lock()
         self._wanted: list[str] = []
@@ -85,21 +88,28 @@ class ModelWatcher(TopicFollower):
         del offset
         try:
             return self._state.feed(key, value)
+        except SignatureError as error:
+            self._reject(self._state.newest_epoch, None, str(error))
         except ContractError as error:
             self._reject(self.acting.epoch, None, str(error))
-            return False
+        return False
+
+    def _due_again(self) -> bool:
+        return self._away.due
 
     def _take(self) -> int:
         release = self._state.release
-        if release is None:
-            return self.acting.epoch
-        if release.epoch > self.acting.epoch:
+        if release is not None and (release.epoch > self.acting.epoch or self._away.due):
             self._act_under(release)
-        return release.epoch
+        return max(self.acting.epoch, self._state.newest_epoch)
 
     def _act_under(self, release: Release) -> None:
+        self._away.over()
         try:
             champion = self._champion(release.champion)
+        except StorageError as error:
+            self._store_away("model_rejected", release.epoch, release.champion, str(error))
+            return
         except ContractError as error:
             self._reject(release.epoch, release.champion, str(error))
             return
@@ -136,6 +146,9 @@ class ModelWatcher(TopicFollower):
             return None
         try:
             model = self.acting.loaded.get(version) or self._loader(version)()
+        except StorageError as error:
+            self._store_away("canary_rejected", release.epoch, version, str(error))
+            return None
         except Exception as error:  # noqa: BLE001  (a library may raise anything on a model it cannot run)
             why = str(error) if isinstance(error, ContractError) else f"it cannot be run: {error!r}"
             details: Details = {"epoch": release.epoch, "model": version}
@@ -145,18 +158,21 @@ class ModelWatcher(TopicFollower):
         return Canary(model, CanaryDraw(self._pipeline, version, release.canary_share), self._key)
 
     def _loader(self, version: str) -> Callable[[], Champion]:
-        """How to load ``version``, from what the topic says now. Raises ContractError for what is missing."""
-        artifact = self._state.artifact(version)
-        return partial(
+        """How to load ``version``, from what the topic says now. Raises ContractError for what is missing.
+
+        Its bytes are fetched when it is loaded, which raises StorageError where their store is away.
+        """
+        manifest, fetch = self._state.manifest(version), self._state.fetcher(version)
+        load = partial(
             load_champion,
-            self._state.manifests[version],
-            artifact,
-            self._declared,
+            manifest,
+            declared=self._declared,
             device=self._serving.device,
             batch=min(self._serving.batch.max_events, _TYPICAL_BATCH),
             outside=True,
             exact=self._serving.explanations == "inline",
         )
+        return lambda: load(fetch())
 
     def _ask_for_shadows(self, epoch: int, versions: list[str]) -> None:
         requests = []
@@ -180,8 +196,17 @@ class ModelWatcher(TopicFollower):
         self._tell_of_fallback(acting.epoch, shadow)
 
     def _shadow_failed(self, request: ShadowRequest, error: Exception) -> None:
+        if isinstance(error, StorageError):
+            self._store_away("shadow_rejected", request.epoch, request.version, str(error))
+            return
         why = str(error) if isinstance(error, ContractError) else f"it cannot be run: {error!r}"
         self._reject_shadow(request.epoch, request.version, why)
+
+    def _store_away(self, kind: str, epoch: int, version: str | None, why: str) -> None:
+        """What acts goes on; it is tried again, and told once."""
+        if self._away.failed(f"{epoch} {version}"):
+            details: Details = {"epoch": epoch, "model": version}
+            self._alerts.send(kind, f"model {version} waits for its artifact: {why}", details)
 
     def _reject_shadow(self, epoch: int, version: str, why: str) -> None:
         details: Details = {"epoch": epoch, "model": version}

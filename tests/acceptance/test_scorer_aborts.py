@@ -11,7 +11,7 @@ import pytest
 
 from feature_store.clock import WallClock
 from feature_store.snapshots import Shelf
-from feature_store.snapshots.store import in_memory
+from feature_store.objects import in_memory
 from streams.alerts import AlertSender
 from streams.kafka import Aborted, Consumer, Producer, group_consumer, plain_producer, transactional_producer
 from streams.metrics import ScorerMetrics

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from feature_store.clock import StreamClock
 from feature_store.log import decode_log
 from feature_store.snapshots import Shelf
-from feature_store.snapshots.store import in_memory
+from feature_store.objects import in_memory
 from streams.models.watcher import Acting
 from streams.scorer import bases, partition_log, recovery
 from streams.scorer.core import ScorerCore

@@ -87,7 +87,7 @@ def test_one_scorer_must_be_enough_for_what_is_declared() -> None:
 
 def test_what_acts_now_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     old = changed(lambda _: None)
-    topic = ModelsTopic(old.name)
+    topic = ModelsTopic(old)
     topic.manifests["m1"] = manifest_of(old, "m1", b"trees")
     topic.release = Release(3, "m1", "2026-01-05T00:00:00Z", "first")
     rules = [PolicyRule("night", "night and amount > 10", "review")]
@@ -105,7 +105,7 @@ def test_what_acts_now_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_policy_that_cannot_be_read_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = changed(lambda _: None)
-    monkeypatch.setattr(rollout, "read_models", lambda *_: ModelsTopic(pipeline.name))
+    monkeypatch.setattr(rollout, "read_models", lambda *_: ModelsTopic(pipeline))
     newer = Record(policy_key(pipeline.name), b'{"written_by": "a newer one"}')
     monkeypatch.setattr(publish_policy, "read_to_end", lambda *_: [newer])
     (finding,) = rollout._misfits(pipeline, "")

@@ -83,7 +83,7 @@ def _feed(topic: ModelsTopic, manifest: Manifest, artifact: bytes, *, leave_out:
 
 
 def test_the_topic_gives_back_the_artifact_or_names_what_is_missing(pipeline: Pipeline) -> None:
-    topic = ModelsTopic(pipeline.name)
+    topic = ModelsTopic(pipeline)
     whole, artifact = small_model(pipeline, "m1")
     half, _ = small_model(pipeline, "m2")
     _feed(topic, whole, artifact)
@@ -96,7 +96,7 @@ def test_the_topic_gives_back_the_artifact_or_names_what_is_missing(pipeline: Pi
 
 
 def test_epochs_never_go_back(pipeline: Pipeline) -> None:
-    topic = ModelsTopic(pipeline.name)
+    topic = ModelsTopic(pipeline)
 
     def release(epoch: int) -> bool:
         record = Release(epoch, f"m{epoch}", "2026-01-05T00:00:00Z", "test")

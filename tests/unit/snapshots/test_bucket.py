@@ -113,7 +113,7 @@ def test_a_wrong_key_is_said_and_never_shown(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown")
     shelf = Shelf(open_folder("s3://snapshots/gate", tmp_path), "payments", keep=2)
     with pytest.raises(
-        StorageError, match=r"snapshots: cannot list .* credentials in the environment"
+        StorageError, match=r"serving.snapshots.store: cannot list .* credentials in the environment"
     ) as said:
         shelf.put(snapshot(1))
     assert "not in any file" not in str(said.value)

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from feature_store.errors import ConfigError, StorageError
+from feature_store.objects import in_memory
 from feature_store.snapshots import (
     ObjectFolder,
     PartitionPosition,
@@ -20,7 +21,6 @@ from feature_store.snapshots import (
     SnapshotWriter,
     open_folder,
 )
-from feature_store.snapshots.store import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         open_folder(str(tmp_path / "file" / "below"), tmp_path)
     folder = open_folder("", tmp_path / "gone")
     (tmp_path / "gone" / "payments").write_bytes(b"in the way")
-    with pytest.raises(StorageError, match=r"snapshots: cannot .* is there room, and may this user write"):
+    with pytest.raises(StorageError, match=r"cannot .* is there room, and may this user write"):
         Shelf(folder, "payments", keep=1).put(snapshot(1))
 
 
