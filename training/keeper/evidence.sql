@@ -9,7 +9,7 @@ WHERE "partition" = $partition AND first_offset <= $offset AND $offset < next_of
 ORDER BY log_offset DESC LIMIT 1;
 
 -- name: model_of_event
-SELECT run_id, manifest FROM models WHERE version = $version LIMIT 1;
+SELECT run_id, manifest FROM models WHERE version = $version AND run_id IS NOT NULL AND manifest IS NOT NULL LIMIT 1;
 
 -- name: policy_of_event
 SELECT document FROM policies WHERE "offset" = $offset;

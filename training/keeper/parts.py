@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from training.keeper.queries import sql
+from training.keeper.release.registry import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.duck import Connection
-    from streams.messages import Manifest
     from training.keeper.alerts import Alerts
     from training.keeper.ends import Ends
     from training.keeper.progress import Progress
@@ -64,15 +62,7 @@ class Parts:
         """Where a training run's files are."""
         return self.settings.state_dir / "runs" / run_id
 
-    def record_model(self, manifest: Manifest, epoch: int, run_id: str) -> None:
-        """Note in the store what was published; the topic remains the truth."""
-        with self.store.cursor() as cursor:
-            cursor.execute(
-                sql("add_model"),
-                {
-                    "version": manifest.version,
-                    "epoch": epoch,
-                    "run_id": run_id,
-                    "manifest": msgspec.json.encode(manifest).decode(),
-                },
-            )
+    @cached_property
+    def registry(self) -> Registry:
+        """Every version and what became of it."""
+        return Registry(self.store)

@@ -36,8 +36,6 @@ CREATE TABLE IF NOT EXISTS outcomes_refused (
 CREATE TABLE IF NOT EXISTS runs (
     run_id VARCHAR NOT NULL, why VARCHAR NOT NULL, as_of TIMESTAMP NOT NULL, shuffle_labels BOOLEAN NOT NULL,
     state VARCHAR NOT NULL, attempts INTEGER NOT NULL, champion VARCHAR, detail VARCHAR, result VARCHAR);
-CREATE TABLE IF NOT EXISTS models (
-    version VARCHAR NOT NULL, epoch BIGINT NOT NULL, run_id VARCHAR NOT NULL, manifest VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
     kind VARCHAR NOT NULL, text VARCHAR NOT NULL, raised_at TIMESTAMP NOT NULL, details VARCHAR NOT NULL);
 -- Events known as fraud whose row has not come.
@@ -219,9 +217,6 @@ UPDATE runs SET state = 'due' WHERE state = 'running';
 -- name: all_runs
 SELECT run_id, why, epoch_us(as_of) AS as_of, shuffle_labels, state, attempts, champion, detail, result
 FROM runs ORDER BY as_of, run_id;
-
--- name: add_model
-INSERT INTO models VALUES ($version, $epoch, $run_id, $manifest);
 
 -- name: add_alert
 INSERT INTO alerts VALUES ($kind, $text, make_timestamp($raised_at), $details);

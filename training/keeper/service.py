@@ -22,6 +22,7 @@ from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.policies import Policies
 from training.keeper.progress import Progress
+from training.keeper.release.releasing import registered
 from training.keeper.review_capacity import ReviewCapacity
 from training.keeper.runs import Runs
 from training.keeper.schedule import Schedule
@@ -74,6 +75,7 @@ class _Keeper:
             alert=Alerts(store, settings.bootstrap, pipeline, clock),
             ends=Ends(settings.bootstrap, pipeline),
         )
+        registered(parts)
         stack.callback(parts.alert.close)
         stack.callback(parts.ends.close)
         self._sink = Sink(parts)

@@ -136,6 +136,7 @@ def transaction(store: Connection) -> Iterator[None]:
 
 def _prepare(store: Connection, path: Path, pipeline: Pipeline) -> None:
     store.execute(sql("create_tables"))
+    store.execute(sql("create_registry"))
     _expect(store, path, "schema_version", SCHEMA_VERSION)
     _expect(store, path, "pipeline", pipeline.name, "name its pipeline file with --config, or ")
     if "decided_seq" in _fit(store, path, "scored", log_schema(pipeline)):

@@ -5,7 +5,7 @@ A run is
 2. started once the sink has everything that was on the topics by then: an outcome that is there but not sunk
    would make a fraud look legitimate;
 3. handed to the trainer with a snapshot and the champion;
-4. published where it passed the gate, else recorded as refused or failed.
+4. published where it passed the gate, as its first stage says, else recorded as refused or failed.
 
 A keeper that is killed in between takes it up again from 2; what it had published it finds on the topic.
 """
@@ -16,13 +16,17 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from feature_store.duck import DuckError
 from feature_store.errors import BrokerError, ContractError, SluicegateError, StorageError
 from streams.kafka import KafkaException
-from training.contract import ARTIFACT, SNAPSHOT, TrainingResult, load_result
+from streams.messages import Manifest
+from training.contract import ARTIFACT, REFUSED_MANIFEST, SNAPSHOT, TrainingResult, load_result
 from training.keeper.child import TRAINER, TrainerFailedError, TrainerStoppedError, run_trainer
+from training.keeper.release.entering import entering
+from training.keeper.release.lineage import lineage_of
 from training.keeper.runs import MOST_ATTEMPTS, Run, Runs
 from training.keeper.snapshot import prepare_run_folder, version_of
 from training.publish import InsteadOf, champion_of
@@ -125,6 +129,8 @@ class Trainings:
             self._publish(run, result, champion)
             return
         detail = "; ".join(result.reasons)
+        self._note(run, result, self._refused_manifest(run), champion)
+        self._parts.registry.refuse(version_of(run, self._parts.pipeline), self._parts.clock.now(), detail)
         self._runs.end(run, "refused", detail, result)
         if result.too_little_data and champion is None:
             log.info("training_skipped", run=run.run_id, reasons=detail)
@@ -136,12 +142,35 @@ class Trainings:
         if result.manifest is None or result.manifest.version != expected:
             raise ContractError(f"the trainer says passed, but gives no manifest of {expected}")
         artifact = (self._parts.run_folder(run.run_id) / ARTIFACT).read_bytes()
-        release = self._parts.publisher.publish(
-            result.manifest, artifact, f"run {run.run_id} passed the gate", InsteadOf(champion)
-        )
-        self._parts.record_model(result.manifest, release.epoch, run.run_id)
+        self._note(run, result, result.manifest, champion)
+        try:
+            release = self._parts.publisher.publish(
+                result.manifest,
+                artifact,
+                f"run {run.run_id} passed the gate",
+                InsteadOf(champion),
+                entering(self._parts, expected),
+            )
+        except ContractError as error:
+            self._parts.registry.refuse(expected, self._parts.clock.now(), str(error))
+            raise
         self._runs.end(run, "passed", None, result)
         log.info("model_published", version=expected, epoch=release.epoch, metrics=result.metrics)
+
+    def _note(
+        self, run: Run, result: TrainingResult, manifest: Manifest | None, champion: str | None
+    ) -> None:
+        pipeline = self._parts.pipeline
+        lineage = lineage_of(run, result, manifest, champion, pipeline)
+        self._parts.registry.add(version_of(run, pipeline), run.run_id, manifest, lineage)
+
+    def _refused_manifest(self, run: Run) -> Manifest | None:
+        """Of what was judged and refused; None where it came to no model."""
+        try:
+            told = (self._parts.run_folder(run.run_id) / REFUSED_MANIFEST).read_bytes()
+        except FileNotFoundError:
+            return None
+        return msgspec.json.decode(told, type=Manifest)
 
     def _fail(self, run: Run, why: str) -> None:
         self._runs.end(run, "failed", why, None)

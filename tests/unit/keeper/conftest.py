@@ -96,6 +96,7 @@ def new_parts(
             ends=Ends(bootstrap, declared),
         )
         opened.append(parts)
+        parts.publisher.on_release = parts.registry.follow
         return parts
 
     yield start

@@ -1,0 +1,1 @@
+"""From the gate to the champion by stages, and back on alarms."""

@@ -1,0 +1,99 @@
+"""Where a version comes from: data, definitions, recipe, code, parent."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version as version_of_package
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from feature_store.units import to_text
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest
+    from training.contract import TrainingResult
+    from training.keeper.runs import Run
+
+_COMMIT_LENGTH = 40
+
+
+class Lineage(msgspec.Struct, frozen=True):
+    """What a training run made a version from, and what was found about it.
+
+    ``parent``: the champion that it was measured against. ``definitions``: feature -> hash of its definition.
+    ``recipe``: family and parameters as they were really used. ``commit``: None outside a repository.
+    """
+
+    run_id: str
+    why: str
+    as_of: str
+    parent: str | None
+    fitted_from: str
+    fitted_until: str
+    judged_from: str
+    judged_until: str
+    rows: int
+    frauds: int
+    definitions: dict[str, str]
+    recipe: Any
+    seed: int
+    package: str
+    commit: str | None
+    metrics: dict[str, float]
+    champion_metrics: dict[str, float]
+    reasons: list[str]
+
+
+def lineage_of(
+    run: Run, result: TrainingResult, manifest: Manifest | None, parent: str | None, pipeline: Pipeline
+) -> Lineage:
+    """The lineage of what ``run`` made; ``manifest`` None: it came to no model."""
+    definitions = {feature.name: feature.hash for feature in pipeline.feature_vector}
+    recipe: object = {"family": pipeline.training.algorithm}
+    if manifest is not None:
+        definitions = {feature.name: feature.hash for feature in manifest.features}
+        recipe = msgspec.to_builtins(getattr(manifest, "recipe", None)) or {"family": manifest.family}
+    return Lineage(
+        run_id=run.run_id,
+        why=run.why,
+        as_of=to_text(run.as_of),
+        parent=parent,
+        fitted_from=manifest.fitted_from if manifest else result.fitted_from,
+        fitted_until=manifest.fitted_until if manifest else result.fitted_until,
+        judged_from=result.judged_from,
+        judged_until=result.judged_until,
+        rows=manifest.rows if manifest else result.rows,
+        frauds=manifest.frauds if manifest else result.frauds,
+        definitions=definitions,
+        recipe=recipe,
+        seed=pipeline.training.seed,
+        package=f"sluicegate {version_of_package('sluicegate')}",
+        commit=commit_of(Path(__file__).resolve().parents[3]),
+        metrics=result.metrics,
+        champion_metrics=result.champion_metrics,
+        reasons=result.reasons,
+    )
+
+
+@cache
+def commit_of(root: Path) -> str | None:
+    """The Git commit that is checked out in ``root``; None where that is no repository."""
+    git = root / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="ascii").strip()
+        if not head.startswith("ref: "):
+            return _commit(head)
+        ref = head.removeprefix("ref: ")
+        if (git / ref).is_file():
+            return _commit((git / ref).read_text(encoding="ascii").strip())
+        packed = (git / "packed-refs").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return next((_commit(line.split()[0]) for line in packed if line.endswith(f" {ref}")), None)
+
+
+def _commit(text: str) -> str | None:
+    return text if len(text) == _COMMIT_LENGTH else None
