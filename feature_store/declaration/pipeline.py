@@ -110,6 +110,7 @@ class Pipeline(Declared):
         if amount is not None:
             self._require_number("decision.costs.amount", amount)
         self.serving.check_against(self.training.algorithm)
+        self.training.check_against({feature.name for feature in self.feature_vector})
         self.decision.check_against(self.event.fields, {feature.name for feature in self.feature_vector})
         return self
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
@@ -19,8 +19,12 @@ from feature_store.declaration.fitting import (
 )
 from feature_store.declaration.gate import GateSpec
 from feature_store.declaration.release import ReleaseSpec
+from feature_store.declaration.serving import Device
 from feature_store.declaration.triggers import TriggerSpec
 from feature_store.units import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def _known_zone(name: str) -> str:
@@ -55,6 +59,10 @@ class TrainingSpec(Declared):
     categorical: tuple[str, ...] = Field(
         default=(), description="features whose numbers are names: split by sets, not by order"
     )
+    device: Device = Field(
+        default="auto",
+        description="where XGBoost grows trees: auto takes a GPU where there is one; LightGBM has the CPU",
+    )
     warm_start: bool = Field(default=False, description="begin with the champion's trees")
     calibration: CalibrationChoice = Field(
         default="auto", description="from margin to probability; auto: what does best on later events"
@@ -67,6 +75,24 @@ class TrainingSpec(Declared):
     triggers: TriggerSpec = TriggerSpec()
     artifacts: ArtifactSpec = ArtifactSpec()
     backtest: BacktestSpec = BacktestSpec()
+
+    def check_against(self, features: Collection[str]) -> None:
+        """Raises ValueError where a key names what is no feature, or asks for what cannot be had together."""
+        named = {"monotone": self.monotone, "categorical": self.categorical}
+        for key, names in named.items():
+            for name in names:
+                if name not in features:
+                    raise ValueError(f"training.{key}: {name!r} is not a declared feature")
+        for name in self.categorical:
+            if name in self.monotone:
+                raise ValueError(
+                    f"training.monotone: {name!r} is categorical: its numbers are names and have no direction"
+                )
+        if self.device == "cuda" and self.algorithm != "xgboost":
+            raise ValueError(
+                f"training.device: {self.algorithm} is fitted on the CPU; set device: auto or cpu, or "
+                "training.algorithm: xgboost"
+            )
 
     @property
     def zone(self) -> ZoneInfo:

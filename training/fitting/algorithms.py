@@ -54,6 +54,7 @@ class Plan:
     start: bytes | None = None
     monotone: dict[str, Monotone] = field(default_factory=dict)
     categorical: tuple[str, ...] = ()
+    device: Literal["cpu", "cuda"] = "cpu"
 
     @property
     def directions(self) -> list[int]:
@@ -63,11 +64,15 @@ class Plan:
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """An artifact, cut at its best round; ``parameters`` are what the library was given."""
+    """An artifact, cut at its best round; ``parameters`` are what the library was given.
+
+    ``metrics`` tell what was special about the fit.
+    """
 
     artifact: bytes
     rounds: int
     parameters: Parameters
+    metrics: dict[str, float] = {}
 
 
 class Algorithm(Protocol):

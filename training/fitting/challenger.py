@@ -15,7 +15,9 @@ from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest, Re
 from streams.models.champion import load_champion, match_features
 from training.compaction.compact import compact
 from training.fitting.algorithms import Plan, algorithm
-from training.fitting.calibration import platt
+from training.fitting.beginning import begin
+from training.fitting.calibration_choice import choose_calibration
+from training.fitting.device import training_device
 from training.fitting.sampling import balancing_weight, sampled, weighing_frauds
 from training.gate.rules import judge
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.champion import Champion
-    from training.compaction.figures import CompactionReport
     from training.contract import TrainingRequest
     from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
@@ -38,8 +39,8 @@ class Challenger:
     """A fit that stands before the gate.
 
     ``model`` is the artifact as a worker loads it; ``on_validation`` is measured by the labels of the fit.
-    ``metrics`` tell of the fit itself: what was sampled, chosen, begun with. ``start`` is the artifact that
-    it began with, if it did.
+    ``metrics`` tell of the fit itself, ``notes`` in words of what could not be done as declared. ``start`` is
+    the artifact that it began with, if it did.
     """
 
     artifact: bytes
@@ -48,7 +49,7 @@ class Challenger:
     on_validation: Judgement
     metrics: dict[str, float] = field(default_factory=dict)
     start: bytes | None = None
-    compaction: CompactionReport | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def manifest(self) -> Manifest:
@@ -75,25 +76,31 @@ def fit_challenger(
     report: Report,
     *,
     champion_artifact: bytes | None = None,
+    champion_manifest: Manifest | None = None,
 ) -> Challenger:
-    """Fit on the older past, stop and calibrate on the newer. Raises ConfigError for refused parameters."""
-    del champion_artifact
+    """Fit on the older past, stop and calibrate on the newer.
+
+    The champion's files are what a warm start begins with. Raises ConfigError for parameters that the library
+    refuses, and for a device that is not there.
+    """
     spec, declared = pipeline.training, pipeline.feature_vector
     if request.shuffle_labels:
         split = _with_shuffled_labels(split, spec.seed)
+    beginning = begin(pipeline, champion_manifest, champion_artifact)
     fit = sampled(split.fit, spec.sampling.legitimate)
     fraud_weight = balancing_weight(fit) if spec.sampling.balance else 1.0
     plan = Plan(
         names=[feature.name for feature in declared],
         parameters=spec.parameters,
         seed=spec.seed,
+        start=beginning.artifact,
         monotone=spec.monotone,
         categorical=spec.categorical,
+        device=training_device(spec),
     )
     fitted = algorithm(spec.algorithm).fit(
         weighing_frauds(fit, fraud_weight), weighing_frauds(split.validation, fraud_weight), plan, report
     )
-    smaller = compact(fitted.artifact, spec.algorithm, split.validation, spec.compaction, spec.seed)
     recipe = Recipe(
         family=spec.algorithm,
         parameters=fitted.parameters,
@@ -103,16 +110,36 @@ def fit_challenger(
         categorical=list(spec.categorical),
         legitimate=spec.sampling.legitimate,
         fraud_weight=fraud_weight,
-        calibration="platt",
-        dropped_trees=list(smaller.dropped),
-        tolerance=spec.compaction.tolerance,
+        begun_with=beginning.version,
     )
-    draft = Manifest(
+    draft = _manifest(fitted.artifact, split, request, pipeline, recipe)
+    margin = load_champion(draft, fitted.artifact, declared).margins(split.validation.features)
+    chosen = choose_calibration(margin, split.validation, spec.calibration)
+    manifest = msgspec.structs.replace(
+        draft,
+        calibration=chosen.calibration,
+        recipe=msgspec.structs.replace(recipe, calibration=chosen.kind),
+    )
+    return Challenger(
+        artifact=fitted.artifact,
+        model=load_champion(manifest, fitted.artifact, declared),
+        rounds=fitted.rounds,
+        on_validation=judge(split.validation, margin, spec.seed),
+        metrics=chosen.metrics | fitted.metrics | _sampling_metrics(fit, split, fraud_weight),
+        start=beginning.artifact,
+        notes=[f"not begun with the champion's trees: {beginning.why_not}"] if beginning.why_not else [],
+    )
+
+
+def _manifest(
+    artifact: bytes, split: Split, request: TrainingRequest, pipeline: Pipeline, recipe: Recipe
+) -> Manifest:
+    return Manifest(
         version=request.next_version,
         pipeline=pipeline.name,
-        family=spec.algorithm,
-        features=[FeatureRef(feature.name, feature.hash) for feature in declared],
-        artifact=ArtifactInfo.of(smaller.artifact),
+        family=recipe.family,
+        features=[FeatureRef(feature.name, feature.hash) for feature in pipeline.feature_vector],
+        artifact=ArtifactInfo.of(artifact),
         calibration=Calibration(),
         trained_at=to_text(request.as_of),
         fitted_from=to_text(split.fitted_from),
@@ -122,17 +149,15 @@ def fit_challenger(
         frauds=split.fit.frauds + split.validation.frauds,
         recipe=recipe,
     )
-    margin = load_champion(draft, smaller.artifact, declared).margins(split.validation.features)
-    calibration = platt(margin, split.validation.fraud, split.validation.weight)
-    manifest = msgspec.structs.replace(draft, calibration=calibration)
-    return Challenger(
-        artifact=smaller.artifact,
-        model=load_champion(manifest, smaller.artifact, declared),
-        rounds=fitted.rounds,
-        on_validation=judge(split.validation, margin, spec.seed),
-        metrics=smaller.report.as_metrics(),
-        compaction=smaller.report,
-    )
+
+
+def _sampling_metrics(fit: LabelledEvents, split: Split, fraud_weight: float) -> dict[str, float]:
+    metrics = {"fit_rows": float(len(split.fit))}
+    if len(fit) < len(split.fit):
+        metrics["fit_rows_sampled"] = float(len(fit))
+    if fraud_weight != 1:
+        metrics["fraud_weight"] = fraud_weight
+    return metrics
 
 
 def refit_challenger(
@@ -174,6 +199,7 @@ def refit_model(
         start=start,
         monotone=recipe.monotone,
         categorical=tuple(recipe.categorical),
+        device=training_device(pipeline.training),
     )
     fitted = algorithm(recipe.family).fit(weighing_frauds(chosen, recipe.fraud_weight), None, plan, report)
     artifact = compact(

@@ -1,7 +1,8 @@
 """XGBoost, with defaults that keep what money amounts say.
 
 8,192 bins a feature and a base score of one half reach the exact method's average precision on a week of the
-handbook's data (.732 and .731; 256 bins: .702) in a fifth of its time.
+handbook's data (.732 and .731; 256 bins: .702) in a fifth of its time. Depth, rate and sampling are what did
+best over eight weeks of it; `python -m benchmarks.handbook_defaults` chooses again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import xgboost as xgb
 
 from feature_store.errors import ConfigError
 from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
+from training.fitting.beginning import most_new_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,8 @@ DEFAULTS: Parameters = {
     "tree_method": "hist",
     "max_bin": 8_192,
     "learning_rate": 0.1,
-    "max_depth": 4,
+    "max_depth": 3,
+    "subsample": 0.7,
     "verbosity": 1,
 }
 
@@ -47,11 +50,13 @@ def fit(
     settings: dict[str, Any] = dict(given)
     rounds = int(settings.pop("num_boost_round", MOST_ROUNDS))
     patience = int(settings.pop("early_stopping_rounds", PATIENCE))
+    if plan.device != "cpu":
+        settings["device"] = plan.device
     if plan.monotone:
         settings["monotone_constraints"] = tuple(plan.directions)
     start = xgb.Booster(model_file=bytearray(plan.start)) if plan.start is not None else None
-    if plan.rounds is not None:
-        rounds = plan.rounds - (start.num_boosted_rounds() if start else 0)
+    begun = start.num_boosted_rounds() if start else 0
+    rounds = most_new_rounds(begun, rounds) if plan.rounds is None else plan.rounds - begun
     judges = [(_matrix(validation, plan), _JUDGE)] if validation is not None else []
     stopping = [xgb.callback.EarlyStopping(rounds=patience)] if judges and plan.rounds is None else []
     try:

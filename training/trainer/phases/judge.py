@@ -51,10 +51,18 @@ def judge_challenger(
         **found.as_metrics(),
         **challenger.on_validation.as_metrics("validation_"),
         **_weight_metrics(split),
+        **challenger.metrics,
         **numbers,
         "rounds": float(challenger.rounds),
     }
-    return Verdict([*checks, *own], metrics, champion_metrics, words, task.request.trust_data, notes)
+    return Verdict(
+        [*checks, *own],
+        metrics,
+        champion_metrics,
+        words,
+        task.request.trust_data,
+        [*notes, *challenger.notes],
+    )
 
 
 def _data(task: Task, split: Split, found: Judgement, opponent: Opponent | None) -> list[Check]:

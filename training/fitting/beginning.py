@@ -1,0 +1,61 @@
+"""What a fit begins with: nothing, or the champion's trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streams.messages import ArtifactInfo
+from training.fitting.algorithms import MOST_ROUNDS
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest
+
+NIGHTLY_ROUNDS = 200
+"""The most rounds that one fit adds to a champion's."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """``artifact`` is the champion's, where the fit begins with it; ``why_not`` says why it does not."""
+
+    artifact: bytes | None = None
+    version: str | None = None
+    why_not: str | None = None
+
+
+def begin(pipeline: Pipeline, champion: Manifest | None, artifact: bytes | None) -> Beginning:
+    """Begin with the champion's trees where that is asked for and they fit what is declared now."""
+    if not pipeline.training.warm_start:
+        return Beginning()
+    if champion is None or artifact is None:
+        return Beginning(why_not="there is no champion")
+    if why := _misfit(pipeline, champion, artifact):
+        return Beginning(why_not=f"the champion {champion.version} {why}")
+    return Beginning(artifact, champion.version)
+
+
+def most_new_rounds(begun: int, wanted: int) -> int:
+    """How many rounds a fit may add to ``begun``, so that the nights do not add up without end."""
+    return min(wanted, NIGHTLY_ROUNDS, MOST_ROUNDS - begun) if begun else wanted
+
+
+def _misfit(pipeline: Pipeline, champion: Manifest, artifact: bytes) -> str | None:
+    spec, recipe = pipeline.training, champion.recipe
+    if ArtifactInfo.of(artifact) != champion.artifact:
+        return "is damaged: its artifact is not its manifest's"
+    if champion.family != spec.algorithm:
+        return f"is of {champion.family}, and training.algorithm is {spec.algorithm}"
+    theirs = [(feature.name, feature.hash) for feature in champion.features]
+    ours = [(feature.name, feature.hash) for feature in pipeline.feature_vector]
+    if theirs != ours:
+        changed = sorted({name for name, _ in set(theirs) ^ set(ours)}) or ["their order"]
+        return f"reads other features than are declared now: {', '.join(changed)}"
+    if recipe is None:
+        return "does not say how it was fitted"
+    if recipe.monotone != spec.monotone or sorted(recipe.categorical) != sorted(spec.categorical):
+        return "was fitted under another training.monotone or training.categorical"
+    if recipe.rounds >= MOST_ROUNDS:
+        return f"has {recipe.rounds:,} rounds already, and {MOST_ROUNDS:,} are the most"
+    return None
