@@ -49,6 +49,8 @@ class LogMeta(msgspec.Struct, frozen=True):
     ``outcomes_offset`` is the next offset of the partition of entity outcomes, ``route_seq`` the last one
     that was applied: what was known. ``history`` is the last ``seq`` of past events that were in the state
     before this log began, 0 where there were none: then the state can be rebuilt from the log alone.
+    ``claim`` is the number of the claim that it was written under, ``claimed_at`` the offset of the message
+    that made it, -1 in this message itself; 0 and -1 where nothing is claimed (``feature_store.claims``).
     """
 
     pipeline: str
@@ -64,6 +66,13 @@ class LogMeta(msgspec.Struct, frozen=True):
     outcomes_offset: int = 0
     route_seq: int = 0
     history: int = 0
+    claim: int = 0
+    claimed_at: int = -1
+
+    @property
+    def makes_claim(self) -> bool:
+        """Whether this message says who writes from here on, and nothing else."""
+        return self.claim > 0 > self.claimed_at
 
 
 def arrow_type(kind: FieldType) -> pa.DataType:

@@ -46,7 +46,11 @@ class DeadLetterAlertSpec(Declared):
 class ServingSpec(Declared):
     """Delivery and the size of a step."""
 
-    delivery: Literal["exactly_once"] = Field(default="exactly_once", description="the only one so far")
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        default="exactly_once",
+        description="at_least_once: decisions are seen sooner, without a transaction; after a kill or a lost "
+        "partition some events of one step are decided twice, and consumers tell by `source`",
+    )
     device: Device = Field(
         default="auto",
         description="where models run: `auto` takes the fastest engine that this machine has, measured "

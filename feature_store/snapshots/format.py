@@ -41,7 +41,7 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     ``log_offset`` is the offset of the last feature log message that is in the state, -1 where there was
     none; ``log_digest`` stands for that message, so that a log of the same name with another content is told
     from it. ``history`` is the last ``seq`` of past events that came into the state without being in the log,
-    0 where there were none.
+    0 where there were none. ``claim`` and ``claimed_at`` say under which claim of the log it was taken.
     """
 
     events: int
@@ -52,6 +52,8 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     log_digest: str = ""
     history: int = 0
     policy_offset: int = -1
+    claim: int = 0
+    claimed_at: int = -1
 
 
 class Snapshot(msgspec.Struct, frozen=True):

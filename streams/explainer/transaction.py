@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.kafka import Consumer, GroupTransactions, Headers, Producer, TopicPartition
+from streams.kafka import Consumer, GroupTransactions, Headers, Producer, TopicPartition, send
 
 if TYPE_CHECKING:
     from feature_store.declaration.topics import TopicNames
@@ -30,4 +30,5 @@ class ExplanationWriter(GroupTransactions):
     def _send(self, explained: list[Explained]) -> None:
         for each in explained:
             headers: Headers = [("event_id", each.event_id.encode()), ("model", each.model.encode())]
-            self._produce(self._topics.explanations, each.message, each.key, headers, each.partition)
+            topic = self._topics.explanations
+            send(self._producer, topic, each.message, each.key, headers, each.partition)

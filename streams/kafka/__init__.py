@@ -18,13 +18,15 @@ from streams.kafka.clients import (
     transactional_producer,
 )
 from streams.kafka.cluster import Cluster, connection
-from streams.kafka.group_transactions import Aborted, GroupTransactions, Headers
+from streams.kafka.group_transactions import REBALANCE, Aborted, GroupTransactions
 from streams.kafka.headers import headers_of
 from streams.kafka.login import check_settings, let_in
+from streams.kafka.patience import Patience
 from streams.kafka.refused import plain_refusal
 from streams.kafka.registry import unframe_of
 from streams.kafka.rights import NEEDS, require_rights
-from streams.kafka.tail import at_end, end_offsets, read_range, read_to_end, start_offsets
+from streams.kafka.sending import Headers, send
+from streams.kafka.tail import PASSING, at_end, end_offsets, read_range, read_to_end, start_offsets
 from streams.kafka.topics import (
     IN_SYNC,
     INTERNAL,
@@ -41,6 +43,8 @@ __all__ = [
     "IN_SYNC",
     "LARGEST_MESSAGE",
     "NEEDS",
+    "PASSING",
+    "REBALANCE",
     "Aborted",
     "Cluster",
     "Consumer",
@@ -49,6 +53,7 @@ __all__ = [
     "KafkaError",
     "KafkaException",
     "Message",
+    "Patience",
     "PresentTopic",
     "Producer",
     "TopicPartition",
@@ -72,6 +77,7 @@ __all__ = [
     "read_to_end",
     "reader",
     "require_rights",
+    "send",
     "start_offsets",
     "transactional_producer",
     "unframe_of",

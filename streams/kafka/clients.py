@@ -7,11 +7,16 @@ Every producer partitions by ``murmur2_random``, as clients of other languages d
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.kafka.cluster import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 
 __all__ = [
     "LARGEST_MESSAGE",
@@ -65,9 +70,17 @@ _CONSUMER: dict[str, Any] = {
 
 
 def group_consumer(
-    bootstrap: str, group: str, *, session_timeout_ms: int = 10_000, client_id: str = "sluicegate"
+    bootstrap: str,
+    group: str,
+    *,
+    session_timeout_ms: int = 10_000,
+    client_id: str = "sluicegate",
+    on_commit: OnCommit | None = None,
 ) -> Consumer:
-    """A consumer in a group; partitions move cooperatively, offsets are committed by hand."""
+    """A consumer in a group; partitions move cooperatively, offsets are committed by hand.
+
+    ``on_commit`` hears, inside ``poll``, of commits that were not waited for.
+    """
     return Consumer(
         {
             **_CONSUMER,
@@ -84,6 +97,7 @@ def group_consumer(
             "max.poll.interval.ms": max(3_600_000, session_timeout_ms),
             "queued.max.messages.kbytes": 65_536,
             "queued.min.messages": 20_000,
+            **({} if on_commit is None else {"on_commit": on_commit}),
             **connection(bootstrap),
         },
         logger=LOG,

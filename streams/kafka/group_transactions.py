@@ -25,20 +25,18 @@ from streams.kafka.refused import plain_refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.kafka.clients import Message, TopicPartition
+    from streams.kafka.clients import TopicPartition
 
 _log = structlog.get_logger()
 _CALL_TIMEOUT_S = 10.0
 _HANGS_S = _CALL_TIMEOUT_S * 1.5
 """A call that takes longer does not keep its own timeout."""
 _PAUSE_S = 0.1
-_REBALANCE = {
+REBALANCE = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.REBALANCE_IN_PROGRESS,
 }  # part of every handover
-
-Headers = list[tuple[str, str | bytes | None]]
 
 
 class Aborted(Exception):  # noqa: N818  (not an error: the work will be done again)
@@ -85,7 +83,7 @@ class GroupTransactions:
         except KafkaException as error:
             if not error.args[0].txn_requires_abort():
                 raise
-            tell = _log.info if error.args[0].code() in _REBALANCE else _log.warning
+            tell = _log.info if error.args[0].code() in REBALANCE else _log.warning
             tell("transaction_aborted", why=str(error.args[0]))
             self._insist("abort", lambda: self._producer.abort_transaction(_CALL_TIMEOUT_S))
             raise plain_refusal(error) or Aborted(str(error.args[0])) from error
@@ -112,29 +110,5 @@ class GroupTransactions:
                         "that a fresh one recovers from what was committed"
                     ) from error
                 time.sleep(_PAUSE_S)
-            else:
-                return
-
-    def _produce(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: Headers | None,
-        partition: int,
-        delivered: Callable[[KafkaError | None, Message], None] | None = None,
-    ) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    topic,
-                    value=value,
-                    key=key,
-                    headers=headers or [],
-                    partition=partition,
-                    on_delivery=delivered,
-                )
-            except BufferError:
-                self._producer.poll(0.1)
             else:
                 return

@@ -1,7 +1,8 @@
 """Which snapshots a take-over may begin with: the newest of each state that the feature log confirms.
 
 A snapshot is never trusted over the log. It names the last feature log message that is in it; that message
-must still stand in the log, byte for byte, so that what follows it is exactly what the snapshot lacks.
+must still stand in the log, byte for byte, so that what follows it is exactly what the snapshot lacks. And it
+must count there: a scorer that was given up but lives may take snapshots of what no reader counts.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import structlog
 
 from feature_store.duplicates import digest
 from feature_store.errors import StorageError
+from feature_store.log import decode_log
 from feature_store.snapshots.shelf import reject
 from streams.kafka import read_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from feature_store.claims import Claim
     from feature_store.snapshots import PartitionPosition, Shelf, Snapshot
     from streams.scorer.partition_log import LogBounds
+    from streams.scorer.records import Position
 
 _log = structlog.get_logger()
 
@@ -30,12 +34,19 @@ class Bases:
     """Finds snapshots for partitions whose next events and whose bounds of the feature log are given."""
 
     def __init__(
-        self, bootstrap: str, topic: str, starts: dict[int, int], bounds: dict[int, LogBounds]
+        self,
+        bootstrap: str,
+        topic: str,
+        starts: dict[int, Position],
+        bounds: dict[int, LogBounds],
+        claims: dict[int, Claim],
     ) -> None:
+        """``claims`` are those of this scorer, made by now; none where transactions keep others out."""
         self._bootstrap = bootstrap
         self._topic = topic
         self._starts = starts
         self._bounds = bounds
+        self._claims = claims
 
     def find(self, shelf: Shelf, units: dict[str, list[int]]) -> dict[str, Snapshot]:
         """Unit -> the newest snapshot that fits; units without one are not in it."""
@@ -75,13 +86,13 @@ class Bases:
         return next(filter(None, doubts), "")
 
     def _misplaced_at(self, partition: int, position: PartitionPosition) -> str:
-        start, (low, high) = self._starts[partition], self._bounds[partition]
+        start, (low, high) = self._starts[partition].events, self._bounds[partition]
         place, end = f"{self._topic}/{partition}", position.log_offset
-        if position.events > start:
+        if position.events > start and partition not in self._claims:
             return f"{place}: it stands at event {position.events}, the group at {start}"
         if end >= high:
             return f"{place}: it ends with log message {end}, the log ends before {high}"
-        nothing_followed = low == high and position.events == start
+        nothing_followed = low == high and position.events >= start
         if end < low and low > 0 and not nothing_followed:
             return f"{place}: it ends with log message {end}, the log begins at {low}"
         return ""
@@ -95,14 +106,33 @@ class Bases:
             for message in read_range(self._bootstrap, self._topic, {p: (o, o + 1) for p, o in asked.items()})
         }
         wrong = {p for p in asked if digest(there.get(p) or b"").hex() != positions[p].log_digest}
+        doubts = {
+            p: f"{self._topic}/{p}: log message {asked[p]} is another one than it was taken after"
+            for p in wrong
+        }
+        doubts |= {
+            p: f"{self._topic}/{p}: log message {asked[p]} was written by a scorer that had been given up"
+            for p in asked
+            if p not in wrong and self._superseded(p, positions[p])
+        }
         return {
-            unit: next(
-                (
-                    f"{self._topic}/{p}: log message {asked[p]} is another one than it was taken after"
-                    for p in snapshot.positions
-                    if p in wrong
-                ),
-                "",
-            )
+            unit: next((doubts[p] for p in snapshot.positions if p in doubts), "")
             for unit, (_, snapshot) in offered.items()
         }
+
+    def _superseded(self, partition: int, position: PartitionPosition) -> bool:
+        """Whether another scorer's claim may stand before the last message of a snapshot.
+
+        It does not where nobody came between that claim and ours, or where the first message under a higher
+        claim, behind the snapshot's, is the one that makes it.
+        """
+        mine = self._claims.get(partition)
+        if mine is None or mine.number == position.claim + 1:
+            return False
+        for message in read_range(
+            self._bootstrap, self._topic, {partition: (position.log_offset + 1, mine.at)}
+        ):
+            meta = decode_log(message.value() or b"")[1]
+            if meta.claim > position.claim:
+                return not meta.makes_claim
+        return True

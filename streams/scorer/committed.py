@@ -1,4 +1,4 @@
-"""What a group has committed: the next event, and beside it, as a note, the next entity outcome.
+"""What a group has committed: the next event, and beside it, as a note, the next entity outcome and claim.
 
 A step may have outcomes only; the offset of the events then says nothing about whether the end of the
 feature log can be seen already, the note does.
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from streams.kafka import Consumer
 
 _TIMEOUT_S = 60.0
-_NOTE = re.compile(r"outcomes=(\d{1,19})")
+_NOTE = re.compile(r"outcomes=(\d{1,19})(?:,claim=(\d{1,19}))?")
 
 
 def to_offset(topic: str, partition: int, position: Position) -> TopicPartition:
     """The position as Kafka keeps it."""
-    return TopicPartition(topic, partition, position.events, metadata=f"outcomes={position.outcomes}")
+    claim = f",claim={position.claim}" if position.claim else ""
+    return TopicPartition(topic, partition, position.events, metadata=f"outcomes={position.outcomes}{claim}")
 
 
 def committed_positions(consumer: Consumer, partitions: list[TopicPartition]) -> dict[int, Position | None]:
@@ -31,6 +32,6 @@ def committed_positions(consumer: Consumer, partitions: list[TopicPartition]) ->
         if tp.error is not None:
             raise KafkaException(tp.error)  # not known is not the same as none
         note = _NOTE.fullmatch(tp.metadata or "")
-        position = Position(tp.offset, int(note[1]) if note else 0)
+        position = Position(tp.offset, int(note[1]), int(note[2] or 0)) if note else Position(tp.offset)
         found[tp.partition] = position if tp.offset >= 0 else None
     return found

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from feature_store.claims import NO_CLAIM, Claim
 from feature_store.columns import number_arrays
 from feature_store.log import seen_schema
 from feature_store.store import FeatureStore
@@ -71,6 +72,7 @@ class ScorerCore:
         self._positions: dict[int, int] = {}
         self._pending: dict[int, int] = {}
         self._history: dict[int, int] = {}
+        self._claims: dict[int, Claim] = {}
         self._seq = 0
         self._committed_seq = 0
 
@@ -83,6 +85,7 @@ class ScorerCore:
         self._deltas.add_partition(partition)
         self._positions[partition] = position
         self._history[partition] = 0
+        self._claims[partition] = NO_CLAIM
 
     def drop_partition(self, partition: int) -> None:
         """Forget a partition."""
@@ -91,6 +94,7 @@ class ScorerCore:
         self._deltas.drop_partition(partition)
         self._positions.pop(partition, None)
         self._history.pop(partition, None)
+        self._claims.pop(partition, None)
 
     @property
     def positions(self) -> dict[int, int]:
@@ -106,6 +110,10 @@ class ScorerCore:
     def history(self) -> dict[int, int]:
         """Partition -> the last seq of past events in its state that the feature log does not have."""
         return dict(self._history)
+
+    def claim_of(self, partition: int) -> Claim:
+        """The claim under which a partition's feature log is written."""
+        return self._claims[partition]
 
     @property
     def seq(self) -> int:
@@ -138,11 +146,13 @@ class ScorerCore:
         outcomes: OutcomePosition = NOTHING_KNOWN,
         seq: int = 0,
         history: int = 0,
+        claim: Claim = NO_CLAIM,
     ) -> None:
         """The partition's state is that of these positions, and of ``seq`` or later; ``history`` is the last
-        seq of past events in it that the feature log does not have.
+        seq of past events in it that the feature log does not have. What follows is written under ``claim``.
         """
         self._history[partition] = history
+        self._claims[partition] = claim
         self._positions[partition] = position
         self._deltas.add_partition(partition, outcomes)
         self._restored_to(seq)
@@ -192,7 +202,9 @@ class ScorerCore:
                 decided=self._decisions.write(acting.epoch, accepted, evidence),
                 refused=found.refused,
                 log=self._log.write(acting.epoch, stretches, learned, found, seen, evidence, first_seq),
-                positions={p: Position(s.end, s.outcomes.offset) for p, s in stretches.items()},
+                positions={
+                    p: Position(s.end, s.outcomes.offset, s.claim.number) for p, s in stretches.items()
+                },
                 duplicates=len(found.duplicates),
                 unscored=evidence.fallbacks.count(NO_SCORE),
                 failures=evidence.failures,
@@ -237,6 +249,13 @@ class ScorerCore:
         self._pending = {delta.partition: self._positions[delta.partition] for delta in deltas}
         self._pending |= {record.partition: record.offset + 1 for record in records}
         return {
-            p: Stretch(self._positions[p], end, self._deltas.position(p), self._history[p])
+            p: Stretch(
+                self._positions[p],
+                end,
+                self._deltas.position(p),
+                self._history[p],
+                self._deltas.before(p),
+                self._claims[p],
+            )
             for p, end in self._pending.items()
         }

@@ -88,6 +88,10 @@ class DeltaBook:
         """Partition -> position, as committed."""
         return dict(self._committed)
 
+    def before(self, partition: int) -> OutcomePosition:
+        """The position without what is pending."""
+        return self._committed[partition]
+
     def position(self, partition: int) -> OutcomePosition:
         """The position with what is pending."""
         return self._pending.get(partition) or self._committed[partition]

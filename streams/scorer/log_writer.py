@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from feature_store.claims import NO_CLAIM, Claim
 from feature_store.log import LogMeta, encode_log, log_schema
-from streams.scorer.deltas import OutcomePosition, deltas_of
+from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition, deltas_of
 from streams.scorer.evidence import action_names
 from streams.scorer.records import LogMessage
 
@@ -22,12 +23,16 @@ MAX_MESSAGE_BYTES = 4_000_000
 
 
 class Stretch(NamedTuple):
-    """What a step covers of one partition: offsets of events, and where its outcomes stand after it."""
+    """What a step covers of one partition: offsets of events, and where its outcomes stand after it and stood
+    before.
+    """
 
     first: int
     end: int
     outcomes: OutcomePosition
     history: int
+    before: OutcomePosition = NOTHING_KNOWN
+    claim: Claim = NO_CLAIM
 
 
 class LogWriter:
@@ -78,10 +83,13 @@ class LogWriter:
                 outcomes_offset=stretch.outcomes.offset,
                 route_seq=stretch.outcomes.route_seq,
                 history=stretch.history,
+                claim=stretch.claim.number,
+                claimed_at=stretch.claim.at,
             )
             first, end = np.searchsorted(partitions, [partition, partition + 1]).tolist()
             mine, learned = rows.slice(first, end - first), deltas_of(partition, deltas)
-            messages += [LogMessage(partition, m) for m in self._split(mine, meta, learned)]
+            split = self._split(mine, meta, learned, stretch.before)
+            messages += [LogMessage(partition, message) for message in split]
         return messages
 
     def _rows(
@@ -128,22 +136,31 @@ class LogWriter:
         ]
         return pa.record_batch(arrays, schema=self._schema)
 
-    def _split(self, rows: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch) -> list[bytes]:
+    def _split(
+        self, rows: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch, before: OutcomePosition
+    ) -> list[bytes]:
+        """The stretch as messages, each true by itself: the writer may die between two of them."""
         message = encode_log(rows, meta, deltas)
         if len(message) <= self._max_bytes or rows.num_rows + deltas.num_rows <= 1:
             return [message]
         if rows.num_rows and deltas.num_rows:  # deltas were applied first
             left, right = _cut(meta, meta.first_offset)
-            return self._split(rows.slice(0, 0), left, deltas) + self._split(rows, right, deltas.slice(0, 0))
+            return self._split(rows.slice(0, 0), left, deltas, before) + self._split(
+                rows, right, deltas.slice(0, 0), before
+            )
         if deltas.num_rows:
             half = deltas.num_rows // 2
             left, right = _cut(meta, meta.first_offset)
-            return self._split(rows, left, deltas.slice(0, half)) + self._split(
-                rows, right, deltas.slice(half)
+            known = before._replace(route_seq=deltas.column("route_seq")[half - 1].as_py())
+            left = msgspec.structs.replace(left, outcomes_offset=known.offset, route_seq=known.route_seq)
+            return self._split(rows, left, deltas.slice(0, half), before) + self._split(
+                rows, right, deltas.slice(half), known
             )
         half = rows.num_rows // 2
         left, right = _cut(meta, rows.column("source_offset")[half].as_py())
-        return self._split(rows.slice(0, half), left, deltas) + self._split(rows.slice(half), right, deltas)
+        return self._split(rows.slice(0, half), left, deltas, before) + self._split(
+            rows.slice(half), right, deltas, before
+        )
 
 
 def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:

@@ -12,6 +12,7 @@ from feature_store.errors import SchemaUnavailableError, StateError
 from streams.formats import events_as_json
 from streams.kafka import Aborted, Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
 from streams.metrics import Stage
+from streams.scorer.claiming import Claiming
 from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from streams.metrics import ScorerMetrics
     from streams.models.watcher import ModelWatcher
     from streams.policies.watcher import PolicyWatcher
+    from streams.scorer.delivery import Deliveries
     from streams.scorer.transaction import Transactions
 
 _log = structlog.get_logger()
@@ -48,7 +50,7 @@ class ScorerLoop:
         pipeline: Pipeline,
         bootstrap: str,
         consumer: Consumer,
-        transactions: Transactions,
+        transactions: Transactions | Deliveries,
         watcher: ModelWatcher,
         policies: PolicyWatcher,
         clock: Clock,
@@ -79,6 +81,7 @@ class ScorerLoop:
             self._snapshots,
             transactions.joined,
             self._heard_of,
+            Claiming(pipeline, transactions),
         )
         self._pulse = Pulse()
 
@@ -98,6 +101,7 @@ class ScorerLoop:
             while not stop.is_set():
                 self._turn()
             self._snapshots.finish()
+            self._transactions.finish()
         finally:
             gc.enable()
             gc.unfreeze()

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from feature_store.claims import Claim, Claims
 from feature_store.duplicates import digest
 from feature_store.errors import StateError
 from feature_store.log import LogMeta, decode_whole_log
@@ -59,12 +60,15 @@ class PartitionLog:
     """What the log of one partition holds, from the first offset asked for to the committed position.
 
     ``before`` is in the snapshot that ``base`` describes, ``after`` is not; without one all is ``after``.
+    Where the partition was claimed, ``claim`` says so: then the log is read to the message that made the
+    claim, and what it has there was decided, wherever the group's offset stands.
     """
 
     partition: int
     committed: Position | None
     base: PartitionPosition | None
     first: int
+    claim: Claim | None = None
     position: int | None = None
     outcomes: OutcomePosition = NOTHING_KNOWN
     beyond: int | None = None
@@ -72,11 +76,15 @@ class PartitionLog:
     history: int = 0
     before: Entries = field(default_factory=Entries)
     after: Entries = field(default_factory=Entries)
+    claims: Claims = field(default_factory=Claims)
+    _reached: int = -1
     _last: tuple[int, bytes] | None = None
 
     def __post_init__(self) -> None:
         if self.base is None:
             return
+        if self.first > self.base.log_offset:
+            self.claims = Claims({self.partition: Claim(self.base.claim, self.base.claimed_at)})
         self.outcomes, self.history = (
             OutcomePosition(self.base.outcomes, self.base.route_seq),
             self.base.history,
@@ -88,9 +96,26 @@ class PartitionLog:
     @property
     def ends_early(self) -> bool:
         """Whether more of it should still come."""
+        if self.claim is not None:
+            return self._reached < self.claim.at
         if self.beyond is not None or self.committed is None:
             return False
         return (self.position or 0) < self.committed.events or self.outcomes.offset < self.committed.outcomes
+
+    @property
+    def next(self) -> int:
+        """The first offset that was not read."""
+        return max(self.first, self._reached + 1)
+
+    def until(self, end: int) -> int:
+        """How far it is to be read, where the topic ends at ``end``."""
+        return end if self.claim is None else min(end, self.claim.at + 1)
+
+    @property
+    def lost_to(self) -> int | None:
+        """The number of the claim that stands before this scorer's own; None where its own is in force."""
+        held = self.claims.of(self.partition)
+        return held.number if self.claim is not None and held != self.claim else None
 
     @property
     def end(self) -> LogEnd:
@@ -104,10 +129,13 @@ class PartitionLog:
     def add(self, offset: int, message: bytes) -> None:
         """One message. Raises StateError where it does not follow the one before."""
         rows, meta, deltas = decode_whole_log(message)
+        self._reached = offset
+        if self.claims.superseded(self.partition, offset, meta) or meta.makes_claim:
+            return
         if self.base is not None and offset <= self.base.log_offset:
             self.before.add(rows, deltas)
             return
-        if self.committed is None or meta.next_offset > self.committed.events:
+        if self.claim is None and (self.committed is None or meta.next_offset > self.committed.events):
             self.beyond = meta.next_offset
             return
         self._continue(meta)
@@ -117,6 +145,9 @@ class PartitionLog:
     def check(self, events: str, features: str) -> None:
         """Raise StateError unless it ends exactly at the committed position; the names are the topics'."""
         committed, topic = self.committed, f"{events}/{self.partition}"
+        if self.claim is not None:
+            self._check_claimed(topic)
+            return
         if committed is None and self.beyond is not None:
             raise StateError(
                 f"{topic}: the group has no committed offset, but the feature log says that events up to "
@@ -129,6 +160,13 @@ class PartitionLog:
                 f"{committed.outcomes}), but the feature log ends at {self.position} (outcomes "
                 f"{self.outcomes.offset}). Were the group's offsets changed by hand, or is "
                 f"{features!r} kept for too short a time?"
+            )
+
+    def _check_claimed(self, topic: str) -> None:
+        if self.ends_early:
+            raise StateError(
+                f"{topic}: the feature log was read to {self._reached}, but not to the claim of this scorer, "
+                f"{self.claim}; a fresh one tries again"
             )
 
     def _continue(self, meta: LogMeta) -> None:
@@ -148,15 +186,15 @@ def log_bounds(probe: Consumer, topic: str, partitions: list[int]) -> dict[int, 
 
 
 def read_logs(bootstrap: str, probe: Consumer, topic: str, logs: list[PartitionLog]) -> None:
-    """Fill every log from its first offset on.
+    """Fill every log, from where it was read to or from its first offset on.
 
     A transaction's end reaches the topics one after another: the group's offsets may be there before the log.
     """
     mine = {log.partition: log for log in logs}
-    read = {log.partition: log.first for log in logs}
+    read = {log.partition: log.next for log in logs}
     deadline = time.monotonic() + _LOG_PATIENCE_S
     while True:
-        ends = {p: bounds.high for p, bounds in log_bounds(probe, topic, list(mine)).items()}
+        ends = {p: mine[p].until(each.high) for p, each in log_bounds(probe, topic, list(mine)).items()}
         for message in read_range(bootstrap, topic, {p: (read[p], ends[p]) for p in mine}):
             value, partition, offset = message.value(), message.partition(), message.offset()
             if partition is None or offset is None or not isinstance(value, bytes):

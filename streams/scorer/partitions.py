@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.scorer.claiming import Claiming
     from streams.scorer.core import ScorerCore
     from streams.scorer.outcomes import OutcomeFeed
     from streams.scorer.records import Position, Under
@@ -37,6 +38,7 @@ class Partitions:
         snapshots: Snapshots,
         joined: Callable[[], None],
         heard_of: Callable[[Under], bool],
+        claiming: Claiming,
     ) -> None:
         """Tell what an assignment needs.
 
@@ -51,6 +53,7 @@ class Partitions:
         self._snapshots = snapshots
         self._joined = joined
         self._heard_of = heard_of
+        self._claiming = claiming
         self._topic = pipeline.topics.events
         self.failure: BaseException | None = None
         """What went wrong in a callback; the loop raises it."""
@@ -80,12 +83,15 @@ class Partitions:
                 self._core.add_partition(partition, offset)
             self._refuse_half_a_state()
             shelf = self._snapshots.shelf
-            restored = restore(self._core, self._pipeline, self._bootstrap, consumer, committed, shelf)
+            restored = restore(
+                self._core, self._pipeline, self._bootstrap, consumer, committed, shelf, self._claiming
+            )
             self._snapshots.restored(restored.ends, restored.snapshots)
             if not self._heard_of(restored.under):
                 _log.warning("release_not_heard_of", **restored.under._asdict())
             known = self._core.outcomes
             self._outcomes.assign({partition: known[partition].offset for partition in starts})
+            starts = {p: self._core.positions[p] for p in starts}
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
             if starts:
                 _log.info("partitions_gained", partitions=sorted(starts), replayed=restored.events)

@@ -64,10 +64,11 @@ NOTHING_DECIDED = Under()
 
 
 class Position(NamedTuple):
-    """Next offset of a partition's events, and of its entity outcomes."""
+    """Next offset of a partition's events, and of its entity outcomes; under which claim."""
 
     events: int
     outcomes: int = 0
+    claim: int = 0
 
 
 @dataclass

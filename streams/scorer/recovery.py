@@ -2,7 +2,8 @@
 
 1. Find the newest snapshot of every state that the feature log confirms, and take it in.
 2. Read the committed feature log from there to exactly the group's committed positions; from its start where
-   there is no snapshot, or where features were declared after it was taken.
+   there is no snapshot, or where features were declared after it was taken. Without transactions a claim is
+   made first, and the log is read to it: what it has was decided, wherever the group's positions stand.
 3. Refuse a log that lacks something of that.
 4. Apply what the snapshot lacks, in applied order.
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import structlog
 
+from feature_store.claims import NO_CLAIM
 from feature_store.errors import ContractError, StateError
 from feature_store.snapshots import install, units_of
 from streams.scorer.bases import Bases
@@ -25,9 +27,11 @@ from streams.scorer.records import NOTHING_DECIDED, Position, Under
 from streams.scorer.replay import replay
 
 if TYPE_CHECKING:
+    from feature_store.claims import Claim
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.snapshots import Shelf, Snapshot
     from streams.kafka import Consumer
+    from streams.scorer.claiming import Claiming
     from streams.scorer.core import ScorerCore
 
 _log = structlog.get_logger()
@@ -51,6 +55,7 @@ def restore(
     probe: Consumer,
     committed: dict[int, Position | None],
     shelf: Shelf | None = None,
+    claiming: Claiming | None = None,
 ) -> Restored:
     """Rebuild the state of partitions, just added to ``core``, at their ``committed`` positions.
 
@@ -63,21 +68,54 @@ def restore(
     topic = pipeline.topics.features
     units = units_of(pipeline, committed)
     bounds = log_bounds(probe, topic, list(committed))
-    starts = {p: at.events if at is not None else core.positions[p] for p, at in committed.items()}
-    found = Bases(bootstrap, topic, starts, bounds).find(shelf, units) if shelf is not None else {}  # 1
+    starts = {p: at if at is not None else Position(core.positions[p]) for p, at in committed.items()}
+    claims = _claimed(claiming, starts, committed)
+    bases = Bases(bootstrap, topic, starts, bounds, claims)
+    found = bases.find(shelf, units) if shelf is not None else {}  # 1
     restorations = [
-        _Restoration(core, pipeline, found.get(unit), [(p, committed[p], bounds[p]) for p in partitions])
+        _Restoration(
+            core, pipeline, found.get(unit), [(p, committed[p], bounds[p], claims.get(p)) for p in partitions]
+        )
         for unit, partitions in units.items()
     ]
-    read_logs(bootstrap, probe, topic, [log for each in restorations for log in each.logs])  # 2
-    replayed = sum(each.apply() for each in restorations)
     logs = [log for each in restorations for log in each.logs]
+    read_logs(bootstrap, probe, topic, logs)  # 2
+    while claiming is not None and (lost := [log for log in logs if log.lost_to is not None]):
+        again = {log.partition: starts[log.partition]._replace(claim=log.lost_to or 0) for log in lost}
+        for partition, claim in claiming.claim(again).items():
+            next(log for log in lost if log.partition == partition).claim = claim
+        read_logs(bootstrap, probe, topic, lost)
+    _refuse_an_empty_log(pipeline, probe, logs)
+    replayed = sum(each.apply() for each in restorations)
     return Restored(
         replayed,
         Under(max(log.under.epoch for log in logs), max(log.under.policy for log in logs)),
         {log.partition: log.end for log in logs},
         list(found.values()),
     )
+
+
+def _claimed(
+    claiming: Claiming | None, starts: dict[int, Position], committed: dict[int, Position | None]
+) -> dict[int, Claim]:
+    if claiming is None:
+        return {}
+    return claiming.claim({p: at for p, at in starts.items() if claiming.wanted(committed[p])})
+
+
+def _refuse_an_empty_log(pipeline: Pipeline, probe: Consumer, logs: list[PartitionLog]) -> None:
+    """Raise StateError where events of a claimed partition were decided, but nothing tells how."""
+    events = pipeline.topics.events
+    for log in logs:
+        if log.claim is None or log.position is not None or log.committed is None:
+            continue
+        low = log_bounds(probe, events, [log.partition])[log.partition].low
+        if log.committed.events > low:
+            raise StateError(
+                f"{events}/{log.partition}: the group has committed offset {log.committed.events}, but the "
+                f"feature log {pipeline.topics.features!r} holds nothing of it, and no snapshot does. Was "
+                "the topic made anew, or is it kept for too short a time? Use other topics to start anew"
+            )
 
 
 class _Restoration:
@@ -88,14 +126,14 @@ class _Restoration:
         core: ScorerCore,
         pipeline: Pipeline,
         snapshot: Snapshot | None,
-        partitions: list[tuple[int, Position | None, LogBounds]],
+        partitions: list[tuple[int, Position | None, LogBounds, Claim | None]],
     ) -> None:
         self._core = core
         self._pipeline = pipeline
         self._snapshot = snapshot
         self._later: set[str] = set()
         if snapshot is not None:
-            filters = {p: core.intake.filter_of(p) for p, _, _ in partitions}
+            filters = {p: core.intake.filter_of(p) for p, *_ in partitions}
             try:
                 held, self._later = install(snapshot, core.store, filters)
             except ContractError as error:
@@ -105,14 +143,16 @@ class _Restoration:
             _log.info("snapshot_taken", unit=snapshot.unit, held=sorted(held), filled=sorted(self._later))
         self.logs = [self._log_of(*each) for each in partitions]
 
-    def _log_of(self, partition: int, committed: Position | None, bounds: LogBounds) -> PartitionLog:
+    def _log_of(
+        self, partition: int, committed: Position | None, bounds: LogBounds, claim: Claim | None
+    ) -> PartitionLog:
         if self._snapshot is None:
-            return PartitionLog(partition, committed, None, bounds.low)
+            return PartitionLog(partition, committed, None, bounds.low, claim)
         base = self._snapshot.positions[partition]
         if all(position.log_offset < 0 for position in self._snapshot.positions.values()):
             base = msgspec.structs.replace(base, history=self._snapshot.seq)  # past events, and no log yet
         first = bounds.low if self._later else max(bounds.low, base.log_offset + 1)
-        return PartitionLog(partition, committed, base, first)
+        return PartitionLog(partition, committed, base, first, claim)
 
     def apply(self) -> int:
         """Bring the state to the committed positions; the number of events that were added."""
@@ -128,7 +168,9 @@ class _Restoration:
         seq = self._snapshot.seq if self._snapshot is not None else 0
         for log in self.logs:
             events = log.committed.events if log.committed is not None else core.positions[log.partition]
-            core.restored(log.partition, events, log.outcomes, seq, log.history)
+            if log.claim is not None and log.position is not None:
+                events = log.position
+            core.restored(log.partition, events, log.outcomes, seq, log.history, log.claim or NO_CLAIM)
         return replayed
 
     def _replay(self, part: str, only: set[str] | None = None) -> int:

@@ -14,11 +14,16 @@ from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
 from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
-from streams.kafka import group_member
+from streams.kafka import group_consumer, group_member, plain_producer
 from streams.metrics import ScorerMetrics, listen_at, serving_metrics
+from streams.scorer.delivery import Deliveries
+from streams.scorer.transaction import Transactions
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.kafka import Consumer, KafkaError, TopicPartition
 
 _log = structlog.get_logger()
 _LONG_S = 5.0
@@ -49,7 +54,6 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     from streams.models.watcher import ModelWatcher  # noqa: PLC0415
     from streams.policies.watcher import PolicyWatcher  # noqa: PLC0415
     from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
-    from streams.scorer.transaction import Transactions  # noqa: PLC0415
 
     pipeline = load_pipeline(settings.config)
     seconds = warm()  # nothing to tidy up yet: a signal may end it at once
@@ -60,19 +64,13 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     shelf = Shelf(
         open_folder(snapshots.store, settings.state_dir / "snapshots"), pipeline.name, snapshots.keep
     )
-    identity = f"sluicegate.{pipeline.name}.scorer"
-    timeout_ms = pipeline.serving.session_timeout // 1_000
-    consumer, producer = group_member(
-        settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms
-    )
     clock = clock_named(pipeline.clock)
     alerts = AlertSender(settings.bootstrap, pipeline, clock, f"scorer.{settings.slot}")
     metrics = ScorerMetrics(pipeline.name, settings.slot)
     loop = ScorerLoop(
         pipeline,
         settings.bootstrap,
-        consumer,
-        Transactions(producer, consumer, pipeline),
+        *_group_member(pipeline, settings),
         ModelWatcher(settings.bootstrap, pipeline, alerts),
         PolicyWatcher(settings.bootstrap, pipeline, alerts),
         clock,
@@ -89,6 +87,28 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     finally:
         alerts.close()
     _log.info("scorer_stopped", slot=settings.slot)
+
+
+def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consumer, Transactions | Deliveries]:
+    """The consumer of a slot, and what commits its steps as the pipeline file declares."""
+    identity = f"sluicegate.{pipeline.name}.scorer"
+    timeout_ms = pipeline.serving.session_timeout // 1_000
+    if pipeline.serving.delivery == "exactly_once":
+        consumer, producer = group_member(
+            settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms
+        )
+        return consumer, Transactions(producer, consumer, pipeline)
+    name = f"{identity}.{settings.slot}"
+
+    def told(error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        deliveries.told(error, offsets)
+
+    consumer = group_consumer(
+        settings.bootstrap, identity, session_timeout_ms=timeout_ms, client_id=name, on_commit=told
+    )
+    producer = plain_producer(settings.bootstrap, linger_ms=0, client_id=name)
+    deliveries = Deliveries(producer, consumer, pipeline)
+    return consumer, deliveries
 
 
 def stop_on_signals() -> threading.Event:

@@ -145,7 +145,7 @@ class Snapshots:
         return {p: self._position(p, events[p], outcomes[p]) for p in partitions}
 
     def _position(self, partition: int, events: int, outcomes: OutcomePosition) -> PartitionPosition:
-        history = self._core.history[partition]
+        history, claim = self._core.history[partition], self._core.claim_of(partition)
         end, message = self._ends[partition], self._messages.pop(partition, None)
         if message is not None:
             end = self._ends[partition] = end._replace(digest=digest(message).hex())
@@ -158,6 +158,8 @@ class Snapshots:
             log_digest=end.digest,
             history=history,
             policy_offset=end.under.policy,
+            claim=claim.number,
+            claimed_at=claim.at,
         )
 
     def _failed(self, why: str) -> None:

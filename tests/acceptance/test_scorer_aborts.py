@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from feature_store.clock import WallClock
-from feature_store.snapshots import Shelf
 from feature_store.objects import in_memory
+from feature_store.snapshots import Shelf
 from streams.alerts import AlertSender
 from streams.kafka import Aborted, Consumer, Producer, group_consumer, plain_producer, transactional_producer
 from streams.metrics import ScorerMetrics
@@ -19,7 +19,8 @@ from streams.models.watcher import ModelWatcher
 from streams.policies.watcher import PolicyWatcher
 from streams.scorer import outcomes
 from streams.scorer.loop import ScorerLoop
-from streams.scorer.transaction import Transactions, _Offsets
+from streams.scorer.messages import LogOffsets
+from streams.scorer.transaction import Transactions
 from tests.support.features import assert_features_as_if_nothing_had_happened, logged_deltas
 from tests.support.kafka import feed_of, read_all, read_until
 from tests.support.outcomes import counting_frauds, delta
@@ -50,7 +51,7 @@ class EveryThirdAborts(Transactions):
         if self._steps % 3:
             return super().commit(result)
         self._producer.begin_transaction()
-        self._send(result, _Offsets())
+        self._send(result, LogOffsets())
         self._producer.flush(30)
         self._producer.abort_transaction(30)
         self.aborts += 1

@@ -13,8 +13,8 @@ from console.redrive import Choice, Sent, _digest, _headers, _impossible
 from console.redrive_words import asked, figures, result_words
 from feature_store.errors import ConfigError
 from streams.messages.dead_letter import DEAD_LETTER_HEADERS
+from streams.scorer.messages import _dead_letter_headers
 from streams.scorer.records import Refused, SourceRecord
-from streams.scorer.transaction import _dead_letter_headers
 
 if TYPE_CHECKING:
     from streams.kafka import Message

@@ -38,14 +38,16 @@ def positions_of(*committed: TopicPartition) -> dict[int, Position | None]:
 
 
 def test_a_position_comes_back_as_it_was_committed() -> None:
-    found = positions_of(to_offset("t", 3, Position(7, 12)), to_offset("t", 0, Position(0, 0)))
-    assert found == {3: (7, 12), 0: (0, 0)}
+    found = positions_of(to_offset("t", 3, Position(7, 12)), to_offset("t", 0, Position(0, 0, 3)))
+    assert found == {3: (7, 12, 0), 0: (0, 0, 3)}
 
 
-@pytest.mark.parametrize("note", ["", "by hand", "outcomes=-1", "outcomes=" + "9" * 400, "outcomes=1 "])
+@pytest.mark.parametrize(
+    "note", ["", "by hand", "outcomes=-1", "outcomes=" + "9" * 400, "outcomes=1 ", "claim=2"]
+)
 def test_an_offset_that_was_set_by_hand_says_nothing_of_outcomes(note: str) -> None:
-    assert positions_of(TopicPartition("t", 0, 5, metadata=note)) == {0: (5, 0)}
-    assert positions_of(TopicPartition("t", 0, 5)) == {0: (5, 0)}
+    assert positions_of(TopicPartition("t", 0, 5, metadata=note)) == {0: (5, 0, 0)}
+    assert positions_of(TopicPartition("t", 0, 5)) == {0: (5, 0, 0)}
 
 
 def test_no_offset_is_not_the_same_as_one_that_is_not_known() -> None:

@@ -26,7 +26,15 @@ def test_an_assignment_does_not_ask_its_own_client_for_topics(tmp_path: Path) ->
     others.shelf = None
     core = ScorerCore(pipeline, WallClock())
     partitions = Partitions(
-        cast("Consumer", consumer), core, pipeline, "", others, others, Mock(), Mock(return_value=True)
+        cast("Consumer", consumer),
+        core,
+        pipeline,
+        "",
+        others,
+        others,
+        Mock(),
+        Mock(return_value=True),
+        Mock(),
     )
     partitions.subscribe()
     consumer.subscribe.call_args.kwargs["on_assign"](consumer, [])

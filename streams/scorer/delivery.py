@@ -1,0 +1,168 @@
+"""The commit of a step without a transaction: at least once, and sooner visible.
+
+1. Decisions and dead letters are sent, and Kafka confirms each of them.
+2. Then the feature log is sent, and Kafka confirms it: the step is committed. Whoever takes the partition
+   over reads the log to its end and goes on from there; so what the log has was decided, and what it does not
+   have is decided again.
+3. The group's offsets follow, at most once a second and without waiting: nobody depends on them but those who
+   watch how far behind the group is.
+
+If the process dies before 2 is complete, events of one step are decided a second time. What is not confirmed
+in time ends the process: a fresh one finds out what the log has.
+
+A process that was given up but lives may do both, too, since nothing fences it. Its decisions are seen; its
+log is written under a claim that is no longer in force, so no reader counts it (``feature_store.claims``).
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.errors import StateError
+from streams.kafka import (
+    PASSING,
+    REBALANCE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Patience,
+    Producer,
+    TopicPartition,
+    plain_refusal,
+)
+from streams.scorer.committed import to_offset
+from streams.scorer.messages import LogOffsets, StepMessages
+from streams.scorer.records import LogMessage
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.scorer.records import Position, StepResult
+
+_log = structlog.get_logger()
+_EVERY_S = 1.0
+_CONNECT_S = 10.0
+_PAUSE_S = 0.1
+
+
+class Deliveries:
+    """Commits steps with an idempotent producer; a delivery that fails ends the process."""
+
+    def __init__(self, producer: Producer, consumer: Consumer, pipeline: Pipeline) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._topics = pipeline.topics
+        self._patience_s = pipeline.serving.commit_patience / 1e6
+        self._patience = Patience(1.5 * self._patience_s)
+        self._messages = StepMessages(producer, pipeline.topics)
+        self._failed: KafkaError | None = None
+        self._positions: dict[int, Position] = {}
+        self._due = 0.0
+
+    def start(self) -> None:
+        """Connect, so that the first step need not."""
+        with suppress(KafkaException):
+            self._producer.list_topics(timeout=_CONNECT_S)
+
+    def joined(self) -> None:
+        """An assignment: offsets are committed under the consumer's own generation."""
+
+    def commit(self, result: StepResult) -> dict[int, int]:
+        """Make the step visible.
+
+        Returns the offset of the last feature log message of each partition. Raises AccessError where Kafka
+        does not allow it; StateError or KafkaException when the process must end and recover.
+        """
+        self._messages.decisions(result.decided, self._heard)  # 1
+        self._messages.dead_letters(result.refused, self._heard)
+        self._confirmed()
+        logged = LogOffsets()
+        self._log(result.log, logged)  # 2
+        self._positions |= result.positions
+        if time.monotonic() >= self._due:  # 3
+            self._due = time.monotonic() + _EVERY_S
+            self._follow(asynchronous=True)
+        return logged.last
+
+    def claim(self, records: dict[int, bytes], positions: dict[int, Position]) -> dict[int, int]:
+        """Note the numbers of claims in the group, and write the messages that make them.
+
+        Returns the offset of each. The group takes numbers only from its members: whom it has given up gets
+        none. Raises StateError where it takes none from this process, else as ``commit`` does.
+        """
+        self._note([to_offset(self._topics.events, p, at) for p, at in positions.items()])
+        logged = LogOffsets()
+        self._log([LogMessage(partition, record) for partition, record in records.items()], logged)
+        return logged.last
+
+    def finish(self) -> None:
+        """Commit what was not committed yet, if the group still wants it."""
+        with suppress(KafkaException):
+            self._follow(asynchronous=False)
+
+    def told(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        """Hears of commits that were not waited for. One that fails is done again with the next one."""
+        problems = [error, *(each.error for each in offsets)]
+        for problem in filter(None, problems):
+            if (refused := plain_refusal(problem)) is not None:
+                _log.error("offsets_not_committed", why=str(refused))
+            elif problem.code() not in REBALANCE:  # part of every handover
+                _log.warning("offsets_not_committed", why=problem.str())
+
+    def _log(self, messages: list[LogMessage], logged: LogOffsets) -> None:
+        def heard(error: KafkaError | None, message: Message) -> None:
+            self._heard(error, message)
+            logged.note(error, message)
+
+        self._messages.log(messages, heard)
+        self._confirmed()
+
+    def _heard(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failed = error
+
+    def _confirmed(self) -> None:
+        """Wait until Kafka has everything that was sent."""
+        left = self._producer.flush(self._patience_s)
+        if self._failed is not None:
+            raise plain_refusal(self._failed) or StateError(
+                f"a record was not delivered: {self._failed.str()}; the process ends so that a fresh one "
+                "recovers from what the feature log has"
+            )
+        if left:
+            raise StateError(
+                f"Kafka did not confirm {left} records within {self._patience_s:.0f} s; the process ends so "
+                "that a fresh one recovers from what the feature log has"
+            )
+
+    def _follow(self, *, asynchronous: bool) -> None:
+        held = {tp.partition for tp in self._consumer.assignment()}
+        offsets = [to_offset(self._topics.events, p, at) for p, at in self._positions.items() if p in held]
+        self._positions = {}
+        if offsets and asynchronous:
+            self._consumer.commit(offsets=offsets)
+        elif offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+
+    def _note(self, offsets: list[TopicPartition]) -> None:
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                with self._patience.over("commit"):
+                    self._consumer.commit(offsets=offsets, asynchronous=False)
+            except KafkaException as error:
+                problem = error.args[0]
+                if problem.code() in REBALANCE or time.monotonic() > deadline:
+                    raise StateError(
+                        f"the group did not take the claim of this scorer: {problem.str()}; the process ends "
+                        "and a fresh one joins anew"
+                    ) from error
+                if not (problem.retriable() or problem.code() in PASSING):
+                    raise plain_refusal(error) or error from error
+                time.sleep(_PAUSE_S)
+            else:
+                return
