@@ -55,6 +55,8 @@ def unsound(calibration: Calibration) -> str | None:
         return "its numbers must be finite"
     if calibration.slope <= 0 or (calibration.slope_below is not None and calibration.slope_below <= 0):
         return "a calibration slope must be above zero"
+    if len(calibration.knots) == 1:
+        return "one knot is not a line"
     for low, high in pairwise(calibration.knots):
         if not (low.margin < high.margin and low.log_odds < high.log_odds):
             return f"the knots at margins {low.margin:g} and {high.margin:g} do not rise"
@@ -62,8 +64,10 @@ def unsound(calibration: Calibration) -> str | None:
 
 
 def _between(x: Vector, at: Vector, values: Vector, slope: float) -> Vector:
-    """Linear between the points, of slope ``slope`` outside; rising also where sums are rounded."""
-    inside = np.interp(x, at, values)
+    """Linear between the points, of slope ``slope`` outside; rounding never takes it above the next point."""
+    left = np.clip(np.searchsorted(at, x, side="right") - 1, 0, len(at) - 2)
+    rises = np.diff(values) / np.diff(at)
+    inside = np.minimum(values[left] + rises[left] * np.clip(x - at[left], 0.0, None), values[left + 1])
     outside = np.minimum(x - at[0], 0.0) + np.maximum(x - at[-1], 0.0)
     return np.asarray(inside + slope * outside)
 
