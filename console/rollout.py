@@ -139,8 +139,8 @@ def _misfits(new: Pipeline, bootstrap: Cluster | str) -> Iterator[str]:
     """What acts now and would not fit."""
     models = read_models(bootstrap, new)
     if models.release is not None:
-        for version in [models.release.champion, *models.release.shadows]:
-            manifest = models.manifests.get(version or "")
+        for version in models.release.scoring:
+            manifest = models.manifests.get(version)
             try:
                 if manifest is not None:
                     match_features(manifest, new.feature_vector)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.keys import keygen
 from console.cli.options import STATE_DIR, AsJson, StateDir
 
 Version = Annotated[str, typer.Argument(help="as `sluicegate models list` names it")]
@@ -16,15 +17,16 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog="Example: sluicegate models list --json")(list_versions)
     group.command(epilog="Example: sluicegate models show VERSION")(show)
     group.command(epilog="Example: sluicegate models live")(live)
-    group.command(epilog="Example: sluicegate models promote VERSION")(promote)
+    group.command(epilog="Example: sluicegate models promote VERSION --canary 0.1")(promote)
     group.command(epilog="Example: sluicegate models rollback")(rollback)
     group.command(epilog="Example: sluicegate models shadow VERSION")(shadow)
     group.command(epilog="Example: sluicegate models unshadow VERSION")(unshadow)
+    group.command(epilog="Example: sluicegate models keygen --out signing-key.pem")(keygen)
     app.add_typer(group, name="models")
 
 
 def list_versions(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
-    """List the kept versions, oldest first; the one that acts and the shadows are marked."""
+    """List every version that was trained, oldest first, with what became of it."""
     from console.model_words import listed
     from training.keeper.client import KeeperClient
 
@@ -34,7 +36,7 @@ def list_versions(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> N
 
 
 def show(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
-    """Show all about one version."""
+    """Show all about one version: what became of it and when, its lineage, its metrics."""
     from console.model_words import shown
     from training.keeper.client import KeeperClient
 
@@ -53,18 +55,26 @@ def live(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
     typer.echo(json.dumps(found, indent=2) if as_json else lived(found))
 
 
-def promote(version: Version, state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
-    """Make a kept version the one that acts, as a new release."""
+def promote(
+    version: Version,
+    canary: Annotated[
+        float | None,
+        typer.Option("--canary", help="act only for this share of the entities", min=0, max=1),
+    ] = None,
+    state_dir: StateDir = STATE_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Make a kept version the one that acts, for all or for a share of the entities, as a new release."""
     from console.model_words import released
     from training.keeper.client import KeeperClient
 
     with KeeperClient(state_dir) as keeper:
-        found = keeper.promote(version)
+        found = keeper.promote(version, canary)
     typer.echo(json.dumps(found, indent=2) if as_json else released(found))
 
 
 def rollback(state_dir: StateDir = STATE_DIR, as_json: AsJson = False) -> None:
-    """Return to the version that acted before, as a new release."""
+    """End the canary; where none runs, return to the version that acted before. A new release."""
     from console.model_words import released
     from training.keeper.client import KeeperClient
 

@@ -22,7 +22,7 @@ from training.keeper.evaluation import evaluate
 from training.keeper.evidence import told_evidence
 from training.keeper.history_export import export_history
 from training.keeper.history_import import import_history
-from training.keeper.status import models, status
+from training.keeper.status import model, models, status
 from training.keeper.store import newest_arrival
 
 if TYPE_CHECKING:
@@ -43,6 +43,13 @@ class TrainCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``POST /train``."""
 
     shuffle_labels: bool = False
+    dry: bool = False
+
+
+class PromoteCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /models/{version}/promote``; ``canary``: only for that share of the entities."""
+
+    canary: float | None = None
 
 
 class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +81,7 @@ class Api:
             "/status": self._status,
             "/runs": lambda _: self._runs.all(),
             "/models": lambda _: models(self._parts),
-            "/models/{version}": self._model,
+            "/models/{version}": lambda asked: model(self._parts, asked.path_params["version"]),
             "/metrics/summary": lambda _: evaluate(self._parts),
             "/event": lambda asked: told_evidence(self._parts, asked.query_params.get("id", "")),
             "/policy": lambda _: self._policies.told(),
@@ -103,24 +110,23 @@ class Api:
             "training": self._trainings.running,
         }
 
-    def _model(self, request: Request) -> Any:
-        version = request.path_params["version"]
-        found = self._parts.publisher.read().manifests.get(version)
-        if found is None:
-            raise LookupError(f"there is no model version {version!r}")
-        return found
-
     def _train(self, _request: Request, body: bytes) -> Any:
         command = msgspec.json.decode(body or b"{}", type=TrainCommand)
         now = self._parts.clock.now()
         if now == 0:
             raise ContractError("nothing has been decided yet, so there is nothing to train on")
-        run = self._runs.request("command", now, shuffle_labels=command.shuffle_labels)
+        run = self._runs.request("command", now, shuffle_labels=command.shuffle_labels, dry=command.dry)
         self._trainings.wake()
         return {"run_id": run.run_id}
 
-    def _promote(self, request: Request, _body: bytes) -> Any:
-        return self._parts.publisher.promote(request.path_params["version"])
+    def _promote(self, request: Request, body: bytes) -> Any:
+        command = msgspec.json.decode(body or b"{}", type=PromoteCommand)
+        version, publisher = request.path_params["version"], self._parts.publisher
+        return (
+            publisher.promote(version)
+            if command.canary is None
+            else publisher.canary(version, command.canary)
+        )
 
     def _shadow(self, request: Request, _body: bytes) -> Any:
         return self._parts.publisher.shadow(request.path_params["version"])

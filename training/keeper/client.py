@@ -64,11 +64,11 @@ class KeeperClient:
         return list(self._ask("GET", "/runs"))
 
     def models(self) -> dict[str, Any]:
-        """The release and the kept versions."""
+        """The release, the kept versions, and the registry of all."""
         return dict(self._ask("GET", "/models"))
 
     def model(self, version: str) -> dict[str, Any]:
-        """One version's manifest."""
+        """One version's manifest, states and lineage."""
         return dict(self._ask("GET", f"/models/{_safe(version)}"))
 
     def summary(self) -> dict[str, Any]:
@@ -79,13 +79,14 @@ class KeeperClient:
         """All that is stored about an event; more than one where several have this id."""
         return msgspec.convert(self._ask("GET", f"/event?id={quote(event_id, safe='')}"), list[Evidence])
 
-    def train(self, *, shuffle_labels: bool = False) -> str:
-        """Ask for a training run now; returns its id."""
-        return str(self._ask("POST", "/train", {"shuffle_labels": shuffle_labels})["run_id"])
+    def train(self, *, shuffle_labels: bool = False, dry: bool = False) -> str:
+        """Ask for a training run now, which is published unless it is ``dry``; returns its id."""
+        asked = {"shuffle_labels": shuffle_labels, "dry": dry}
+        return str(self._ask("POST", "/train", asked)["run_id"])
 
-    def promote(self, version: str) -> dict[str, Any]:
-        """Make a kept version the champion; returns the new release."""
-        return dict(self._ask("POST", f"/models/{_safe(version)}/promote"))
+    def promote(self, version: str, canary: float | None = None) -> dict[str, Any]:
+        """Make a kept version the champion, or the canary for a share of the entities; the new release."""
+        return dict(self._ask("POST", f"/models/{_safe(version)}/promote", {"canary": canary}))
 
     def shadow(self, version: str) -> dict[str, Any]:
         """Let a kept version score beside the champion; returns the new release."""
@@ -96,7 +97,7 @@ class KeeperClient:
         return dict(self._ask("POST", f"/models/{_safe(version)}/unshadow"))
 
     def rollback(self) -> dict[str, Any]:
-        """Return to the champion before; returns the new release."""
+        """End the canary, or return to the champion before; returns the new release."""
         return dict(self._ask("POST", "/rollback"))
 
     def policy(self) -> dict[str, Any]:

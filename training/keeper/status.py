@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from training.keeper.store import rows
 
 if TYPE_CHECKING:
@@ -33,6 +35,24 @@ def status(parts: Parts) -> dict[str, Any]:
 
 
 def models(parts: Parts) -> dict[str, Any]:
-    """The acting release and every kept version, oldest first. Raises BrokerError."""
+    """The acting release, every kept version, and the registry of all; oldest first. Raises BrokerError."""
     found = parts.publisher.read()
-    return {"release": found.release, "models": list(found.manifests.values())}
+    return {
+        "release": found.release,
+        "models": list(found.manifests.values()),
+        "registry": parts.registry.all(),
+    }
+
+
+def model(parts: Parts, version: str) -> dict[str, Any]:
+    """One version: its manifest with ``state``, ``states`` and ``lineage``, whether it is kept or not.
+
+    Raises LookupError for an unknown one, BrokerError.
+    """
+    manifest = parts.publisher.read().manifests.get(version)
+    known = next((each for each in parts.registry.all() if each["version"] == version), None)
+    if manifest is None and known is None:
+        raise LookupError(f"there is no model version {version!r}")
+    told = msgspec.to_builtins(manifest) if manifest is not None else (known and known["manifest"]) or {}
+    about = {name: known[name] for name in ("state", "states", "lineage", "run_id")} if known else {}
+    return {**told, "version": version, "kept": manifest is not None, **about}
