@@ -6,11 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from feature_store.errors import ContractError
+from feature_store.units import to_text
 
 if TYPE_CHECKING:
     from training.keeper.client import KeeperClient
 
-_OVER = {"passed", "refused", "failed"}
+PASSED = {"passed", "dry_passed"}
+_OVER = PASSED | {"refused", "failed"}
 _ASK_SECONDS = 0.5
 
 
@@ -35,3 +37,44 @@ def words(run: dict[str, Any]) -> str:
         champion = result.get("champion_metrics", {}).get(name)
         lines.append(f"  {name}: {value:.4g}" + ("" if champion is None else f" (champion {champion:.4g})"))
     return "\n".join(lines)
+
+
+def told(runs: list[dict[str, Any]], status: dict[str, Any]) -> dict[str, Any]:
+    """What `sluicegate runs --json` prints: the runs, oldest first, and what comes next."""
+    return {
+        "runs": [_short(run) for run in runs],
+        "running": status["training"],
+        "next_run": _time(status["next_run"]),
+        "schedule": status["schedule"],
+    }
+
+
+def listed(found: dict[str, Any]) -> str:
+    """A line a run, its reasons below it, and when the next is due."""
+    lines: list[str] = []
+    for run in found["runs"]:
+        drill = "  dry run" * run["dry"] + "  shuffled labels" * run["shuffle_labels"]
+        cause = f": {run['cause']}" if run["cause"] else ""
+        lines.append(
+            f"{run['run_id']}  {run['state']:<10}  as of {run['as_of'][:19]}  {run['why']}{cause}{drill}"
+        )
+        lines += [f"    {reason}" for reason in run["reasons"]]
+    schedule = found["schedule"]
+    coming = found["next_run"] or "when time is known"
+    lines.append(f"next: {coming[:19]} by {schedule['cron']!r} in {schedule['time_zone']}")
+    return "\n".join(lines)
+
+
+def _short(run: dict[str, Any]) -> dict[str, Any]:
+    result = run["result"] or {}
+    kept = ("run_id", "state", "why", "cause", "dry", "shuffle_labels", "attempts", "champion")
+    return {name: run[name] for name in kept} | {
+        "as_of": _time(run["as_of"]),
+        "verdict": result.get("verdict"),
+        "reasons": result.get("reasons") or ([run["detail"]] if run["detail"] else []),
+        "metrics": result.get("metrics", {}),
+    }
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else to_text(micros)

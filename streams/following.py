@@ -38,6 +38,11 @@ class TopicFollower(ABC):
     def _take(self) -> int | None:
         """Act on what was remembered; up to where all has been taken or rejected, None for nothing yet."""
 
+    def _first(self, start: int, end: int) -> int:
+        """Where to begin, ``start`` and ``end`` being those of the topic now."""
+        del end
+        return start
+
     def _due_again(self) -> bool:
         """Whether to take again though nothing was heard: what could not be taken then may be there now."""
         return False
@@ -45,7 +50,8 @@ class TopicFollower(ABC):
     def start(self) -> None:
         """Take what is there, then follow in the background."""
         consumer = self._consumer = reader(self._bootstrap, end_events=True)
-        first, end = start_offsets(consumer, self._topic)[0], end_offsets(consumer, self._topic)[0]
+        start, end = start_offsets(consumer, self._topic)[0], end_offsets(consumer, self._topic)[0]
+        first = self._first(start, end)
         consumer.assign([TopicPartition(self._topic, 0, first)])
         done = first >= end
         while not done:

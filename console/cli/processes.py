@@ -1,5 +1,6 @@
 """The processes one by one, as `up` and containers start them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,14 @@ MetricsPort = Annotated[
 ]
 MetricsHost = Annotated[
     str, typer.Option("--metrics-host", help="address to listen on; metrics ask for no password")
+]
+SigningKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key",
+        envvar="SLUICEGATE_SIGNING_KEY",
+        help="file of the Ed25519 key that signs models and releases (sluicegate models keygen)",
+    ),
 ]
 _LOOPBACK = "127.0.0.1"
 _NICENESS = 10
@@ -58,6 +67,7 @@ def keeper(
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of the local API")] = 8_321,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = _LOOPBACK,
+    signing_key: SigningKey = None,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run the keeper: it stores, schedules retraining and publishes models, until SIGTERM."""
@@ -67,7 +77,7 @@ def keeper(
     from training.keeper.parts import KeeperSettings
     from training.keeper.service import run
 
-    run(KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host))
+    run(KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host, signing_key))
 
 
 def explainer(

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class KeeperSettings:
     """How a keeper is started; ``api_port`` 0 takes a free one.
 
-    ``metrics_port`` None: as the pipeline file declares; 0: nowhere.
+    ``metrics_port`` None: as the pipeline file declares; 0: nowhere. ``signing_key`` is a file: with it, what
+    is published is signed.
     """
 
     config: Path
@@ -34,6 +35,7 @@ class KeeperSettings:
     api_port: int = 0
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    signing_key: Path | None = None
 
 
 @dataclass(frozen=True)

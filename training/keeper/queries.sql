@@ -198,26 +198,6 @@ INSERT INTO waiting SELECT event_id FROM changed ANTI JOIN placed USING (event_i
 -- name: to_send
 FROM outbox WHERE route_seq > $sent ORDER BY route_seq LIMIT $most;
 
--- name: add_run
-INSERT INTO runs
-VALUES ($run_id, $why, make_timestamp($as_of), $shuffle_labels, 'due', 0, NULL, NULL, NULL);
-
--- name: postpone_run
-UPDATE runs SET as_of = make_timestamp($as_of) WHERE run_id = $run_id;
-
--- name: start_run
-UPDATE runs SET state = 'running', attempts = attempts + 1, champion = $champion WHERE run_id = $run_id;
-
--- name: end_run
-UPDATE runs SET state = $state, detail = $detail, result = $result WHERE run_id = $run_id;
-
--- name: resume_runs
-UPDATE runs SET state = 'due' WHERE state = 'running';
-
--- name: all_runs
-SELECT run_id, why, epoch_us(as_of) AS as_of, shuffle_labels, state, attempts, champion, detail, result
-FROM runs ORDER BY as_of, run_id;
-
 -- name: add_alert
 INSERT INTO alerts VALUES ($kind, $text, make_timestamp($raised_at), $details);
 

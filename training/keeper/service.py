@@ -31,9 +31,11 @@ from training.keeper.server import serving
 from training.keeper.sink import Sink
 from training.keeper.store import LOCK, STORE, open_keeper_store
 from training.keeper.trainings import Trainings
+from training.keeper.triggers import Triggers
 from training.keeper.watching import watched
 from training.publish import Publisher
 from training.publish_policy import PolicyPublisher
+from training.signing import signer_of
 from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class _Keeper:
     def __init__(self, settings: KeeperSettings, stack: ExitStack) -> None:
         """Start everything; ``stack`` stops it, the last first."""
         pipeline = load_pipeline(settings.config)
+        signer = signer_of(pipeline, settings.signing_key)
         ensure_topics(settings.bootstrap, pipeline_topics(pipeline))
         clock = clock_named(pipeline.clock)
         store = open_keeper_store(settings.state_dir / STORE, pipeline)
@@ -71,7 +74,7 @@ class _Keeper:
             clock=clock,
             store=store,
             progress=progress,
-            publisher=Publisher(*published, writer),
+            publisher=Publisher(*published, writer, signer),
             alert=Alerts(store, settings.bootstrap, pipeline, clock),
             ends=Ends(settings.bootstrap, pipeline),
         )
@@ -89,6 +92,9 @@ class _Keeper:
         due = DueRuns(parts, runs, trainings)
         self._schedule = Schedule(settings.state_dir / "schedule.sqlite", pipeline.training, due)
         stack.callback(self._schedule.close)
+        self._triggers = Triggers(parts, runs, trainings.wake)
+        self._triggers.start()
+        stack.callback(self._triggers.stop)
         self._clock = clock
         trainings.start()
         stack.callback(trainings.stop)
@@ -109,6 +115,7 @@ class _Keeper:
             self._sink.step()
             self._sender.step()
             self._schedule.tick(self._clock.now())
+            self._triggers.tick(self._clock.now())
             self._trainings.check()
             self._capacity.check()
             if self._amender is not None:

@@ -125,6 +125,9 @@ class Trainings:
         self._conclude(run, load_result(folder), champion)
 
     def _conclude(self, run: Run, result: TrainingResult, champion: str | None) -> None:
+        if run.dry:
+            self._end_dry(run, result)
+            return
         if result.verdict == "passed":
             self._publish(run, result, champion)
             return
@@ -171,6 +174,14 @@ class Trainings:
         except FileNotFoundError:
             return None
         return msgspec.json.decode(told, type=Manifest)
+
+    def _end_dry(self, run: Run, result: TrainingResult) -> None:
+        """A dry run leaves its verdict, and nothing else."""
+        if result.verdict == "passed":
+            version = version_of(run, self._parts.pipeline)
+            self._runs.end(run, "dry_passed", f"it would have been published as {version}", result)
+        else:
+            self._runs.end(run, "refused", "; ".join(result.reasons), result)
 
     def _fail(self, run: Run, why: str) -> None:
         self._runs.end(run, "failed", why, None)

@@ -10,7 +10,7 @@ import msgspec
 import psutil
 import pytest
 
-from feature_store.errors import BrokerError
+from feature_store.errors import BrokerError, StorageError
 from feature_store.units import to_text
 from streams.kafka import KafkaException, read_to_end
 from streams.messages import Alert
@@ -83,9 +83,9 @@ def trainer(tmp_path: Path) -> Callable[..., list[str]]:
 def train(parts: Parts, runs: Runs, trainer: Callable[..., list[str]]) -> Callable[..., Run]:
     """Work off one requested run to its end."""
 
-    def work(behaviour: str, *, little: bool = False) -> Run:
+    def work(behaviour: str, *, little: bool = False, dry: bool = False) -> Run:
         trainings = Trainings(parts, runs, trainer(behaviour, little=little))
-        run = runs.request("command", START)
+        run = runs.request("command", START, dry=dry)
         trainings.start()
         try:
             until(lambda: of(runs, run).state not in {"due", "running"}, pause)
@@ -145,6 +145,36 @@ def test_a_challenger_that_passed_is_published_and_the_next_is_measured_against_
     assert published.release.champion == request.next_version
     assert published.artifact(request.next_version) == request.next_version.encode()
     assert alerts(parts, bootstrap) == []
+
+
+def test_a_dry_run_leaves_its_verdict_and_nothing_else(
+    train: Callable[..., Run], parts: Parts, bootstrap: str
+) -> None:
+    passed = train("pass", dry=True)
+    assert (passed.state, passed.detail) == (
+        "dry_passed",
+        f"it would have been published as {parts.pipeline.name}-{passed.run_id}",
+    )
+    assert passed.result is not None
+    assert passed.result.verdict == "passed"
+    refused = train("refuse", dry=True)
+    assert (refused.state, refused.detail) == ("refused", "worse")
+    assert parts.publisher.read().release is None
+    assert alerts(parts, bootstrap) == []
+
+
+def test_a_run_has_one_holder_and_only_that_one_says_what_came_of_it(parts: Parts, runs: Runs) -> None:
+    run = runs.request("command", START)
+    runs.start(run, None)
+    with pytest.raises(StorageError, match="taken already"):
+        runs.start(run, None)
+    following = Runs(parts.store)
+    assert following.due() is not None
+    following.start(run, None)
+    with pytest.raises(StorageError, match="another keeper"):
+        runs.end(run, "passed", None, None)
+    following.end(run, "refused", "worse", None)
+    assert [(each.state, each.attempts) for each in runs.all()] == [("refused", 2)]
 
 
 def test_a_refusal_is_recorded_with_its_reasons_and_raised(
