@@ -92,6 +92,7 @@ def _labelled(
         time=past.times[rows],
         fraud=np.asarray(past.fraud[rows], np.bool_),
         weight=np.ones(count),
+        fit_weight=np.ones(count),
         propensity=np.ones(count),
         margin=np.full(count, np.nan),
         amount=_amounts(pipeline, past.events.slice(rows.start, count)),
