@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.models.champion import Champion
+    from training.compaction.figures import CompactionReport
     from training.contract import TrainingRequest
     from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
@@ -50,6 +51,7 @@ class Challenger:
     metrics: dict[str, float] = field(default_factory=dict)
     start: bytes | None = None
     notes: list[str] = field(default_factory=list)
+    compaction: CompactionReport | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -101,6 +103,7 @@ def fit_challenger(
     fitted = algorithm(spec.algorithm).fit(
         weighing_frauds(fit, fraud_weight), weighing_frauds(split.validation, fraud_weight), plan, report
     )
+    smaller = compact(fitted.artifact, spec.algorithm, split.validation, spec.compaction, spec.seed)
     recipe = Recipe(
         family=spec.algorithm,
         parameters=fitted.parameters,
@@ -111,9 +114,11 @@ def fit_challenger(
         legitimate=spec.sampling.legitimate,
         fraud_weight=fraud_weight,
         begun_with=beginning.version,
+        dropped_trees=list(smaller.dropped),
+        tolerance=spec.compaction.tolerance,
     )
-    draft = _manifest(fitted.artifact, split, request, pipeline, recipe)
-    margin = load_champion(draft, fitted.artifact, declared).margins(split.validation.features)
+    draft = _manifest(smaller.artifact, split, request, pipeline, recipe)
+    margin = load_champion(draft, smaller.artifact, declared).margins(split.validation.features)
     chosen = choose_calibration(margin, split.validation, spec.calibration)
     manifest = msgspec.structs.replace(
         draft,
@@ -121,11 +126,12 @@ def fit_challenger(
         recipe=msgspec.structs.replace(recipe, calibration=chosen.kind),
     )
     return Challenger(
-        artifact=fitted.artifact,
-        model=load_champion(manifest, fitted.artifact, declared),
+        artifact=smaller.artifact,
+        model=load_champion(manifest, smaller.artifact, declared),
         rounds=fitted.rounds,
         on_validation=judge(split.validation, margin, spec.seed),
         metrics=chosen.metrics | fitted.metrics | _sampling_metrics(fit, split, fraud_weight),
+        compaction=smaller.report,
         start=beginning.artifact,
         notes=[f"not begun with the champion's trees: {beginning.why_not}"] if beginning.why_not else [],
     )
