@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
     from streams.policies.actions import Mask, Strengths
+    from streams.policies.active import Ruled
     from streams.scorer.intake import Accepted
     from streams.scorer.scoring import Scored
 
@@ -62,13 +63,9 @@ class Decider:
         what ``score`` gave for the same events, where it was asked before.
         """
         found = scored or self.score(acting, accepted, matrix, now)
-        scores, margins, sound = found.scores, found.margins, found.sound
-        wanted = policy.by_score(scores, margins, self._amounts(seen), self._pipeline.decision.costs)
-        matched: dict[str, Mask] = {}
-        if not sound.all():
-            fallen, matched = self._fall_back(acting, found, seen, ~sound)
-            wanted = np.where(sound, wanted, fallen)
-        ruled = policy.rule(seen, scores, margins, wanted, matched, now)
+        ruled = self.ruled(
+            policy, seen, found.scores, found.margins, now, has_champion=acting.champion is not None
+        )
         actions, propensities = self._control.let_through(accepted.ids, ruled.actions, ruled.final)
         models, engines = _who(acting, found)
         return Evidence(
@@ -76,8 +73,8 @@ class Decider:
             actions=actions,
             propensities=propensities,
             rules=ruled.rules,
-            scores=scores,
-            margins=margins,
+            scores=found.scores,
+            margins=found.margins,
             models=models,
             engines=engines,
             fallbacks=found.fallbacks,
@@ -89,23 +86,42 @@ class Decider:
             failures=found.failures,
         )
 
+    def ruled(
+        self,
+        policy: ActivePolicy,
+        seen: pa.RecordBatch,
+        scores: Vector,
+        margins: Vector,
+        now: int,
+        *,
+        has_champion: bool,
+    ) -> Ruled:
+        """What the policy says about events with these scores (NaN: none), before the control group draws."""
+        sound = ~np.isnan(scores)
+        wanted = policy.by_score(scores, margins, self.amounts(seen), self._pipeline.decision.costs)
+        matched: dict[str, Mask] = {}
+        if not sound.all():
+            fallen, matched = self._fall_back(seen, scores, margins, has_champion=has_champion)
+            wanted = np.where(sound, wanted, fallen)
+        return policy.rule(seen, scores, margins, wanted, matched, now)
+
     def _fall_back(
-        self, acting: Acting, found: Scored, seen: pa.RecordBatch, unscored: Mask
+        self, seen: pa.RecordBatch, scores: Vector, margins: Vector, *, has_champion: bool
     ) -> tuple[Strengths, dict[str, Mask]]:
         """What is asked for where no score asks, and which cold-start rules matched there.
 
         Before the first champion these are the cold-start rules, whatever fallback is declared: one that
         declines would let nothing through to learn from.
         """
-        if acting.champion is not None and self._fallback is not None:
-            return np.full(len(unscored), self._fallback, np.int8), {}
+        if has_champion and self._fallback is not None:
+            return np.full(len(scores), self._fallback, np.int8), {}
         if self._cold is None:
-            return np.zeros(len(unscored), np.int8), {}
-        flags = self._cold.flags(seen, found.scores, found.margins)
-        flags[~unscored] = False
+            return np.zeros(len(scores), np.int8), {}
+        flags = self._cold.flags(seen, scores, margins)
+        flags[~np.isnan(scores)] = False
         return self._cold.strongest(flags), self._cold.matched(flags)
 
-    def _amounts(self, seen: pa.RecordBatch) -> Vector:
+    def amounts(self, seen: pa.RecordBatch) -> Vector:
         """The amount at stake in each event, in its currency unit; NaN where it is absent."""
         name = self._pipeline.decision.costs.amount
         if name is None:
