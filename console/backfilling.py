@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from console.local_run import NoBrokerError, current_run, find_bootstrap
 from feature_store.errors import BrokerError, ConfigError
+from feature_store.log import decode_log
 from feature_store.units import to_text
-from streams.kafka import KafkaException, end_offsets, group_members, present_topics, reader
+from streams.kafka import (
+    KafkaException,
+    end_offsets,
+    group_members,
+    present_topics,
+    read_range,
+    reader,
+    start_offsets,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,8 +92,15 @@ def _refuse_scorers(bootstrap: str, group: str) -> None:
 def _logged(bootstrap: str, topic: str) -> bool:
     consumer = reader(bootstrap)
     try:
-        return any(end_offsets(consumer, topic).values())
+        ends = end_offsets(consumer, topic)
+        if not any(ends.values()):
+            return False
+        starts = start_offsets(consumer, topic)
     except KafkaException as error:
         raise BrokerError(f"{topic!r} on {bootstrap} cannot be read: {error}") from error
     finally:
         consumer.close()
+    if any(starts.values()):
+        return True  # what it held is gone by now
+    found = read_range(bootstrap, topic, {p: (0, end) for p, end in ends.items()})
+    return any(not decode_log(message.value() or b"")[1].makes_claim for message in found)

@@ -16,7 +16,7 @@ from streams.messages.explanation import Explanation
 from streams.reasons import ReasonTeller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.log import LogMeta
@@ -61,12 +61,17 @@ class Explaining:
         self._models = models
         self._key = pipeline.event.key
 
-    def rows(self, message: bytes, after: int = -1) -> Iterator[list[Explained] | Unexplained]:
-        """The explanations of one message, some at a time, of events behind the source offset ``after``.
+    def rows(
+        self, message: bytes, after: int = -1, counts: Callable[[LogMeta], bool] | None = None
+    ) -> Iterator[list[Explained] | Unexplained]:
+        """The explanations of one message, some at a time, of events behind the source offset ``after``;
+        none where ``counts`` says that the message does not count.
 
         Raises ContractError for what is no feature log message.
         """
         batch, meta = decode_log(message)
+        if counts is not None and not counts(meta):
+            return
         new = pc.greater(batch.column("source_offset"), pa.scalar(after))
         stopped = batch.filter(pc.and_(new, _stopped(batch)))
         versions = [str(version) for version in stopped.column("model").to_pylist()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from feature_store.claims import Claims
 from feature_store.errors import ContractError
 from streams.explainer.explain import Explaining, Unexplained
 from streams.explainer.partitions import Held
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.log import LogMeta
     from streams.explainer.explain import Explained, KnownModels
     from streams.explainer.transaction import ExplanationWriter
 
@@ -45,6 +47,7 @@ class ExplainerLoop:
         self._explaining = Explaining(pipeline, models)
         self._held = Held(consumer, pipeline.topics.features, writer.joined, last)
         self._waiting: list[Message] = []
+        self._claims = Claims()
         self.explained = 0
         self.skipped = 0
         """Rows of versions that are gone."""
@@ -70,13 +73,14 @@ class ExplainerLoop:
         found: list[Explained] = []
         moved: dict[int, int] = {}
         skipped = used = 0
+        claims = self._claims.copy()  # what is given back is read again under the same ones
         for message in self._waiting:
             if len(found) >= _ENOUGH:
                 break
             used += 1
             if not self._is_next(message, moved):
                 continue
-            for some in self._explain(message):
+            for some in self._explain(message, claims):
                 if stop.is_set():
                     return  # nothing of this turn is committed: the next explainer does it again
                 if isinstance(some, Unexplained):
@@ -85,7 +89,7 @@ class ExplainerLoop:
                     found += some
         del self._waiting[:used]
         if moved:
-            self._commit(found, moved, skipped)
+            self._commit(found, moved, skipped, claims)
 
     def _is_next(self, message: Message, moved: dict[int, int]) -> bool:
         if message.error() is not None:
@@ -97,15 +101,20 @@ class ExplainerLoop:
         moved[partition] = offset + 1
         return True
 
-    def _explain(self, message: Message) -> Iterator[list[Explained] | Unexplained]:
+    def _explain(self, message: Message, claims: Claims) -> Iterator[list[Explained] | Unexplained]:
+        partition, offset = message.partition() or 0, message.offset() or 0
+
+        def counts(meta: LogMeta) -> bool:
+            return not claims.superseded(partition, offset, meta)
+
         try:
-            after = self._held.explained.get(message.partition() or 0, -1)
-            yield from self._explaining.rows(message.value() or b"", after)
+            after = self._held.explained.get(partition, -1)
+            yield from self._explaining.rows(message.value() or b"", after, counts)
         except ContractError as error:
             where = {"partition": message.partition(), "offset": message.offset()}
             _log.error("not_explained", why=str(error), **where)
 
-    def _commit(self, found: list[Explained], moved: dict[int, int], skipped: int) -> None:
+    def _commit(self, found: list[Explained], moved: dict[int, int], skipped: int, claims: Claims) -> None:
         try:
             self._writer.commit(found, moved)
         except Aborted:
@@ -113,6 +122,7 @@ class ExplainerLoop:
             self._held.seek_back()
             return
         self._held.positions |= moved
+        self._claims = claims
         self.explained += len(found)
         self.skipped += skipped
 

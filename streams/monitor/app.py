@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
+from feature_store.claims import Claims
 from feature_store.errors import ContractError
 from feature_store.log import decode_log
 from streams.messages import Outcome
@@ -67,7 +68,7 @@ def build_app(
     )
     app.transport = CommittedTransport(app.conf.broker_consumer, app)
     counted = Progress()
-    _feed(app, pipeline.topics.features, counted, state, partial(_take_batch, state))
+    _feed(app, pipeline.topics.features, counted, state, partial(_take_batch, state, Claims()))
     _feed(app, pipeline.topics.outcomes, counted, state, partial(_take_outcome, state))
     _judge(app, pipeline, counted, state)
     serve(app, state)
@@ -118,8 +119,13 @@ def _judge(app: faust.App, pipeline: Pipeline, counted: Progress, state: Monitor
     app.timer(_JUDGE_EVERY_S)(judge)
 
 
-def _take_batch(state: MonitorState, message: ConsumerMessage) -> None:
+def _take_batch(state: MonitorState, claims: Claims, message: ConsumerMessage) -> None:
     batch, meta = decode_log(message.value or b"")
+    if claims.superseded(message.partition, message.offset, meta):
+        state.repeated()
+        return
+    if meta.makes_claim:
+        return
     state.batch(batch, meta, _micros(message))
 
 

@@ -40,6 +40,8 @@ from streams.scorer.messages import LogOffsets, StepMessages
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.records import Position, StepResult
 
@@ -52,7 +54,14 @@ _PAUSE_S = 0.1
 class Deliveries:
     """Commits steps with an idempotent producer; a delivery that fails ends the process."""
 
-    def __init__(self, producer: Producer, consumer: Consumer, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        producer: Producer,
+        consumer: Consumer,
+        pipeline: Pipeline,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now = now
         self._producer = producer
         self._consumer = consumer
         self._topics = pipeline.topics
@@ -83,8 +92,8 @@ class Deliveries:
         logged = LogOffsets()
         self._log(result.log, logged)  # 2
         self._positions |= result.positions
-        if time.monotonic() >= self._due:  # 3
-            self._due = time.monotonic() + _EVERY_S
+        if self._now() >= self._due:  # 3
+            self._due = self._now() + _EVERY_S
             self._follow(asynchronous=True)
         return logged.last
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import structlog
 
+from feature_store.claims import Claims
 from feature_store.errors import ContractError
 from feature_store.log import decode_whole_log
 from training.keeper.definitions import digest_of
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from feature_store.log import LogMeta
     from streams.kafka import Message
+
+log = structlog.get_logger()
 
 _BATCHES = schema_of(
     ("partition", pa.int32()),
@@ -30,6 +34,8 @@ _BATCHES = schema_of(
     ("release_epoch", pa.int64()),
     ("policy_offset", pa.int64()),
     ("definitions", pa.string()),
+    ("claim", pa.int64()),
+    ("claimed_at", pa.int64()),
 )
 
 
@@ -49,8 +55,12 @@ class LogTables:
     said: frozenset[str]
 
 
-def log_tables(messages: Sequence[Message]) -> LogTables:
-    """Decode feature-log messages. Raises ContractError naming the record that is not one."""
+def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> LogTables | None:
+    """Decode feature-log messages; those that ``claims`` lets count, None where it is none of them.
+
+    Raises ContractError naming the record that is not one.
+    """
+    claims = claims or Claims()
     scored, batches, deltas = [], [], []
     definitions: dict[str, Mapping[str, str]] = {}
     for message in messages:
@@ -58,12 +68,17 @@ def log_tables(messages: Sequence[Message]) -> LogTables:
             batch, meta, learnt = decode_whole_log(message.value() or b"")
         except ContractError as error:
             raise ContractError(f"{position(message)}: {error}") from error
+        if claims.superseded(message.partition() or 0, message.offset() or 0, meta):
+            log.warning("log_message_passed_over", where=position(message), claim=meta.claim)
+            continue
         scored.append(_plain(_with_decided_seq(batch)))
         if learnt is not None:
             deltas.append(_plain(learnt))
         digest = digest_of(meta.hashes)
         definitions[digest] = meta.hashes
         batches.append(_batch(message, meta, batch.num_rows, digest))
+    if not scored:
+        return None
     try:
         return LogTables(
             scored=pa.concat_tables(scored, promote_options="default"),
@@ -91,6 +106,8 @@ def _batch(message: Message, meta: LogMeta, row_count: int, digest: str) -> tupl
         meta.release_epoch,
         meta.policy_offset,
         digest,
+        meta.claim,
+        meta.claimed_at,
     )
 
 

@@ -10,6 +10,9 @@ CREATE TABLE IF NOT EXISTS batches (
     duplicates INTEGER NOT NULL, dead_letters INTEGER NOT NULL,
     release_epoch BIGINT NOT NULL, policy_offset BIGINT NOT NULL, definitions VARCHAR);
 ALTER TABLE batches ADD COLUMN IF NOT EXISTS definitions VARCHAR;  -- NULL: from before they were kept
+-- Under which claim of the log it was written (feature_store/claims.py); NULL or 0: under none.
+ALTER TABLE batches ADD COLUMN IF NOT EXISTS claim BIGINT;
+ALTER TABLE batches ADD COLUMN IF NOT EXISTS claimed_at BIGINT;
 CREATE TABLE IF NOT EXISTS definitions (digest VARCHAR NOT NULL, name VARCHAR NOT NULL, hash VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS decisions (
     "partition" INTEGER NOT NULL, "offset" BIGINT NOT NULL, event_id VARCHAR NOT NULL,
@@ -86,6 +89,14 @@ SELECT DISTINCT digest, name, hash FROM incoming ANTI JOIN definitions USING (di
 
 -- name: stored_offsets
 SELECT topic, "partition", next_offset FROM offsets;
+
+-- name: held_claims
+-- The claim of the last message of each partition that counts.
+SELECT "partition", claim, if(claimed_at < 0, log_offset, claimed_at) AS claimed_at FROM batches
+QUALIFY row_number() OVER (PARTITION BY "partition" ORDER BY log_offset DESC) = 1 AND claim > 0;
+
+-- name: decided_until
+SELECT source_topic, source_partition, max(source_offset) AS last FROM decisions GROUP BY ALL;
 
 -- name: move_offsets
 UPDATE offsets SET next_offset = moved.next_offset FROM incoming_offsets AS moved

@@ -23,6 +23,7 @@ from feature_store.duck import relations
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, plain_refusal, reader
 from streams.kafka.tail import PASSING
+from training.keeper.counted import Counted
 from training.keeper.definitions import add_definitions
 from training.keeper.log_rows import log_tables
 from training.keeper.outbox import recover_outbox
@@ -61,6 +62,7 @@ class Sink:
         self._amends = parts.pipeline.features.late == "amend"
         self._late_came = parts.late_came
         self._router = Router(self._store, parts.pipeline)
+        self._counted = Counted.read(self._store)
         self._clock.observe(newest_arrival(self._store))
         self._consumer = reader(parts.settings.bootstrap, end_events=True)
         try:
@@ -115,24 +117,28 @@ class Sink:
         for message in messages:
             by_topic[message.topic() or ""].append(message)
         scored = outcomes = None
+        counted = self._counted.copy()
         with self._transaction():
             if found := by_topic[topics.features]:
-                scored = self._add_log(found)
+                scored = self._add_log(found, counted)
             if found := by_topic[topics.decisions]:
                 decisions, amendments = decision_tables(found)
-                self._insert("decisions", decisions)
+                self._insert("decisions", counted.first(decisions))
                 self._insert("amendments", amendments)
             if found := by_topic[topics.outcomes]:
                 outcomes = self._add_outcomes(found)
             newest = 0 if scored is None else _newest(scored)
             self._router.route(outcomes, scored, max(newest, self._clock.now()))
             self._move(offsets)
+        self._counted = counted
         self._clock.observe(newest)
         if scored is not None and self._to_amend(scored):
             self._late_came.set()
 
-    def _add_log(self, messages: list[Message]) -> pa.Table:
-        tables = log_tables(messages)
+    def _add_log(self, messages: list[Message], counted: Counted) -> pa.Table | None:
+        tables = log_tables(messages, counted.claims)
+        if tables is None:
+            return None
         self._insert("scored", tables.scored)
         self._insert("deltas", tables.deltas)
         if tables.deltas.num_rows:  # of a scorer that ran an older declaration

@@ -1,0 +1,165 @@
+"""Steps without transactions: what is sent before what, and what a failure leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from feature_store.errors import StateError
+from streams.kafka.refused import AccessError
+from streams.scorer.delivery import Deliveries
+from streams.scorer.records import Decided, LogMessage, Position, Refused, SourceRecord, StepResult
+from tests.support.payments import private_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.kafka import Consumer, Producer
+
+
+@dataclass
+class Sent:
+    """A record as its delivery report shows it."""
+
+    topic: str
+    at: int
+    place: int
+
+    def partition(self) -> int:
+        return self.at
+
+    def offset(self) -> int:
+        return self.place
+
+
+@dataclass
+class Kafka:
+    """Producer and consumer in one: what happened, in order."""
+
+    happened: list[str] = field(default_factory=list)
+    fails: dict[str, KafkaError] = field(default_factory=dict)
+    keeps: bool = False
+    """Whether nothing is ever confirmed."""
+    refuses: list[KafkaError] = field(default_factory=list)
+    held: list[int] = field(default_factory=lambda: [0])
+    waiting: list[tuple[Any, Sent]] = field(default_factory=list)
+
+    def produce(self, topic: str, *, partition: int, on_delivery: Any, **_: Any) -> None:
+        self.happened.append(topic)
+        self.waiting.append((on_delivery, Sent(topic, partition, len(self.happened) - 1)))
+
+    def flush(self, _: float) -> int:
+        if self.keeps:
+            return len(self.waiting)
+        self.happened.append("confirmed")
+        while self.waiting:
+            heard, sent = self.waiting.pop(0)
+            heard(self.fails.get(sent.topic), sent)
+        return 0
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition("events", partition) for partition in self.held]
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool = True) -> None:
+        if self.refuses:
+            raise KafkaException(self.refuses.pop(0))
+        notes = " ".join(f"{each.offset}/{each.metadata}" for each in offsets)
+        self.happened.append(f"{'follow' if asynchronous else 'note'} {notes}")
+
+
+def deliveries(kafka: Kafka, pipeline: Pipeline) -> Deliveries:
+    """At a moment that does not pass."""
+    return Deliveries(cast("Producer", kafka), cast("Consumer", kafka), pipeline, lambda: 100.0)
+
+
+def step(positions: dict[int, Position] | None = None) -> StepResult:
+    record = SourceRecord(0, 7, b"k", b"{}", 0, 0)
+    return StepResult(
+        decided=[Decided(record, "e", None, b"{}")],
+        refused=[Refused(record._replace(offset=8), "not_json", "so it is")],
+        log=[LogMessage(0, b"log")],
+        positions={0: Position(9, 4, 2)} if positions is None else positions,
+    )
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    return private_pipeline(tmp_path, "unit")[1]
+
+
+@pytest.fixture
+def names(pipeline: Pipeline) -> tuple[str, str, str]:
+    return pipeline.topics.decisions, pipeline.topics.dead_letters, pipeline.topics.features
+
+
+def test_the_log_is_sent_when_all_else_is_confirmed_and_offsets_follow(
+    pipeline: Pipeline, names: tuple[str, str, str]
+) -> None:
+    kafka = Kafka()
+    decisions, dead_letters, features = names
+    assert deliveries(kafka, pipeline).commit(step()) == {0: 3}
+    order = [decisions, dead_letters, "confirmed", features, "confirmed", "follow 9/outcomes=4,claim=2"]
+    assert kafka.happened == order
+
+
+def test_offsets_follow_now_and_then_for_what_is_still_held_and_at_last_for_all(
+    pipeline: Pipeline,
+) -> None:
+    kafka = Kafka()
+    delivered = deliveries(kafka, pipeline)
+    delivered.commit(step())
+    delivered.commit(step({0: Position(11), 1: Position(5)}))
+    told = [each for each in kafka.happened if each.startswith(("follow", "note"))]
+    assert told == ["follow 9/outcomes=4,claim=2"]
+    delivered.finish()
+    assert kafka.happened[-1] == "note 11/outcomes=0"  # partition 1 is somebody else's by now
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_decision_that_is_not_delivered_ends_the_process_before_the_log_is_sent(
+    at: int, pipeline: Pipeline, names: tuple[str, str, str]
+) -> None:
+    kafka = Kafka(fails={names[at]: KafkaError(KafkaError._MSG_TIMED_OUT)})
+    with pytest.raises(StateError, match="not delivered"):
+        deliveries(kafka, pipeline).commit(step())
+    assert names[2] not in kafka.happened
+
+
+def test_a_log_that_is_not_delivered_ends_the_process_before_offsets_follow(
+    pipeline: Pipeline, names: tuple[str, str, str]
+) -> None:
+    kafka = Kafka(fails={names[2]: KafkaError(KafkaError._MSG_TIMED_OUT)})
+    with pytest.raises(StateError, match="not delivered"):
+        deliveries(kafka, pipeline).commit(step())
+    assert kafka.happened[-1] == "confirmed"
+
+
+def test_what_is_not_confirmed_in_time_ends_the_process(pipeline: Pipeline) -> None:
+    with pytest.raises(StateError, match="did not confirm 2 records"):
+        deliveries(Kafka(keeps=True), pipeline).commit(step())
+
+
+def test_a_topic_that_may_not_be_written_is_named(pipeline: Pipeline, names: tuple[str, str, str]) -> None:
+    kafka = Kafka(fails={names[0]: KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)})
+    with pytest.raises(AccessError):
+        deliveries(kafka, pipeline).commit(step())
+
+
+def test_a_claim_is_noted_in_the_group_before_it_is_written(
+    pipeline: Pipeline, names: tuple[str, str, str]
+) -> None:
+    kafka = Kafka(refuses=[KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS)])
+    places = deliveries(kafka, pipeline).claim({0: b"claim"}, {0: Position(9, 4, 3)})
+    assert kafka.happened == ["note 9/outcomes=4,claim=3", names[2], "confirmed"]
+    assert places == {0: 1}
+
+
+def test_whom_the_group_has_given_up_claims_nothing(pipeline: Pipeline) -> None:
+    kafka = Kafka(refuses=[KafkaError(KafkaError.ILLEGAL_GENERATION)])
+    with pytest.raises(StateError, match="did not take the claim"):
+        deliveries(kafka, pipeline).claim({0: b"claim"}, {0: Position(9, 4, 3)})
+    assert kafka.happened == []
