@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _WARM_UP = (1, 64, 1_000)
+_STEP = 262_144
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,11 @@ class Champion:
         return self.packed.base if self.packed else None
 
     def margins(self, matrix: Matrix) -> Vector:
-        """Raw log-odds for rows of the whole declared vector."""
-        return self.engine.margins(self._own(matrix))
+        """Raw log-odds for rows of the whole declared vector; in steps, where they may be a memory map."""
+        if len(matrix) <= _STEP:
+            return self.engine.margins(self._own(matrix))
+        steps = range(0, len(matrix), _STEP)
+        return np.concatenate([self.engine.margins(self._own(matrix[at : at + _STEP])) for at in steps])
 
     def scores(self, margins: Vector) -> Vector:
         """Calibrated probabilities."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
 
-_BATCH = 65_536  # rows
+STEP = 65_536
+"""Rows that are worked on at a time."""
 _SPILL_LIMIT = "2GB"
 _NUMBERS: dict[str, type[np.generic]] = {
     "time": np.int64,
@@ -77,7 +78,9 @@ def read_columns(snapshot: Path, pipeline: Pipeline, as_of: int) -> Columns:
 def memory_map(folder: Path, rows: int, columns: int) -> NDArray[np.float64]:
     """A float64 matrix in a nameless file of ``folder``: its room is free again once nobody holds it."""
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.truncate(max(1, rows * columns * 8))
+        if rows == 0:  # no map has no bytes
+            return np.empty((0, columns))
+        file.truncate(rows * columns * 8)
         return np.memmap(file, np.float64, "r+", shape=(rows, columns))
 
 
@@ -136,7 +139,7 @@ def _read(file: Path, pipeline: Pipeline) -> Columns:
 
 def _batches(parquet: pq.ParquetFile) -> Iterator[tuple[int, pa.RecordBatch]]:
     start = 0
-    for batch in parquet.iter_batches(_BATCH):
+    for batch in parquet.iter_batches(STEP):
         yield start, batch
         start += len(batch)
 

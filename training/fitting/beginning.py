@@ -25,12 +25,20 @@ class Beginning:
     why_not: str | None = None
 
 
-def begin(pipeline: Pipeline, champion: Manifest | None, artifact: bytes | None) -> Beginning:
-    """Begin with the champion's trees where that is asked for and they fit what is declared now."""
+def begin(
+    pipeline: Pipeline, champion: Manifest | None, artifact: bytes | None, *, on_disk: bool = False
+) -> Beginning:
+    """Begin with the champion's trees where that is asked for and they fit what is declared now.
+
+    Not with events ``on_disk``: there the libraries know values by their bins only, and the champion's
+    thresholds lie within them.
+    """
     if not pipeline.training.warm_start:
         return Beginning()
     if champion is None or artifact is None:
         return Beginning(why_not="there is no champion")
+    if on_disk:
+        return Beginning(why_not="there are more events than training.sampling.rows_in_memory")
     if why := _misfit(pipeline, champion, artifact):
         return Beginning(why_not=f"the champion {champion.version} {why}")
     return Beginning(artifact, champion.version)

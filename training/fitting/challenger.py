@@ -88,7 +88,7 @@ def fit_challenger(
     spec, declared = pipeline.training, pipeline.feature_vector
     if request.shuffle_labels:
         split = _with_shuffled_labels(split, spec.seed)
-    beginning = begin(pipeline, champion_manifest, champion_artifact)
+    beginning = begin(pipeline, champion_manifest, champion_artifact, on_disk=split.fit.on_disk)
     fit = sampled(split.fit, spec.sampling.legitimate)
     fraud_weight = balancing_weight(fit) if spec.sampling.balance else 1.0
     plan = Plan(
@@ -194,9 +194,7 @@ def refit_model(
     """
     recipe, declared = recipe_of(manifest), pipeline.feature_vector
     positions = match_features(manifest, declared)
-    chosen = sampled(events.to_fit(), recipe.legitimate)
-    if positions != list(range(chosen.features.shape[1])):
-        chosen = replace(chosen, features=chosen.features[:, positions])
+    chosen = sampled(events.to_fit(), recipe.legitimate).with_features(positions)
     plan = Plan(
         names=[feature.name for feature in manifest.features],
         parameters=recipe.parameters,

@@ -17,6 +17,7 @@ import structlog
 from feature_store.errors import ConfigError
 from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 from training.fitting.beginning import most_new_rounds
+from training.fitting.lightgbm_data import lightgbm_data, lightgbm_judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,25 +74,18 @@ def fit(
     given = {**DEFAULTS, "num_threads": threads(len(fit)), "seed": plan.seed, **plan.parameters}
     start = lgb.Booster(model_str=plan.start.decode()) if plan.start is not None else None
     settings = _settings(given, plan, start.current_iteration() if start else 0)
-    train = lgb.Dataset(
-        fit.features,
-        fit.fraud,
-        weight=fit.weight,
-        feature_name=plan.names,
-        categorical_feature=list(plan.categorical),
-        params=settings,
-    )
-    judges = []
-    if validation is not None:
-        judges = [train.create_valid(validation.features, validation.fraud, weight=validation.weight)]
+    if fit.on_disk:
+        settings |= {"force_row_wise": False, "force_col_wise": True}  # by rows there would be a second copy
     try:
+        train, metrics = lightgbm_data(fit, plan, settings)
+        judges = [lightgbm_judge(validation, train)] if validation is not None else []
         booster = lgb.train(
             settings, train, valid_sets=judges, callbacks=[_reporter(report)], init_model=start
         )
     except lgb.basic.LightGBMError as error:
         raise ConfigError(f"training.parameters: LightGBM refuses them: {error}") from error
     rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
-    return Fitted(booster.model_to_string(num_iteration=rounds).encode(), rounds, given)
+    return Fitted(booster.model_to_string(num_iteration=rounds).encode(), rounds, given, metrics)
 
 
 def _settings(given: Parameters, plan: Plan, begun: int) -> dict[str, Any]:

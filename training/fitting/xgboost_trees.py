@@ -14,6 +14,7 @@ import xgboost as xgb
 from feature_store.errors import ConfigError
 from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 from training.fitting.beginning import most_new_rounds
+from training.fitting.xgboost_data import room_for_pages, xgboost_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,37 +58,42 @@ def fit(
     start = xgb.Booster(model_file=bytearray(plan.start)) if plan.start is not None else None
     begun = start.num_boosted_rounds() if start else 0
     rounds = most_new_rounds(begun, rounds) if plan.rounds is None else plan.rounds - begun
-    judges = [(_matrix(validation, plan), _JUDGE)] if validation is not None else []
-    stopping = [xgb.callback.EarlyStopping(rounds=patience)] if judges and plan.rounds is None else []
+    stop = patience if plan.rounds is None and validation is not None else None
     try:
-        booster = xgb.train(
-            settings,
-            _matrix(fit, plan),
-            num_boost_round=rounds,
-            evals=judges,
-            callbacks=[*stopping, _Reporter(report)],
-            verbose_eval=False,
-            xgb_model=start,
-        )
+        with room_for_pages(fit) as room:
+            data = xgboost_data(fit, validation, plan, int(settings["max_bin"]), room)
+            metrics = data[2]
+            booster = _train(settings, *data[:2], rounds, stop, report, start)
+            del data
     except (xgb.core.XGBoostError, ValueError) as error:
         raise ConfigError(f"training.parameters: XGBoost refuses them: {error}") from error
-    if stopping:
+    return Fitted(bytes(booster.save_raw("ubj")), booster.num_boosted_rounds(), given, metrics)
+
+
+def _train(
+    settings: dict[str, Any],
+    train: xgb.DMatrix,
+    judge: xgb.DMatrix | None,
+    rounds: int,
+    patience: int | None,
+    report: Callable[[int, float], None],
+    start: xgb.Booster | None,
+) -> xgb.Booster:
+    """Fit; with ``patience`` stop after so many rounds without a better loss, and cut at the best."""
+    stopping = [xgb.callback.EarlyStopping(rounds=patience)] if patience is not None else []
+    booster = xgb.train(
+        settings,
+        train,
+        num_boost_round=rounds,
+        evals=[(judge, _JUDGE)] if judge is not None else [],
+        callbacks=[*stopping, _Reporter(report)],
+        verbose_eval=False,
+        xgb_model=start,
+    )
+    if patience is not None:
         booster = booster[: booster.best_iteration + 1]
         booster.set_attr(best_iteration=None, best_score=None)
-    return Fitted(bytes(booster.save_raw("ubj")), booster.num_boosted_rounds(), given)
-
-
-def _matrix(events: LabelledEvents, plan: Plan) -> xgb.DMatrix:
-    kinds = ["c" if name in plan.categorical else "q" for name in plan.names]
-    return xgb.DMatrix(
-        events.features,
-        events.fraud,
-        weight=events.weight,
-        feature_names=plan.names,
-        feature_types=kinds if plan.categorical else None,
-        enable_categorical=bool(plan.categorical),
-        nthread=threads(len(events)),
-    )
+    return booster
 
 
 class _Reporter(xgb.callback.TrainingCallback):
