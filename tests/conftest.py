@@ -31,6 +31,7 @@ SLOW = (
     "contract/models/test_followed_live.py",
     "contract/policies/test_watcher.py",
     "unit/console/test_reading.py",
+    "unit/evaluation/test_selective_labels.py",
     "unit/models/test_trial.py",
     "unit/history",
     "unit/keeper",

@@ -147,7 +147,7 @@ def _figures(scored: Scored, curves: Table, sums: Table) -> Figures:
 
 def _figure(values: Column) -> Figure:
     """The first value is of the events as they are, the others are of their resamples."""
-    low, high = interval(values[1:]) if len(values) > 1 else (float("nan"), float("nan"))
+    low, high = interval(values[1:], float(values[0]))
     return Figure(_defined(values[0]), _defined(low), _defined(high))
 
 

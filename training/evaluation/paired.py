@@ -61,7 +61,7 @@ def paired_bootstrap(
             for drawn in EntityResamples(entity, seed, resamples).weights(weight)
         ]
     )
-    low, high = interval(drawn[:, 0] - drawn[:, 1])
+    low, high = interval(drawn[:, 0] - drawn[:, 1], found[0] - found[1])
     return Paired(found[0], found[1], found[0] - found[1], float(low), float(high))
 
 
