@@ -1,4 +1,4 @@
-"""What a gate stops has no outcome: with a control group its precision can be known, without one it cannot."""
+"""What a gate stops has no outcome: with a control group its precision is known, without one it is not."""
 
 from __future__ import annotations
 
