@@ -39,7 +39,7 @@ log = structlog.get_logger()
 def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
     """The models topic as it is now: the acting release, and the kept versions, oldest first.
 
-    Raises BrokerError, or ContractError for a record that is malformed.
+    Raises BrokerError, or ContractError for a release record that is malformed.
     """
     found = ModelsTopic(pipeline)
     for message in read_to_end(bootstrap, pipeline.topics.models):
@@ -47,6 +47,10 @@ def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
             found.feed(message.key(), message.value())
         except SignatureError as error:
             log.warning("release_passed_over", why=str(error))
+        except ContractError as error:
+            if message.key() == release_key(pipeline.name):
+                raise  # its epoch is not known, so no release could follow it
+            log.warning("models_record_passed_over", offset=message.offset(), why=str(error))
     return found
 
 
@@ -205,7 +209,7 @@ class Publisher:
         def made() -> tuple[Records, Release]:
             now = self.read()
             records, step = change(now)
-            before = msgspec.structs.replace(_release_of(now), withdrawn=None)
+            before = msgspec.structs.replace(_release_of(now), withdrawn=None, signature=None)
             release = msgspec.structs.replace(
                 step(before), epoch=now.newest_epoch + 1, released_at=self._now_text(), why=why, by=by
             )

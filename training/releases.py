@@ -41,7 +41,7 @@ def promote(version: str) -> Step:
 
 
 def canary(version: str, share: float) -> Step:
-    """Let ``version`` act for a share of the entities, in place of another canary."""
+    """Let ``version`` act for a share of the entities, in place of another canary, or of its other share."""
 
     def step(now: Release) -> Release:
         if now.champion is None:
@@ -50,7 +50,8 @@ def canary(version: str, share: float) -> Step:
             raise ContractError(f"model {version} is the champion; it acts for all already")
         if not 0 < share < 1:
             raise ContractError(f"the share of a canary is above 0 and below 1, not {share:g}")
-        return replace(_without(now, version), canary=version, canary_share=share)
+        left = _without(now, version)
+        return replace(left, canary=version, canary_share=share, canary_epoch=now.epoch + 1)
 
     return step
 
@@ -121,4 +122,4 @@ def _without(now: Release, version: str) -> Release:
     kept = [each for each in now.shadows if each != version]
     if version != now.canary:
         return replace(now, shadows=kept)
-    return replace(now, shadows=kept, canary=None, canary_share=0.0)
+    return replace(now, shadows=kept, canary=None, canary_share=0.0, canary_epoch=0)

@@ -128,6 +128,13 @@ class Recipe(msgspec.Struct, frozen=True):
     tolerance: float = 0.0
 
 
+class ScoreBins(msgspec.Struct, frozen=True):
+    """Where scores lay: ``shares[i]`` of them above ``edges[i - 1]`` and up to ``edges[i]``."""
+
+    edges: list[float]
+    shares: list[float]
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """Everything about one immutable model version."""
 
@@ -145,13 +152,15 @@ class Manifest(msgspec.Struct, frozen=True):
     frauds: int
     recipe: Recipe | None = None
     signature: Signature | None = None
+    score_bins: ScoreBins | None = None
+    """Of the judged events, by the fit that was judged: live scores are held against it."""
 
 
 class Release(msgspec.Struct, frozen=True):
     """What acts now. Epochs never go back: a rollback is a new epoch.
 
     ``canary`` acts for ``canary_share`` of the entities (``streams.models.canary``), the champion for all
-    others.
+    others, since the release ``canary_epoch``.
     ``previous`` is the champion that a rollback returns to; it is kept as long as this record stands.
     ``earlier``: the champions before that, the newest first, to which more rollbacks would return.
     ``withdrawn``: what this release took back, because it did badly or somebody said so.
@@ -165,6 +174,7 @@ class Release(msgspec.Struct, frozen=True):
     previous: str | None = None
     canary: str | None = None
     canary_share: float = 0.0
+    canary_epoch: int = 0
     earlier: list[str] = []
     withdrawn: str | None = None
     by: Literal["hand", "policy"] = "hand"

@@ -22,7 +22,7 @@ from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.policies import Policies
 from training.keeper.progress import Progress
-from training.keeper.release.releasing import registered
+from training.keeper.release.releasing import Releasing, registered
 from training.keeper.review_capacity import ReviewCapacity
 from training.keeper.runs import Runs
 from training.keeper.schedule import Schedule
@@ -101,6 +101,9 @@ class _Keeper:
         self._capacity = ReviewCapacity(parts, policies)
         self._capacity.start()
         stack.callback(self._capacity.stop)
+        self._releasing = Releasing(parts)
+        self._releasing.start()
+        stack.callback(self._releasing.stop)
         if self._amender is not None:
             self._amender.start()
             stack.callback(self._amender.stop)
@@ -118,6 +121,7 @@ class _Keeper:
             self._triggers.tick(self._clock.now())
             self._trainings.check()
             self._capacity.check()
+            self._releasing.check()
             if self._amender is not None:
                 self._amender.check()
 

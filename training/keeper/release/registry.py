@@ -64,12 +64,13 @@ class Registry:
         if release.champion is not None:
             wanted[release.champion] = "champion"
         with self._one_at_a_time, self._store.cursor() as cursor, transaction(cursor):
-            before = {each.version: each.state for each in _present(cursor)}
-            for version, state in before.items():
-                if state in _SCORING and version not in wanted:
-                    wanted[version] = "rolled_back" if version == release.withdrawn else "retired"
+            before = {each.version: each for each in _present(cursor)}
+            scored = [each.version for each in before.values() if each.state in _SCORING]
+            for version in scored:
+                wanted.setdefault(version, "rolled_back" if version == release.withdrawn else "retired")
             for version, state in wanted.items():
-                if before.get(version) == state:
+                was = before.get(version)
+                if was is not None and was.state == state and not _anew(was, release):
                     continue
                 told = {"version": version, "epoch": release.epoch}
                 cursor.execute(sql("add_released_model"), told)
@@ -99,6 +100,11 @@ class Registry:
 
 def _present(cursor: Connection) -> list[ModelState]:
     return [msgspec.convert(row, ModelState) for row in rows(cursor, "present_states")]
+
+
+def _anew(was: ModelState, release: Release) -> bool:
+    """Whether it is the canary once more, of another share."""
+    return was.state == "canary" and was.epoch is not None and was.epoch < release.canary_epoch
 
 
 def _enter(cursor: Connection, state: ModelState) -> None:

@@ -1,11 +1,43 @@
-"""Taking releases forward and back by policy, in a thread of the keeper's own, on the pipeline's clock."""
+"""Taking releases forward and back by policy, in a thread of the keeper's own, on the pipeline's clock.
+
+One look:
+
+1. Has the champion alarmed? Then the one before acts again.
+2. What is known of each candidate: alarms of the canary, matured labels of shadows?
+3. One move, if one is ready.
+
+Nothing that decides is kept between looks but what store and models topic have: a keeper that starts anew
+goes on where the one before ended. Every move expects the release on which it was decided, so a command that
+comes in between wins.
+"""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
+import structlog
+
+from feature_store.duck import DuckError
+from feature_store.errors import SluicegateError
+from streams.kafka import KafkaException
+from training.keeper.release.back import Back
+from training.keeper.release.entering import arriving, candidates_of, leaving
+from training.keeper.release.stages import Move, Seen, next_move
+from training.keeper.release.verdicts import Verdicts
+from training.keeper.release.watch import Watch, Watched
+
 if TYPE_CHECKING:
+    from streams.messages import Release
     from training.keeper.parts import Parts
+    from training.keeper.release.registry import ModelState
+
+EVERY = 60_000_000
+"""On the pipeline's clock (us): how often the newest decisions are looked at, at most."""
+_PAUSE_S = 1.0
+"""Between two looks at a clock that may run a thousand times as fast as ours."""
+
+log = structlog.get_logger()
 
 
 def registered(parts: Parts) -> None:
@@ -17,3 +49,93 @@ def registered(parts: Parts) -> None:
     if release is not None:
         parts.registry.follow(release)
     parts.publisher.on_release = parts.registry.follow
+
+
+class Releasing:
+    """Moves candidates on and takes back what alarms; has a thread of its own."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._spec = parts.pipeline.training.release
+        self._every = min(EVERY, self._spec.rollback.window // 4)
+        self._watch = Watch(parts)
+        self._back = Back(parts)
+        self._verdicts = Verdicts(parts)
+        self._looked = 0
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="releasing")
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns when it has ended."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raise what ended the thread, if something did."""
+        if self._error is not None:
+            raise self._error
+
+    def look(self) -> Release | None:
+        """One look; the release that it made, if it made one.
+
+        Raises SluicegateError, KafkaException, DuckError; the same look can be tried again.
+        """
+        release, now = self._parts.publisher.release(), self._parts.clock.now()
+        if release is None or release.champion is None or now <= 0:
+            return None
+        self._looked = now
+        present = self._parts.registry.present()
+        champion = self._watch.look(release, present, release.champion, now)
+        if champion.alarm is not None:  # 1
+            made = self._back.take(release, present, champion.alarm)
+            if made is not None:
+                return made
+        return self._forward(release, present, champion, now)
+
+    def _forward(
+        self, release: Release, present: dict[str, ModelState], champion: Watched, now: int
+    ) -> Release | None:
+        candidates = [each for each in candidates_of(present) if each.version in release.scoring[1:]]
+        seen = self._verdicts.of(release, present, candidates, now)  # 2
+        if release.canary is not None and release.canary in present:
+            canary = self._watch.look(release, present, release.canary, now)
+            known = seen.get(release.canary, Seen())
+            alarm = known.worse
+            if canary.alarm is not None and (
+                champion.alarm is None or champion.alarm.kind != canary.alarm.kind
+            ):
+                alarm = canary.alarm.said  # what both show is not the canary's fault
+            if alarm is not None:  # a canary that a person started is watched as well
+                return self._apply(release, Move(release.canary, "dropped", alarm))
+            seen[release.canary] = Seen(events=canary.events, frauds=known.frauds)
+        move = next_move(self._spec, candidates, seen, now, taken=release.canary is not None)
+        return None if move is None else self._apply(release, move)  # 3
+
+    def _apply(self, release: Release, move: Move) -> Release:
+        publisher, version = self._parts.publisher, move.version
+        if move.to != "dropped":
+            made = publisher.change(arriving(self._parts, version, move.to), move.why, release.epoch)
+            log.info("release_moved_on", model=version, to=move.to, why=move.why, epoch=made.epoch)
+            return made
+        why = f"{version} is taken back: {move.why}"
+        made = publisher.change(leaving(version), why, release.epoch)
+        kind = "rollback" if version == release.canary else "shadow_dropped"
+        self._parts.alert(kind, f"{why}; {made.champion} acts", {"model": version, "epoch": made.epoch})
+        return made
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.wait(_PAUSE_S):
+                try:
+                    if self._parts.clock.now() - self._looked >= self._every:
+                        self.look()
+                except (SluicegateError, KafkaException, DuckError) as error:
+                    log.warning("releasing_waits", error=str(error))
+        except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
+            self._error = error

@@ -1,0 +1,25 @@
+-- What is known of how versions do, for stages and alarms.
+
+-- name: newest_decided
+-- The newest events that were decided under an epoch or a later one, the newest first. Epochs never go back
+-- within a partition: one place parts what came before.
+WITH began AS (
+    SELECT "partition", min(first_offset) AS first_offset FROM batches
+    WHERE release_epoch >= $epoch AND row_count > 0 AND first_offset >= 0 GROUP BY "partition")
+SELECT {key} AS key, model, fallback, score, epoch_us(arrived_at) AS arrived_at, epoch_us(decided_at) AS decided_at
+    {features}
+FROM scored JOIN began ON source_partition = began."partition" AND source_offset >= began.first_offset
+WHERE arrived_at >= make_timestamp($since)
+ORDER BY arrived_at DESC LIMIT $most;
+
+-- name: paired_scores
+-- Matured events in `given` that $version scored, as shadow or acting, and the score beside it: what acted, or
+-- where $version acted itself, the champion.
+SELECT fraud, weight, entity,
+    if(acted, score, shadow[$version]) AS ours, if(acted, shadow[$champion], score) AS theirs
+FROM (
+    SELECT given.*, given.model = $version AS acted,
+        CAST(json_extract(message, '$.shadow') AS MAP(VARCHAR, DOUBLE)) AS shadow
+    FROM given JOIN decisions USING (source_partition, source_offset)
+    WHERE release_epoch >= $epoch AND message NOT LIKE '%"shadow":{}%')
+WHERE ours IS NOT NULL AND theirs IS NOT NULL;

@@ -1,0 +1,60 @@
+"""Taking a champion back that alarms, unless that would not help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from training import releases
+from training.keeper.release.second_opinion import SecondOpinion
+from training.keeper.release.watch import acted
+
+if TYPE_CHECKING:
+    from streams.alerts import Details
+    from streams.messages import Release
+    from training.keeper.parts import Parts
+    from training.keeper.release.alarms import Alarm
+    from training.keeper.release.registry import ModelState
+
+
+class Back:
+    """Returns to the champion before."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._opinion = SecondOpinion(parts)
+        self._said: set[tuple[int, str]] = set()
+
+    def take(self, release: Release, present: dict[str, ModelState], alarm: Alarm) -> Release | None:
+        """The release that takes the champion back; None where it acts on, which is said once a release.
+
+        Raises ContractError where another release came in between, BrokerError.
+        """
+        champion = str(release.champion)
+        kept = self._parts.publisher.read().manifests
+        before = [each for each in (release.previous, *release.earlier) if each is not None and each in kept]
+        if not before:
+            self._say(release, alarm, "there is no earlier champion to return to")
+            return None
+        if present[champion].by == "hand" and self._parts.registry.was_rolled_back(champion):
+            self._say(
+                release, alarm, "it acts on, since it was promoted by hand after it had been taken back"
+            )
+            return None
+        since = acted(present, champion)
+        if alarm.kind == "score_shift" and since is not None and self._opinion.shifted(before[0], since):
+            self._say(
+                release, alarm, f"{before[0]} has shifted as far on the same events, so the world has moved"
+            )
+            return None
+        why = f"{champion} is taken back: {alarm.said}"
+        made = self._parts.publisher.change(releases.roll_back(kept), why, release.epoch)
+        details: Details = {"model": champion, "alarm": alarm.kind, "epoch": made.epoch}
+        self._parts.alert("rollback", f"{why}; {made.champion} acts", details)
+        return made
+
+    def _say(self, release: Release, alarm: Alarm, but: str) -> None:
+        if (release.epoch, alarm.kind) in self._said:
+            return
+        self._said.add((release.epoch, alarm.kind))
+        details: Details = {"model": release.champion, "alarm": alarm.kind, "epoch": release.epoch}
+        self._parts.alert("champion_alarm", f"{release.champion}: {alarm.said}; {but}", details)

@@ -1,0 +1,75 @@
+"""What matured labels say of the candidates; asked of the store now and then, since labels come slowly."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from training.keeper.release.matured import compared, frauds_of, labelled, scored_beside
+from training.keeper.release.stages import Seen
+from training.keeper.release.watch import acted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from streams.messages import Release
+    from training.keeper.parts import Parts
+    from training.keeper.release.registry import ModelState
+    from training.keeper.release.stages import Candidate
+
+EVERY = 600_000_000
+"""On the pipeline's clock (us): how often labels are looked at, at most."""
+_SHARE = 10
+"""Looking at labels takes at most one part in so many of a thread's time."""
+
+
+class Verdicts:
+    """Remembers what was found last."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._spec = parts.pipeline.training.release
+        self._seed = parts.pipeline.training.seed
+        self._found: dict[str, Seen] = {}
+        self._looked = 0
+        self._due = 0.0
+
+    def of(
+        self, release: Release, present: dict[str, ModelState], candidates: list[Candidate], now: int
+    ) -> dict[str, Seen]:
+        """Frauds that each candidate scored beside another, and why it is surely worse, if it is."""
+        wanted = {each.version for each in candidates}
+        stale = not wanted <= self._found.keys() or now - self._looked >= EVERY
+        started = time.monotonic()
+        if wanted and stale and started >= self._due:
+            self._found = self._judge(release, present, candidates, now)
+            self._looked = now
+            ended = time.monotonic()
+            self._due = ended + _SHARE * (ended - started)
+        return {version: seen for version, seen in self._found.items() if version in wanted}
+
+    def _judge(
+        self, release: Release, present: dict[str, ModelState], candidates: list[Candidate], now: int
+    ) -> dict[str, Seen]:
+        found = {}
+        with self._parts.store.cursor() as cursor:
+            events = labelled(cursor, self._parts.pipeline, now)
+            for each in candidates:
+                since = acted(present, each.version)
+                if since is not None:
+                    pairs = scored_beside(cursor, events, since, str(release.champion))
+                    found[each.version] = self._seen(pairs)
+        return found
+
+    def _seen(self, pairs: pa.Table) -> Seen:
+        frauds = frauds_of(pairs)
+        if frauds < self._spec.shadow.min_frauds:
+            return Seen(frauds=frauds)
+        paired = compared(pairs, self._seed)
+        if not paired.surely_worse():
+            return Seen(frauds=frauds)
+        return Seen(
+            frauds=frauds,
+            worse=f"on {frauds:,} matured frauds its average precision is {paired.ours:.3f}, surely less "
+            f"than the {paired.theirs:.3f} of what acted beside it",
+        )

@@ -1,0 +1,55 @@
+"""A version that acts, watched: what it did lately, and whether that is alarming."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from training.keeper.release.alarms import Alarm, alarm_of
+from training.keeper.release.live import Acted, live, newest_decided
+
+if TYPE_CHECKING:
+    from streams.messages import Manifest, Release
+    from training.keeper.parts import Parts
+    from training.keeper.release.registry import ModelState
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How many of the newest events a version should have decided since it acts, and its alarm."""
+
+    events: int = 0
+    alarm: Alarm | None = None
+
+
+def acted(present: dict[str, ModelState], version: str) -> Acted | None:
+    """Since when a version is what it is; None where the registry does not know."""
+    state = present.get(version)
+    return None if state is None or state.epoch is None else Acted(version, state.epoch, state.since)
+
+
+class Watch:
+    """Looks at what champion and canary decided."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._spec = parts.pipeline.training.release.rollback
+        self._manifests: dict[str, Manifest] = {}
+
+    def look(self, release: Release, present: dict[str, ModelState], version: str, now: int) -> Watched:
+        """What ``version``, champion or canary of ``release``, did lately; ``now`` is the clock (us)."""
+        since = acted(present, version)
+        if since is None:
+            return Watched()
+        with self._parts.store.cursor() as cursor:
+            decided = newest_decided(cursor, self._parts.pipeline, since)
+        name, spec = self._parts.pipeline.name, self._spec
+        manifest = self._manifest(version)
+        lately = live(decided, name, release, version, now - spec.window, spec.least)
+        everything = live(decided, name, release, version, 0, 0)
+        return Watched(everything.events, alarm_of(spec, lately, manifest.score_bins if manifest else None))
+
+    def _manifest(self, version: str) -> Manifest | None:
+        if version not in self._manifests:
+            self._manifests = self._parts.publisher.read().manifests
+        return self._manifests.get(version)
