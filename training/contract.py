@@ -9,6 +9,7 @@
       artifact               the raw bytes of what is released, where the gate passed
       challenger.artifact    what was judged and refused, kept beside its reasons
       challenger.json        its manifest
+      card.html              the model card of what was judged
 
 Paths in a request are relative to the run folder. Instants are int64 microseconds since 1970 UTC, or RFC 3339
 text where they end up in a manifest.
@@ -32,6 +33,7 @@ RESULT = "result.json"
 ARTIFACT = "artifact"
 REFUSED_ARTIFACT = "challenger.artifact"
 REFUSED_MANIFEST = "challenger.json"
+CARD = "card.html"
 SNAPSHOT = "snapshot"
 SCORED = "scored.parquet"
 OUTCOMES = "outcomes.parquet"
@@ -55,7 +57,8 @@ class TrainingRequest(msgspec.Struct, frozen=True):
     ``as_of`` (us) is when the run was due, on the pipeline's clock: nothing that arrived later is in the
     snapshot.
     ``shuffle_labels`` asks for labels without meaning, which an honest gate refuses. ``trust_data`` says that
-    labels and features are as they should be, however strange they look to the gate.
+    labels and features are as they should be, however strange they look to the gate. ``tuning`` is the file
+    that the search for parameters keeps its trials in, outside of the run folder; None: in memory.
     """
 
     run_id: str
@@ -67,6 +70,7 @@ class TrainingRequest(msgspec.Struct, frozen=True):
     champion: ChampionRef | None = None
     shuffle_labels: bool = False
     trust_data: bool = False
+    tuning: str | None = None
 
 
 class Check(msgspec.Struct, frozen=True):
