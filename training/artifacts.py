@@ -76,4 +76,5 @@ class Artifacts:
         except SluicegateError as error:
             log.warning("artifacts_not_removed", why=str(error))
         else:
-            log.info("artifacts_removed", unkept=list(self._gone), abandoned=swept)
+            if self._gone or swept:
+                log.info("artifacts_removed", unkept=list(self._gone), abandoned=swept)

@@ -90,6 +90,7 @@ class ModelWatcher(TopicFollower):
             return self._state.feed(key, value)
         except SignatureError as error:
             self._reject(self._state.newest_epoch, None, str(error))
+            return True  # heard of, and rejected
         except ContractError as error:
             self._reject(self.acting.epoch, None, str(error))
         return False
