@@ -40,9 +40,7 @@ class AgreementChecks(Declared):
     """How far the refit may be from the fit that was judged, on the validated and judged events."""
 
     mean_difference: float = Field(default=0.02, gt=0, le=1, description="of the scores, absolute, at most")
-    rank_correlation: float = Field(
-        default=0.8, ge=0, lt=1, description="Spearman's, of the scores, at least"
-    )
+    correlation: float = Field(default=0.8, ge=0, lt=1, description="of the scores, at least")
 
 
 class GateSpec(Declared):

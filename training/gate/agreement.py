@@ -1,4 +1,12 @@
-"""Does the refit say what the fit said that was judged? It is released on that fit's word."""
+"""Does the refit say what the fit said that was judged? It is released on that fit's word.
+
+Two distances of their scores on the validated and judged events:
+
+* the mean absolute difference, which sees a refit whose level moved;
+* their correlation, which sees one that suspects others. That of the scores, not of the ranks: nearly all
+  events are legitimate, how they stand among themselves is noise, and it would drown what the few at the top
+  say (0.17 to 0.76 by ranks where the scores had above 0.9).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +29,7 @@ def agree(
 ) -> tuple[list[Check], dict[str, float]]:
     """Compare both fits' scores of the same events; the checks, and the distances."""
     distance = float(np.mean(np.abs(judged - refit)))
-    correlation = rank_correlation(judged, refit)
+    correlation = correlated(judged, refit)
     checks = [
         Check(
             NAME,
@@ -31,25 +39,18 @@ def agree(
         ),
         Check(
             NAME,
-            correlation >= spec.rank_correlation,
-            f"the refit and the fit that was judged rank events with a correlation of {correlation:.3f}, "
-            f"training.gate.agreement.rank_correlation asks for {spec.rank_correlation:g}",
+            correlation >= spec.correlation,
+            f"the refit's scores correlate by {correlation:.3f} with those of the fit that was judged, "
+            f"training.gate.agreement.correlation asks for {spec.correlation:g}",
         ),
     ]
-    return checks, {"refit_mean_difference": distance, "refit_rank_correlation": correlation}
+    return checks, {"refit_mean_difference": distance, "refit_correlation": correlation}
 
 
-def rank_correlation(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    """Spearman's; what ties shares its ranks. 1.0 where neither varies, 0.0 where only one does."""
-    first, second = (_centred_ranks(each) for each in (ours, theirs))
+def correlated(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    """Pearson's correlation; 1.0 where neither varies, 0.0 where only one does."""
+    first, second = ours - np.mean(ours), theirs - np.mean(theirs)
     size = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))
     if size == 0:
         return float(not first.any() and not second.any())
     return float(np.sum(first * second) / size)
-
-
-def _centred_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (ends - (counts - 1) / 2)[place]
-    return ranks - np.mean(ranks)

@@ -40,7 +40,7 @@ Source = Literal["live", "artifact", "recipe", "later"]
 WORDS: dict[Source, str] = {
     "live": "by the scores logged when it decided",
     "artifact": "by the scores of its artifact on the same events",
-    "recipe": "by its recipe, fitted again without the judged stretch",
+    "recipe": "by its recipe, fitted again to what the challenger was fitted on",
     "later": "by the scores of its artifact on the judged events that are newer than its fit",
 }
 

@@ -2,10 +2,10 @@
 
 1. Prepare: read the matured events with the labels known at ``as_of``, and split them in time. Where there is
    too little to fit on or to judge by, the run ends here, refused.
-2. Fit on the older past, stop and calibrate on the newer past.
+2. Fit on the older past, stop and calibrate on the newer past; refit on both.
 3. Judge: put the challenger before the gate, on a stretch that is later than all it was fitted on.
 4. Refit what passed to everything matured, with nothing left to choose; it must agree with what was judged.
-5. Keep what is released, or what was refused with its reasons.
+5. Draw the model card, and keep what is released, or what was refused with its reasons.
 
 Each phase is a module of ``training.trainer.phases``.
 """
@@ -21,11 +21,14 @@ from feature_store.errors import ContractError
 from training.contract import TrainingResult, load_request
 from training.gate.champion import Acting
 from training.gate.enough import too_little
+from training.score_bins import bins_of
+from training.trainer.phases.draw import draw
 from training.trainer.phases.fit import fit
 from training.trainer.phases.judge import judge_challenger
 from training.trainer.phases.keep import keep
 from training.trainer.phases.opponent import meet
 from training.trainer.phases.prepare import prepare
+from training.trainer.phases.refit import refit
 from training.trainer.task import Task, Tell
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from training.fitting.challenger import Challenger
+    from training.trainer.phases.verdict import Verdict
 
 __all__ = ["Tell", "run_training"]
 
@@ -64,16 +68,29 @@ def _worked_off(task: Task) -> tuple[TrainingResult, Challenger | None]:
     if missing := too_little(prepared.split, task.spec):
         return msgspec.structs.replace(draft, reasons=missing, too_little_data=True), None
     opponent, notes = meet(task, prepared, acting)
-    challenger = fit(task, prepared.split)
-    verdict = judge_challenger(task, prepared.split, challenger, opponent, notes)
-    result = msgspec.structs.replace(
+    fitted = fit(task, prepared, acting)
+    verdict = judge_challenger(task, prepared.split, fitted, opponent, notes)
+    challenger = candidate = fitted.challenger
+    if not verdict.refusals and task.spec.gate.refit:
+        refitted = refit(task, prepared, challenger)
+        verdict, candidate = verdict.and_also(refitted.checks, refitted.metrics), refitted.candidate
+    result = _told(draft, verdict)
+    if not verdict.refusals:
+        judged = prepared.split.judged
+        scores = challenger.model.scores(challenger.model.margins(judged.features))
+        manifest = msgspec.structs.replace(
+            candidate.manifest, metrics=verdict.metrics, score_bins=bins_of(scores, judged.weight)
+        )
+        result = msgspec.structs.replace(result, verdict="passed", manifest=manifest)
+    draw(task, prepared, challenger, opponent, result)
+    return result, challenger if verdict.refusals else candidate
+
+
+def _told(draft: TrainingResult, verdict: Verdict) -> TrainingResult:
+    return msgspec.structs.replace(
         draft,
         reasons=verdict.reasons,
         checks=verdict.checks,
         metrics=verdict.metrics,
         champion_metrics=verdict.champion_metrics,
     )
-    if verdict.refusals:
-        return result, challenger
-    manifest = msgspec.structs.replace(challenger.manifest, metrics=verdict.metrics)
-    return msgspec.structs.replace(result, verdict="passed", manifest=manifest), challenger

@@ -30,7 +30,7 @@ def test_tells_its_progress_and_leaves_a_result(make_run: MakeRun) -> None:
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert {line["event"] for line in lines} == {"training_progress"}
     steps = list(dict.fromkeys(line["step"] for line in lines))
-    assert steps == ["labelled", "split", "fitting", "fitted", "passed"]
+    assert steps == ["labelled", "split", "fitting", "fitted", "refitting", "drawing", "passed"]
     assert load_result(folder).verdict == "passed"
 
 

@@ -1,30 +1,52 @@
-"""Fit: the challenger, as it will be judged."""
+"""Fit: the challenger, as it will be judged.
+
+1. Fit on the older past; stop and calibrate on the newer past.
+2. Refit on both, with parameters, number of trees and calibration as they are. That is what is judged, for so
+   will be fitted what is released, with the judged stretch added. The champion was released so, too: judged
+   against it with a fifth of the past left out, the newest, every challenger would look a little worse.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from training.fitting.challenger import Challenger, fit_challenger
+from training.fitting.challenger import Challenger, fit_challenger, refit_challenger
 
 if TYPE_CHECKING:
-    from training.dataset.split import Split
     from training.gate.champion import Acting
+    from training.trainer.phases.prepare import Prepared
     from training.trainer.task import Task
 
 
-def fit(task: Task, split: Split, acting: Acting | None = None) -> Challenger:
-    """Fit on the older past, stop and calibrate on the newer; ``acting`` is what a warm start begins with.
+@dataclass(frozen=True)
+class Fitted:
+    """``validated`` has not seen the validation slice, ``challenger`` is what is judged."""
+
+    validated: Challenger
+    challenger: Challenger
+
+
+def fit(task: Task, prepared: Prepared, acting: Acting | None = None) -> Fitted:
+    """Fit, and fit again up to the cut; ``acting`` is what a warm start begins with.
 
     Raises ConfigError for refused parameters.
     """
+    split = prepared.split
     task.tell("split", fit=len(split.fit), validation=len(split.validation), judged=len(split.judged))
-    challenger = fit_challenger(
+    validated = fit_challenger(
         split,
         task.request,
         task.pipeline,
         task.fitting,
         champion_artifact=acting.artifact if acting else None,
         champion_manifest=acting.manifest if acting else None,
+        tell=task.tell,
     )
-    task.tell("fitted", rounds=challenger.rounds)
-    return challenger
+    task.tell("fitted", rounds=validated.rounds)
+    if not task.spec.gate.refit or task.request.shuffle_labels:  # a refit would see the true labels
+        return Fitted(validated, validated)
+    past = prepared.past
+    task.tell("refitting", events=len(past))
+    challenger = refit_challenger(validated, past, task.request, task.pipeline, task.fitting)
+    return Fitted(validated, challenger)

@@ -16,9 +16,10 @@ from training.trainer.phases.verdict import Verdict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from streams.models.champion import Champion
     from training.contract import Check
     from training.dataset.split import Split
-    from training.fitting.challenger import Challenger
+    from training.trainer.phases.fit import Fitted
     from training.trainer.phases.opponent import Opponent
     from training.trainer.task import Task
 
@@ -28,9 +29,10 @@ _MEASURED_ROWS = 1_000
 
 
 def judge_challenger(
-    task: Task, split: Split, challenger: Challenger, opponent: Opponent | None, notes: list[str]
+    task: Task, split: Split, fitted: Fitted, opponent: Opponent | None, notes: list[str]
 ) -> Verdict:
     """Ask everything that the gate asks: of the data, of the ranking, of the scores, of the cost."""
+    challenger = fitted.challenger
     margin = challenger.model.margins(split.judged.features)
     found = judge(split.judged, margin, task.spec.seed)
     words = (
@@ -46,7 +48,7 @@ def judge_challenger(
         checks += compared
         theirs = champion_metrics.get("average_precision", float("nan"))
         words += f"; the champion {opponent.acting.version} has {theirs:.3f} {WORDS[opponent.side.source]}"
-    own, numbers = _scores_and_cost(task, split, challenger, margin, opponent)
+    own, numbers = _scores_and_cost(task, split, fitted, margin, opponent)
     metrics = {
         **found.as_metrics(),
         **challenger.on_validation.as_metrics("validation_"),
@@ -88,17 +90,16 @@ def _comparison(
 
 
 def _scores_and_cost(
-    task: Task, split: Split, challenger: Challenger, margin: NDArray[np.float64], opponent: Opponent | None
+    task: Task, split: Split, fitted: Fitted, margin: NDArray[np.float64], opponent: Opponent | None
 ) -> tuple[list[Check], Numbers]:
-    gate, model = task.spec.gate, challenger.model
+    gate, model = task.spec.gate, fitted.challenger.model
     judged = model.scores(margin)
     checks, ratio = scores.calibrated(split.judged, judged, gate)
-    validated = model.scores(model.margins(split.validation.features))
     numbers = {
         "predicted_frauds": float(np.sum(judged * split.judged.weight)),
         "calibration_ratio": ratio,
-        "score_shift": scores.shift(validated, judged),
-        **cost.cost_of(model, challenger.artifact, split.judged.features[:_MEASURED_ROWS]),
+        "score_shift": _shift_in_time(fitted.validated.model, split),
+        **cost.cost_of(model, fitted.challenger.artifact, split.judged.features[:_MEASURED_ROWS]),
     }
     checks += scores.steady(numbers["score_shift"], gate.score_shift, "against the validated ones")
     checks += cost.affordable(numbers, gate.cost)
@@ -109,10 +110,18 @@ def _scores_and_cost(
     return checks, numbers
 
 
+def _shift_in_time(unseen: Champion, split: Split) -> float:
+    """By one model that was fitted on neither stretch: two models' scores differ where it does not matter."""
+    validated, judged = (
+        unseen.scores(unseen.margins(part.features)) for part in (split.validation, split.judged)
+    )
+    return scores.shift(validated, judged)
+
+
 def _weight_metrics(split: Split) -> Numbers:
-    weight = np.concatenate([split.fit.weight, split.validation.weight])
+    fitted = np.concatenate([split.fit.fit_weight, split.validation.fit_weight])
     return {
         "weight_cap": WEIGHT_CAP,
-        "weights_capped": float(np.sum(weight >= WEIGHT_CAP)),
-        "effective_fitted_rows": effective_sample_size(weight),
+        "weights_capped": float(np.sum(split.judged.weight >= WEIGHT_CAP)),
+        "effective_fitted_rows": effective_sample_size(fitted),
     }

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from feature_store.errors import MisfitError
+from training.fitting.challenger import refit_model
 from training.gate.champion import Acting, ChampionSide, artifact_side, later_side, live_side
 from training.gate.judgement import Judgement, judge
 
@@ -46,5 +49,17 @@ def meet(task: Task, prepared: Prepared, acting: Acting | None) -> tuple[Opponen
         if live is not None:
             return Opponent(acting, None, live), []
         return None, [f"not compared with the champion, which no scorer can run any more: {error}"]
-    side = live or artifact_side(acting, model, judged) or later_side(acting, model, judged)
+    side = live or artifact_side(acting, model, judged) or _refitted_side(task, prepared, acting, model)
     return Opponent(acting, model, side), []
+
+
+def _refitted_side(task: Task, prepared: Prepared, acting: Acting, model: Champion) -> ChampionSide:
+    """By its recipe on the very events that the challenger is fitted on; without a recipe, as it may be."""
+    split = prepared.split
+    if acting.manifest.recipe is None:
+        return later_side(acting, model, split.judged)
+    rows = prepared.past if task.spec.gate.refit else split.fit
+    task.tell("refitting_champion", events=len(rows))
+    _, again = refit_model(acting.manifest, rows, task.pipeline, task.fitting)
+    everything = np.ones(len(split.judged), np.bool_)
+    return ChampionSide(acting.version, "recipe", everything, again.margins(split.judged.features))

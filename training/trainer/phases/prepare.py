@@ -9,7 +9,7 @@ from feature_store.units import to_text
 from training.contract import TrainingResult
 from training.dataset.events import read_labelled
 from training.dataset.labels import matured_until
-from training.dataset.split import split_in_time
+from training.dataset.split import oldest_needed, split_in_time
 
 if TYPE_CHECKING:
     from training.dataset.events import LabelledEvents
@@ -23,6 +23,18 @@ class Prepared:
 
     events: LabelledEvents
     split: Split
+    oldest: int
+    """The event time (us) that the history begins after."""
+
+    @property
+    def past(self) -> LabelledEvents:
+        """What may be fitted on before the judged stretch."""
+        return self.events.between(self.oldest, self.split.fitted_until)
+
+    @property
+    def matured(self) -> LabelledEvents:
+        """What a release is fitted on."""
+        return self.events.between(self.oldest, self.split.judged_until)
 
     def draft(self, task: Task) -> TrainingResult:
         """The result as far as it is known before a fit: refused, for no reason yet."""
@@ -45,5 +57,5 @@ def prepare(task: Task) -> Prepared:
     """Read and split. Raises ContractError for a snapshot that is not usable."""
     events = read_labelled(task.folder / task.request.snapshot, task.pipeline, task.request.as_of)
     task.tell("labelled", events=len(events), frauds=events.frauds)
-    split = split_in_time(events, task.spec, matured_until(task.pipeline, task.request.as_of))
-    return Prepared(events, split)
+    until = matured_until(task.pipeline, task.request.as_of)
+    return Prepared(events, split_in_time(events, task.spec, until), oldest_needed(task.spec, until))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from training.gate import features, labels
@@ -38,6 +38,10 @@ class Verdict:
         let_pass = [check for check in self.checks if not check.passed and self._trusts(check)]
         told = [f"{check.reason} (let pass: the data are trusted)" for check in let_pass]
         return [*(self.refusals or [self.words]), *told, *self.notes]
+
+    def and_also(self, checks: list[Check], metrics: dict[str, float]) -> Verdict:
+        """The same with what was found later."""
+        return replace(self, checks=[*self.checks, *checks], metrics={**self.metrics, **metrics})
 
     def _trusts(self, check: Check) -> bool:
         return self.trusted and check.name in DOUBTS
