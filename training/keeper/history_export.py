@@ -1,12 +1,16 @@
-"""Stored history as files: what ``sluicegate features check`` holds the twin to.
+"""Stored history as files: what ``features check`` holds the twin to, and ``whatif`` decides again.
 
 * ``events.parquet``: every declared field, ``event_id``, ``event_time``, ``source_partition``,
-  ``source_offset``, ``seq``, ``decided_seq``, ``action``, ``let_through``, ``late``, every feature as it was
-  logged, and ``definitions``: the digest of what it was computed under, null where that was not kept;
+  ``source_offset``, ``seq``, ``decided_seq``, ``late``, every feature as it was logged, ``definitions``: the
+  digest of what it was computed under, null where that was not kept; what was decided and when (``action``,
+  ``let_through``, ``policy_action``, ``propensity``, ``score``, ``margin``, ``fallback``, ``arrived_at``,
+  ``decided_at``);
 * ``deltas.parquet``: the columns of ``delta_schema``;
-* ``definitions.parquet``: ``digest, name, hash``.
+* ``definitions.parquet``: ``digest, name, hash``;
+* ``outcomes.parquet``: ``event_id, label, source, observed_at, arrived_at, partition, offset``;
+* ``policies.parquet``: ``version, offset, document``, oldest first.
 
-The three are one consistent reading: the sink goes on writing meanwhile.
+They are one consistent reading: the sink goes on writing meanwhile.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 EVENTS = "events.parquet"
 DELTAS = "deltas.parquet"
 DEFINITIONS = "definitions.parquet"
+OUTCOMES = "outcomes.parquet"
+POLICIES = "policies.parquet"
 
 _ALWAYS = (
     "event_id",
@@ -37,9 +43,23 @@ _ALWAYS = (
     "source_offset",
     "seq",
     "decided_seq",
-    "action",
     "late",
+    "action",
+    "policy_action",
+    "propensity",
+    "score",
+    "margin",
+    "fallback",
+    "arrived_at",
+    "decided_at",
 )
+
+_BESIDE = {
+    "exported_deltas": DELTAS,
+    "exported_definitions": DEFINITIONS,
+    "exported_outcomes": OUTCOMES,
+    "exported_policies": POLICIES,
+}
 
 
 def export_history(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path) -> dict[str, object]:
@@ -79,8 +99,9 @@ def _export(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path
     events = f"SELECT {', '.join(columns)} {sql('exported_events')}"
     try:
         write_parquet(store, events, folder / EVENTS)
-        write_parquet(store, sql("exported_deltas"), folder / DELTAS)
-        write_parquet(store, sql("exported_definitions"), folder / DEFINITIONS)
+        store.execute(sql("create_policies"))
+        for name, file in _BESIDE.items():
+            write_parquet(store, sql(name), folder / file)
         counts = rows(store, "row_counts")[0]
     except DuckError as error:
         raise StorageError(f"{folder}: the history could not be written: {error}") from error

@@ -1,0 +1,1 @@
+"""What-if: stored history decided again, under another policy or by other costs."""
