@@ -33,8 +33,12 @@ class SamplingSpec(Declared):
 class TuningSpec(Declared):
     """The search for parameters, within a budget of time."""
 
-    budget: Duration = Field(default=0, ge=0, description="how long to search at most; 0s: not at all")
-    trials: int = Field(default=100, gt=0, description="fits to try at most")
+    budget: Duration = Field(
+        default=0, ge=0, description="how long to begin another fit at most; 0s: no search"
+    )
+    trials: int = Field(
+        default=100, gt=0, description="fits to try at most in a run; the next run goes on from them"
+    )
 
 
 class CompactionSpec(Declared):

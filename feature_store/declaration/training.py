@@ -88,6 +88,10 @@ class TrainingSpec(Declared):
                 raise ValueError(
                     f"training.monotone: {name!r} is categorical: its numbers are names and have no direction"
                 )
+        if self.tuning.budget >= self.time_limit:
+            raise ValueError(
+                "training.tuning.budget: must be shorter than training.time_limit, which ends the run"
+            )
         if self.device == "cuda" and self.algorithm != "xgboost":
             raise ValueError(
                 f"training.device: {self.algorithm} is fitted on the CPU; set device: auto or cpu, or "

@@ -59,6 +59,15 @@ def split_in_time(events: LabelledEvents, spec: TrainingSpec, matured_until: int
     )
 
 
+def split_by_share(events: LabelledEvents) -> tuple[LabelledEvents, LabelledEvents]:
+    """The older events and the newest share of them, cut as the fitted stretch is from its validation."""
+    if len(events) == 0:
+        return events, events
+    cut = _validated_from(events)
+    newest = int(events.time[-1])
+    return events.between(int(events.time[0]) - 1, cut), events.between(cut, newest)
+
+
 def _validated_from(past: LabelledEvents) -> int:
     """The instant after which the newest share of the events *and* of the frauds lies."""
     starts = [_share_starts(past.time), _share_starts(past.time[past.fraud])]

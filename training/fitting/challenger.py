@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     Report = Callable[[int, float], None]
 
 
+def _nobody(_step: str, **_numbers: float) -> None:
+    """Nobody hears of it."""
+
+
 @dataclass(frozen=True)
 class Challenger:
     """A fit that stands before the gate.
@@ -79,10 +83,12 @@ def fit_challenger(
     *,
     champion_artifact: bytes | None = None,
     champion_manifest: Manifest | None = None,
+    tell: Callable[..., None] = _nobody,
 ) -> Challenger:
     """Fit on the older past, stop and calibrate on the newer.
 
-    The champion's files are what a warm start begins with. Raises ConfigError for parameters that the library
+    The champion's files are what a warm start begins with; ``tell`` hears of the search for parameters, where
+    there is one: a step and numbers. Raises ConfigError for parameters that the library
     refuses, and for a device that is not there.
     """
     spec, declared = pipeline.training, pipeline.feature_vector
@@ -100,9 +106,15 @@ def fit_challenger(
         categorical=spec.categorical,
         device=training_device(spec),
     )
-    fitted = algorithm(spec.algorithm).fit(
-        weighing_frauds(fit, fraud_weight), weighing_frauds(split.validation, fraud_weight), plan, report
-    )
+    weighed, judging = (weighing_frauds(part, fraud_weight) for part in (fit, split.validation))
+    tuning = {}
+    if spec.tuning.budget and not request.shuffle_labels:
+        from training.fitting.tuning import tune  # noqa: PLC0415  (loads Optuna)
+
+        tuned = tune(weighed, plan, request, pipeline, tell)
+        plan = replace(plan, parameters={**tuned.parameters, **plan.parameters})
+        tuning = tuned.metrics
+    fitted = algorithm(spec.algorithm).fit(weighed, judging, plan, report)
     smaller = compact(fitted.artifact, spec.algorithm, split.validation, spec.compaction, spec.seed)
     recipe = Recipe(
         family=spec.algorithm,
@@ -130,7 +142,7 @@ def fit_challenger(
         model=load_champion(manifest, smaller.artifact, declared),
         rounds=fitted.rounds,
         on_validation=judge(split.validation, margin, spec.seed),
-        metrics=chosen.metrics | fitted.metrics | _sampling_metrics(fit, split, fraud_weight),
+        metrics=chosen.metrics | fitted.metrics | tuning | _sampling_metrics(fit, split, fraud_weight),
         compaction=smaller.report,
         start=beginning.artifact,
         notes=[f"not begun with the champion's trees: {beginning.why_not}"] if beginning.why_not else [],

@@ -63,8 +63,10 @@ def fit(
         with room_for_pages(fit) as room:
             data = xgboost_data(fit, validation, plan, int(settings["max_bin"]), room)
             metrics = data[2]
-            booster = _train(settings, *data[:2], rounds, stop, report, start)
-            del data
+            try:
+                booster = _train(settings, *data[:2], rounds, stop, report, start)
+            finally:
+                del data  # before its pages
     except (xgb.core.XGBoostError, ValueError) as error:
         raise ConfigError(f"training.parameters: XGBoost refuses them: {error}") from error
     return Fitted(bytes(booster.save_raw("ubj")), booster.num_boosted_rounds(), given, metrics)

@@ -44,6 +44,8 @@ _ALWAYS = (
     "action",
     "propensity",
 )
+TUNING = "tuning.sqlite"
+"""In the state folder, so that a search goes on from night to night."""
 
 
 def prepare_run_folder(
@@ -64,6 +66,7 @@ def prepare_run_folder(
         why=run.why,
         champion=_champion(folder, models),
         shuffle_labels=run.shuffle_labels,
+        tuning=str(folder.parent.parent.resolve() / TUNING),
     )
     save_request(folder, request)
     return request
