@@ -84,23 +84,39 @@ def _lineage(found: dict[str, Any] | None) -> list[str]:
 
 
 def lived(summary: dict[str, Any]) -> str:
-    """Average precision over matured labels, one champion a line, then all together, then the shadows."""
+    """Measures over matured labels, one champion a line, then all together, then the shadows."""
     if not summary["models"]:
         return "no champion has decided an event whose label has matured"
     lines = [_result(one["version"], one) for one in summary["models"]]
     lines.append(_result("all champions together", summary))
     lines += [
-        _result("shadow " + one["version"], one) + f", what acted on them {_figure(one['acting'])}"
+        f"{_result('shadow ' + one['version'], one)}; what acted on them {_figure(one['acting'])}, "
+        f"difference {_sure(one['difference'])}"
         for one in summary["shadows"]
     ]
+    if summary["uncorrected"]:
+        lines.append(
+            f"{summary['uncorrected']} of these events were stopped, and no control group stands for others "
+            "like them: measures lean towards what somebody chose to look at"
+        )
     return "\n".join(lines)
 
 
 def _result(name: str, found: dict[str, Any]) -> str:
+    overall = found["measured"]["overall"]
     return (
         f"{name}  {found['events']} matured events, {found['frauds']} frauds  "
-        f"average precision {_figure(found['average_precision'])}"
+        f"average precision {_sure(overall['average_precision'])}  "
+        f"stopped: precision {_sure(overall['precision'])}, recall {_sure(overall['recall'])}, "
+        f"saved {_sure(overall['money']['saved'])}"
     )
+
+
+def _sure(figure: dict[str, float | None]) -> str:
+    """A figure with its interval."""
+    if figure["value"] is None or figure["low"] is None:
+        return _figure(figure["value"])
+    return f"{_figure(figure['value'])} ({_figure(figure['low'])} to {_figure(figure['high'])})"
 
 
 def released(release: dict[str, Any]) -> str:

@@ -40,13 +40,16 @@ def matured_labels(
     *,
     columns: str = "*",
     weight_cap: float = WEIGHT_CAP,
+    only_to_fit: bool = False,
 ) -> pa.Table:
-    """Every matured event with a label known at ``as_of`` (us): its columns, ``label`` and ``weight``.
+    """The matured events that models may be judged by, with the labels known at ``as_of`` (us).
 
-    ``connection`` must have the relations ``scored`` and ``outcomes``, as ``labels.sql`` describes them.
-    ``columns`` narrows the result; it is SQL, never text from outside.
+    Their columns, ``label`` and ``weight``; with ``only_to_fit`` also those that are only fitted on, whose
+    weight is 0. ``connection`` must have the relations ``scored`` and ``outcomes``, as ``labels.sql``
+    describes them. ``columns`` narrows the result; it is SQL, never text from outside.
     """
-    query = f"select {columns} from ({_LABELS})"  # noqa: S608  (both parts are the program's own)
+    rows = "" if only_to_fit else "where weight > 0"
+    query = f"select {columns} from ({_LABELS}) {rows}"  # noqa: S608  (all parts are the program's own)
     parameters = _parameters(pipeline, as_of, weight_cap)
     table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
     return table
@@ -55,7 +58,7 @@ def matured_labels(
 def write_matured_labels(
     connection: Connection, pipeline: Pipeline, as_of: int, columns: str, file: Path
 ) -> None:
-    """The same into a Parquet file, oldest event first: DuckDB sorts on disk what memory does not hold."""
+    """All of them into a Parquet file, oldest event first: DuckDB sorts on disk what memory does not hold."""
     query = (
         f"select {columns} from ({_LABELS}) "  # noqa: S608  (both parts are the program's own)
         "order by event_time, source_partition, source_offset"

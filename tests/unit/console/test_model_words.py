@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from console.model_words import listed, lived, released
 
 VERSION = {
@@ -38,18 +40,40 @@ def test_without_a_model_that_is_said() -> None:
     assert "cold-start rules decide" in listed({"release": None, "models": []})
 
 
+def figure(value: float | None, off: float = 0.1) -> dict[str, float | None]:
+    if value is None:
+        return dict.fromkeys(("value", "low", "high"))
+    return {"value": value, "low": value - off, "high": value + off}
+
+
+def judged(events: int, frauds: int, found: float | None) -> dict[str, Any]:
+    names = ("average_precision", "precision", "recall")
+    overall = {name: figure(found) for name in names} | {"money": {"saved": figure(1000.0, 100)}}
+    return {"events": events, "frauds": frauds, "measured": {"overall": overall}}
+
+
 def test_every_champion_is_judged_by_what_it_decided_and_then_all_of_them() -> None:
-    one = {"version": "m1", "events": 10, "frauds": 0, "average_precision": None}
-    two = {"version": "m2", "events": 90, "frauds": 4, "average_precision": 0.5}
-    shadow = {"version": "m3", "events": 80, "frauds": 3, "average_precision": 0.75, "acting": 0.5}
-    total = {"events": 100, "frauds": 4, "average_precision": 0.25, "models": [one, two], "shadows": [shadow]}
+    one = {"version": "m1", **judged(10, 0, None)}
+    two = {"version": "m2", **judged(90, 4, 0.5)}
+    shadow = {"version": "m3", **judged(80, 3, 0.75), "acting": 0.5, "difference": figure(0.25)}
+    total = {**judged(100, 4, 0.25), "uncorrected": 0, "models": [one, two], "shadows": [shadow]}
     lines = lived(total).splitlines()
-    assert lines[0] == "m1  10 matured events, 0 frauds  average precision -"
-    assert lines[1] == "m2  90 matured events, 4 frauds  average precision 0.5"
-    assert lines[2].startswith("all champions together  100 matured events, 4 frauds")
-    assert lines[3] == (
-        "shadow m3  80 matured events, 3 frauds  average precision 0.75, what acted on them 0.5"
+    assert lines[0].startswith("m1  10 matured events, 0 frauds  average precision -  stopped: precision -, ")
+    assert lines[1] == (
+        "m2  90 matured events, 4 frauds  average precision 0.5 (0.4 to 0.6)  stopped: precision 0.5 (0.4 to "
+        "0.6), recall 0.5 (0.4 to 0.6), saved 1000 (900 to 1100)"
     )
+    assert lines[2].startswith("all champions together  100 matured events, 4 frauds")
+    assert lines[3].startswith(
+        "shadow m3  80 matured events, 3 frauds  average precision 0.75 (0.65 to 0.85)"
+    )
+    assert lines[3].endswith("; what acted on them 0.5, difference 0.25 (0.15 to 0.35)")
+    assert len(lines) == 4
+
+
+def test_what_no_control_group_stands_for_is_said() -> None:
+    total = {**judged(100, 4, 0.25), "uncorrected": 7, "models": [{"version": "m1", **judged(9, 1, 0.5)}]}
+    assert "7 of these events were stopped" in lived({**total, "shadows": []}).splitlines()[-1]
 
 
 def test_before_any_label_has_matured_that_is_said() -> None:

@@ -31,7 +31,7 @@ def rows_of(snapshot: Snapshot, as_of: int) -> list[dict[str, Any]]:
     scored, outcomes = snapshot.tables()
     CONNECTION.register("scored", scored)
     CONNECTION.register("outcomes", outcomes)
-    found: list[dict[str, Any]] = matured_labels(CONNECTION, PIPELINE, as_of).to_pylist()
+    found: list[dict[str, Any]] = matured_labels(CONNECTION, PIPELINE, as_of, only_to_fit=True).to_pylist()
     return found
 
 
@@ -103,6 +103,7 @@ def test_where_a_control_group_stands_for_the_stopped_what_was_said_about_them_i
     told = one_event(("fraud", "analyst", OLD + HOUR), **stopped)
     assert labels_of(told) == {"e": ("fraud", 0.0)}
     assert fit_weights_of(told) == {"e": 1.0}, "it is fitted on: it is true"
+    assert matured_labels(CONNECTION, PIPELINE, AS_OF).num_rows == 0
 
 
 @pytest.mark.parametrize(("propensity", "weight"), [(0.5, 2.0), (0.02, CAP), (0.001, CAP), (0.0, CAP)])

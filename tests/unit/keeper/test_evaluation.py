@@ -62,6 +62,24 @@ def test_a_shadow_is_judged_on_what_it_scored_beside_what_acted_there(parts: Par
     assert (right["events"], right["frauds"]) == (36, 4), "one partition, where there was a score"
     assert right["average_precision"] == pytest.approx(1.0)
     assert right["acting"] == blind["average_precision"] == pytest.approx(4 / 36)
+    assert right["difference"]["value"] == pytest.approx(32 / 36)
+    assert right["difference"]["low"] > 0.5, "all its frauds stand above all else"
+    assert right["measured"]["overall"]["roc_auc"]["value"] == 1.0
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_what_was_stopped_is_judged_by_its_control_group_or_counted_as_uncorrected(parts: Parts) -> None:
+    stop = """
+        UPDATE scored SET action = 'decline', policy_action = 'decline', propensity = $propensity
+        WHERE model IS NOT NULL AND source_offset >= $first
+    """
+    parts.store.execute(stop, {"propensity": 0.0, "first": SIZE - 4})
+    found = evaluate(parts)
+    assert (found["events"], found["frauds"], found["uncorrected"]) == (2 * 36, 2 * 4, 2 * 4)
+    parts.store.execute(stop, {"propensity": 0.02, "first": SIZE - 4})
+    found = evaluate(parts)
+    assert (found["events"], found["frauds"], found["uncorrected"]) == (2 * 32, 0, 0)
+    assert found["average_precision"] is None
 
 
 def test_without_shadows_there_are_none_to_judge(parts: Parts) -> None:
