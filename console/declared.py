@@ -30,6 +30,7 @@ def summary(pipeline: Pipeline) -> dict[str, Any]:
         "conditions": [condition.name for condition in pipeline.features.conditions()],
         "entities": list(dict.fromkeys(" + ".join(feature.entity) for feature in windows)),
         "global_features": [feature.name for feature in pipeline.global_features],
+        "delivery": pipeline.serving.delivery,
         "retention_note": _retention_note(pipeline),
         "schedule": f"{pipeline.training.schedule} {pipeline.training.time_zone}",
         "algorithm": pipeline.training.algorithm,
@@ -51,6 +52,12 @@ def describe(config: Path, told: dict[str, Any]) -> str:
         lines.append(
             f"  one scorer must hold all partitions: the key {told['key']} does not determine the entity of "
             f"{', '.join(told['global_features'])}"
+        )
+    if told["delivery"] == "at_least_once":
+        lines.append(
+            "  delivered at least once: after a kill or a lost partition, decisions and dead letters of one "
+            "step may come twice; whoever acts on them keeps the first of each `source` (features, store "
+            "and training count every event once)"
         )
     if told["retention_note"]:
         lines.append(f"  {told['retention_note']}")

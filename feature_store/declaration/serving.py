@@ -41,6 +41,12 @@ class DeadLetterAlertSpec(Declared):
     share: float = Field(default=0.05, gt=0, le=1, description="of the records that a scorer took")
     window: Duration = Field(default=300_000_000, gt=0, description="in the pipeline's clock")
     least: int = Field(default=200, gt=0, description="records within the window: fewer say nothing")
+    pause: Duration = Field(
+        default=0,
+        ge=0,
+        description="a partition whose own share is reached waits for so long, in real time, or until its "
+        "scorer is started again; the others go on. 0: none is ever paused",
+    )
 
 
 class ServingSpec(Declared):

@@ -16,6 +16,7 @@ from streams.scorer.claiming import Claiming
 from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
+from streams.scorer.pausing import Pausing
 from streams.scorer.pulse import Pulse
 from streams.scorer.records import Refused, SourceDelta, SourceRecord, Under
 from streams.scorer.snapshots import Snapshots
@@ -64,6 +65,7 @@ class ScorerLoop:
         self._core = ScorerCore(pipeline, self._clock, events_as_json(pipeline), metrics.stages)
         self._warnings = Warnings(alerts.send)
         self._telling = Telling(pipeline, metrics, self._core, consumer, clock, alerts.send)
+        self._pausing = Pausing(pipeline, consumer, alerts.send)
         self._topic = pipeline.topics.events
         self._max_events = pipeline.serving.batch.max_events
         self._consumer = consumer
@@ -82,6 +84,7 @@ class ScorerLoop:
             transactions.joined,
             self._heard_of,
             Claiming(pipeline, transactions),
+            self._pausing.forget,
         )
         self._pulse = Pulse()
 
@@ -115,6 +118,7 @@ class ScorerLoop:
         self._raise_failures()
         self._pulse.beat(self._watcher.acting.epoch)
         self._telling.turn(self._watcher.acting, self._policies.active.offset)
+        self._pausing.turn()
         messages, records = [], []
         if message is not None:
             messages = [message, *self._consumer.consume(self._max_events - 1, 0)]
@@ -150,6 +154,7 @@ class ScorerLoop:
         self._snapshots.stepped(result, logged, Under(acting.epoch, policy.offset))
         self._warnings.stepped(result, acting, self._core.intake.shortened)
         self._telling.stepped(records, result)
+        self._pausing.stepped(records, result.refused, self._clock.now())
         self._collect_garbage()
         self._pulse.count(len(records), len(result.refused), time.perf_counter() - started)
 

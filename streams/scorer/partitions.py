@@ -39,11 +39,13 @@ class Partitions:
         joined: Callable[[], None],
         heard_of: Callable[[Under], bool],
         claiming: Claiming,
+        lost: Callable[[list[int]], None],
     ) -> None:
         """Tell what an assignment needs.
 
         ``joined`` is called in every one: the group has a new generation. ``heard_of`` returns when a release
-        and a policy that a partition was decided under have been heard of here too.
+        and a policy that a partition was decided under have been heard of here too. ``lost`` hears of
+        partitions just before they are given up.
         """
         self._consumer = consumer
         self._core = core
@@ -54,6 +56,7 @@ class Partitions:
         self._joined = joined
         self._heard_of = heard_of
         self._claiming = claiming
+        self._lost = lost
         self._topic = pipeline.topics.events
         self.failure: BaseException | None = None
         """What went wrong in a callback; the loop raises it."""
@@ -109,6 +112,7 @@ class Partitions:
 
     def _on_lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
         """Partitions are somebody else's by now."""
+        self._lost([tp.partition for tp in lost])
         for tp in lost:
             self._core.drop_partition(tp.partition)
         self._outcomes.drop([tp.partition for tp in lost])

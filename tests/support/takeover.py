@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import random
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from feature_store.clock import StreamClock
 from feature_store.log import decode_log
-from feature_store.snapshots import Shelf
 from feature_store.objects import in_memory
+from feature_store.snapshots import Shelf
 from streams.models.watcher import Acting
 from streams.scorer import bases, partition_log, recovery
+from streams.scorer.claiming import Claiming
 from streams.scorer.core import ScorerCore
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult, Under
 from streams.scorer.snapshots import Snapshots
@@ -55,16 +58,19 @@ class FeatureLog:
         self.high = dict.fromkeys(range(partitions), 0)
         self.reads: list[dict[int, tuple[int, int]]] = []
 
-    def append(self, result: StepResult) -> dict[int, int]:
+    def append(self, result: StepResult, *, transaction: bool = True) -> dict[int, int]:
         """One committed step; where the last message of each partition went."""
-        logged = {}
-        for partition, message in result.log:
-            logged[partition] = self.high[partition]
-            self.messages[partition][self.high[partition]] = message
-            self.high[partition] += 1
-        for partition in logged:
+        logged = {partition: self.write(partition, message) for partition, message in result.log}
+        for partition in logged if transaction else ():
             self.high[partition] += 1
         return logged
+
+    def write(self, partition: int, message: bytes) -> int:
+        """One message; where it went."""
+        offset = self.high[partition]
+        self.messages[partition][offset] = message
+        self.high[partition] += 1
+        return offset
 
     def cut(self, partition: int, low: int) -> None:
         """What retention does."""
@@ -114,16 +120,28 @@ class Worker:
         committed = {p: self.world.committed.get(p) for p in partitions}
         for partition, position in committed.items():
             self.core.add_partition(partition, position.events if position is not None else 0)
-        nobody = cast("Consumer", None)
-        found = recovery.restore(self.core, self.pipeline, "nowhere", nobody, committed, self.world.shelf)
+        nobody, shelf = cast("Consumer", None), self.world.shelf
+        claiming = Claiming(self.pipeline, self)
+        found = recovery.restore(self.core, self.pipeline, "nowhere", nobody, committed, shelf, claiming)
         self.snapshots.restored(found.ends, found.snapshots)
         return found
+
+    def claim(self, records: dict[int, bytes], positions: dict[int, Position]) -> dict[int, int]:
+        """As the group and the log take it."""
+        self.world.committed |= positions
+        self.claimed()
+        return {partition: self.world.log.write(partition, record) for partition, record in records.items()}
+
+    def claimed(self) -> None:
+        """Between the note in the group and the record in the log."""
 
     def step(self, records: list[SourceRecord], deltas: list[SourceDelta] | None = None) -> StepResult:
         """A committed step."""
         result = self.core.step(records, Acting(EPOCH, None), deltas or [])
-        logged = self.world.log.append(result)
-        self.world.committed |= result.positions
+        exactly_once = self.pipeline.serving.delivery == "exactly_once"
+        logged = self.world.log.append(result, transaction=exactly_once)
+        if exactly_once or self.world.chance.random() < 0.3:  # else offsets follow now and then
+            self.world.committed |= result.positions
         self.core.commit()
         self.snapshots.stepped(result, logged, Under(EPOCH, -1))
         return result
@@ -173,6 +191,19 @@ class World:
         fresh = Worker(self, pipeline or self.pipeline)
         fresh.take_over(self.partitions if partitions is None else partitions)
         return fresh
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """What is done here is done by who holds nothing any more: the group's offsets stay, and the stream
+        goes on where it was.
+        """
+        kept = copy.deepcopy(
+            (self._number, self._next, self._routed, self._next_delta, self._decided, self.committed)
+        )
+        chance = self.chance.getstate()
+        yield
+        self.chance.setstate(chance)
+        self._number, self._next, self._routed, self._next_delta, self._decided, self.committed = kept
 
     def events(self, count: int, partitions: list[int] | None = None) -> list[SourceRecord]:
         """The next events of the stream, a few of them duplicates."""

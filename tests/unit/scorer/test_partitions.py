@@ -35,6 +35,7 @@ def test_an_assignment_does_not_ask_its_own_client_for_topics(tmp_path: Path) ->
         Mock(),
         Mock(return_value=True),
         Mock(),
+        Mock(),
     )
     partitions.subscribe()
     consumer.subscribe.call_args.kwargs["on_assign"](consumer, [])
