@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from console.cli.keys import keygen
+from console.cli.model_files import card, export
 from console.cli.options import STATE_DIR, AsJson, StateDir
 
 Version = Annotated[str, typer.Argument(help="as `sluicegate models list` names it")]
@@ -17,6 +18,8 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog="Example: sluicegate models list --json")(list_versions)
     group.command(epilog="Example: sluicegate models show VERSION")(show)
     group.command(epilog="Example: sluicegate models live")(live)
+    group.command(epilog="Example: sluicegate models card VERSION --open")(card)
+    group.command(epilog="Example: sluicegate models export VERSION --out model.onnx")(export)
     group.command(epilog="Example: sluicegate models promote VERSION --canary 0.1")(promote)
     group.command(epilog="Example: sluicegate models rollback")(rollback)
     group.command(epilog="Example: sluicegate models shadow VERSION")(shadow)

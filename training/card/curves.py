@@ -65,11 +65,12 @@ def _precision_recall(sides: list[tuple[str, str, Scored]]) -> str:
         curve = Ranking(scored.fraud, scored.score).curve(scored.weight)
         recall, precision = curve.hits / curve.hits[-1], curve.hits / np.maximum(curve.flagged, 1e-300)
         drawn.append(Line(np.append(0.0, recall), np.append(precision[0], precision), label, colour))
-        said.append(f"{label}: average precision {curve.average_precision():.3f}")
-    alt = f"Precision against recall. {'; '.join(said)}."
+        said.append(f"{label} {curve.average_precision():.3f}")
+    found = f"Average precision: {', '.join(said)}."
+    alt = f"Precision against recall. {found}"
     caption = "Of what is flagged, how much is fraud, against how much of the fraud is flagged."
     svg = lines("precision-recall", alt, drawn, ("recall", "precision"), limits=(-0.02, 1.02))
-    return figure("Precision and recall", f"{caption} {'; '.join(said)}.", svg)
+    return figure("Precision and recall", f"{caption} {found}", svg)
 
 
 def _roc(sides: list[tuple[str, str, Scored]]) -> str:
@@ -79,11 +80,12 @@ def _roc(sides: list[tuple[str, str, Scored]]) -> str:
         alarms = curve.flagged - curve.hits
         rate, recall = alarms / (alarms[-1] or 1.0), curve.hits / curve.hits[-1]
         drawn.append(Line(np.append(0.0, rate), np.append(0.0, recall), label, colour))
-        said.append(f"{label}: area {curve.roc_auc():.3f}")
+        said.append(f"{label} {curve.roc_auc():.3f}")
     drawn.append(Line(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "chance", MUTED, dashed=True))
-    alt = f"ROC curve: share of fraud flagged against share of legitimate events flagged. {'; '.join(said)}."
+    found = f"Area under it: {', '.join(said)}."
+    alt = f"ROC curve: share of fraud flagged against share of legitimate events flagged. {found}"
     svg = lines("roc", alt, drawn, ("legitimate events flagged", "fraud flagged"), limits=(-0.02, 1.02))
-    return figure("ROC", f"{'; '.join(said)}.", svg)
+    return figure("ROC", f"How much of the fraud is flagged, against how much of the rest. {found}", svg)
 
 
 def _reliability(measured: list[tuple[str, str, Measured]]) -> str:
@@ -92,15 +94,16 @@ def _reliability(measured: list[tuple[str, str, Measured]]) -> str:
         for label, colour, found in measured
     ]
     errors = [
-        f"{label}: mean distance {found.calibration_error.value:.4f}"
+        f"{label} {found.calibration_error.value:.4f}"
         for label, _, found in measured
         if found.calibration_error.value is not None
     ]
-    alt = f"Share of fraud against mean score, by tenths of the events. {'; '.join(errors)}."
+    told = f"Mean distance from the line: {', '.join(errors)}."
+    alt = f"Share of fraud against mean score, by tenths of the events. {told}"
     caption = (
         "Events in ten parts from the mildest to the highest scores; on the line, a score is what it says."
     )
-    return figure("Calibration", f"{caption} {'; '.join(errors)}.", reliability("reliability", alt, tables))
+    return figure("Calibration", f"{caption} {told}", reliability("reliability", alt, tables))
 
 
 def _bounds(found: object) -> tuple[float, float, float]:

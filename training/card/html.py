@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,18 @@ if TYPE_CHECKING:
 
 NOTHING = "-"
 _LARGE = 100
+_SMALL = 0.01
+_CODE = re.compile("`([^`]*)`")
 
 
 def paragraph(text: str) -> str:
     """One paragraph."""
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{_told(text)}</p>"
 
 
 def items(texts: Iterable[str]) -> str:
     """A list; empty without texts."""
-    found = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    found = "".join(f"<li>{_told(text)}</li>" for text in texts)
     return f"<ul>{found}</ul>" if found else ""
 
 
@@ -32,14 +35,14 @@ def table(
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "".join(f"<td>{_told(cell)}</td>" for cell in row[1:])
         + "</tr>"
         for row in rows
     )
-    told = f"<caption>{escape(caption)}</caption>" if caption else ""
+    told = f'<p class="muted">{_told(caption)}</p>' if caption else ""
     kind = ' class="figures-table"' if figures else ""
-    inside = f"{told}<thead><tr>{names}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="scroll"><table{kind}>{inside}</table></div>'
+    inside = f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody>"
+    return f'{told}<div class="scroll"><table{kind}>{inside}</table></div>'
 
 
 def figure(title: str, caption: str, svg: str) -> str:
@@ -61,7 +64,9 @@ def number(value: float | None) -> str:
     """A figure for people."""
     if value is None:
         return NOTHING
-    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.3f}"
+    if abs(value) >= _LARGE:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if value == 0 or abs(value) >= _SMALL else f"{value:.2g}"
 
 
 def with_interval(found: Figure | None, *, money: bool = False) -> str:
@@ -76,3 +81,8 @@ def with_interval(found: Figure | None, *, money: bool = False) -> str:
 
 def _money(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _told(text: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))

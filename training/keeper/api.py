@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from feature_store.errors import ContractError, PolicyError, SluicegateError
 from streams.kafka import KafkaException
+from training.keeper.cards import card
 from training.keeper.evaluation import evaluate
 from training.keeper.evidence import told_evidence
 from training.keeper.history_export import export_history
@@ -82,6 +83,7 @@ class Api:
             "/runs": lambda _: self._runs.all(),
             "/models": lambda _: models(self._parts),
             "/models/{version}": lambda asked: model(self._parts, asked.path_params["version"]),
+            "/models/{version}/card": lambda asked: card(self._parts, asked.path_params["version"]),
             "/metrics/summary": lambda _: evaluate(self._parts),
             "/event": lambda asked: told_evidence(self._parts, asked.query_params.get("id", "")),
             "/policy": lambda _: self._policies.told(),

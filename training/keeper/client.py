@@ -71,6 +71,10 @@ class KeeperClient:
         """One version's manifest, states and lineage."""
         return dict(self._ask("GET", f"/models/{_safe(version)}"))
 
+    def card(self, version: str) -> str:
+        """The model card of a trained version, a whole HTML page."""
+        return str(self._ask("GET", f"/models/{_safe(version)}/card")["html"])
+
     def summary(self) -> dict[str, Any]:
         """Average precision so far, by matured labels."""
         return dict(self._ask("GET", "/metrics/summary"))

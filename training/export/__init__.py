@@ -1,0 +1,1 @@
+"""Export: a model in a form that runs where Sluicegate does not."""
