@@ -54,6 +54,7 @@ def listed(found: dict[str, Any]) -> str:
     lines: list[str] = []
     for run in found["runs"]:
         drill = "  dry run" * run["dry"] + "  shuffled labels" * run["shuffle_labels"]
+        drill += "  data trusted" * run["trust_data"]
         cause = f": {run['cause']}" if run["cause"] else ""
         lines.append(
             f"{run['run_id']}  {run['state']:<10}  as of {run['as_of'][:19]}  {run['why']}{cause}{drill}"
@@ -67,7 +68,7 @@ def listed(found: dict[str, Any]) -> str:
 
 def _short(run: dict[str, Any]) -> dict[str, Any]:
     result = run["result"] or {}
-    kept = ("run_id", "state", "why", "cause", "dry", "shuffle_labels", "attempts", "champion")
+    kept = ("run_id", "state", "why", "cause", "dry", "shuffle_labels", "trust_data", "attempts", "champion")
     return {name: run[name] for name in kept} | {
         "as_of": _time(run["as_of"]),
         "verdict": result.get("verdict"),

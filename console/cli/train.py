@@ -23,6 +23,12 @@ def train(
         bool,
         typer.Option("--shuffle-labels", help="labels without meaning: the gate must refuse (exit code 1)"),
     ] = False,
+    trust_data: Annotated[
+        bool,
+        typer.Option(
+            "--trust-data", help="labels and features are right, however strange they look to the gate"
+        ),
+    ] = False,
     state_dir: StateDir = STATE_DIR,
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +41,7 @@ def train(
     from training.keeper.client import KeeperClient
 
     with KeeperClient(state_dir) as keeper:
-        run_id = keeper.train(shuffle_labels=shuffle_labels, dry=dry_run)
+        run_id = keeper.train(shuffle_labels=shuffle_labels, dry=dry_run, trust_data=trust_data)
         if no_wait:
             typer.echo(json.dumps({"run_id": run_id}) if as_json else f"training run {run_id} is due")
             return

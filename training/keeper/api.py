@@ -45,6 +45,7 @@ class TrainCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     shuffle_labels: bool = False
     dry: bool = False
+    trust_data: bool = False
 
 
 class PromoteCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +118,13 @@ class Api:
         now = self._parts.clock.now()
         if now == 0:
             raise ContractError("nothing has been decided yet, so there is nothing to train on")
-        run = self._runs.request("command", now, shuffle_labels=command.shuffle_labels, dry=command.dry)
+        run = self._runs.request(
+            "command",
+            now,
+            shuffle_labels=command.shuffle_labels,
+            dry=command.dry,
+            trust_data=command.trust_data,
+        )
         self._trainings.wake()
         return {"run_id": run.run_id}
 

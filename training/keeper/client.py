@@ -83,9 +83,9 @@ class KeeperClient:
         """All that is stored about an event; more than one where several have this id."""
         return msgspec.convert(self._ask("GET", f"/event?id={quote(event_id, safe='')}"), list[Evidence])
 
-    def train(self, *, shuffle_labels: bool = False, dry: bool = False) -> str:
+    def train(self, *, shuffle_labels: bool = False, dry: bool = False, trust_data: bool = False) -> str:
         """Ask for a training run now, which is published unless it is ``dry``; returns its id."""
-        asked = {"shuffle_labels": shuffle_labels, "dry": dry}
+        asked = {"shuffle_labels": shuffle_labels, "dry": dry, "trust_data": trust_data}
         return str(self._ask("POST", "/train", asked)["run_id"])
 
     def promote(self, version: str, canary: float | None = None) -> dict[str, Any]:

@@ -36,7 +36,8 @@ Why = Literal["schedule", "command", "new_frauds", "drift"]
 class Run(msgspec.Struct, frozen=True):
     """One training run. ``as_of`` is on the pipeline's clock (us); ``detail`` says why it did not pass.
 
-    ``cause`` says more about ``why``; a ``dry`` run stands before the gate and is not published.
+    ``cause`` says more about ``why``; a ``dry`` run stands before the gate and is not published;
+    ``trust_data``: labels and features are as they should be, however strange.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class Run(msgspec.Struct, frozen=True):
     result: TrainingResult | None = None
     dry: bool = False
     cause: str | None = None
+    trust_data: bool = False
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -98,6 +100,7 @@ class Runs:
         *,
         shuffle_labels: bool = False,
         dry: bool = False,
+        trust_data: bool = False,
         cause: str | None = None,
     ) -> Run:
         """Record that a run is due.
@@ -109,15 +112,18 @@ class Runs:
             "cause": cause,
             "alerts_until": None if dry or shuffle_labels else self.alerts_read(),
         }
+        drill = {"shuffle_labels": shuffle_labels, "dry": dry, "trust_data": trust_data}
         runs = self.all()
         for run in runs:
-            if (run.state, run.why, run.shuffle_labels, run.dry) == ("due", why, shuffle_labels, dry):
+            waits = {"shuffle_labels": run.shuffle_labels, "dry": run.dry, "trust_data": run.trust_data}
+            if (run.state, run.why, waits) == ("due", why, drill):
                 self._execute("postpone_run", {"run_id": run.run_id, **asked})
                 return msgspec.structs.replace(run, as_of=as_of, cause=cause)
         stem = to_datetime(as_of).strftime("%Y%m%dT%H%M%S")
         number = 1 + sum(run.run_id.startswith(f"{stem}-") for run in runs)
-        run = Run(f"{stem}-{number}", why, as_of, shuffle_labels, "due", 0, dry=dry, cause=cause)
-        drill = {"shuffle_labels": shuffle_labels, "dry": dry}
+        run = Run(
+            f"{stem}-{number}", why, as_of, shuffle_labels, "due", 0, None, None, None, dry, cause, trust_data
+        )
         self._execute("add_run", {"run_id": run.run_id, "why": why, **drill, **asked})
         return run
 

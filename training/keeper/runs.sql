@@ -6,10 +6,11 @@ ALTER TABLE runs ADD COLUMN IF NOT EXISTS dry BOOLEAN DEFAULT false;
 ALTER TABLE runs ADD COLUMN IF NOT EXISTS cause VARCHAR;
 ALTER TABLE runs ADD COLUMN IF NOT EXISTS alerts_until BIGINT;
 ALTER TABLE runs ADD COLUMN IF NOT EXISTS holder VARCHAR;
+ALTER TABLE runs ADD COLUMN IF NOT EXISTS trust_data BOOLEAN DEFAULT false;
 
 -- name: add_run
-INSERT INTO runs (run_id, why, as_of, shuffle_labels, state, attempts, dry, cause, alerts_until)
-VALUES ($run_id, $why, make_timestamp($as_of), $shuffle_labels, 'due', 0, $dry, $cause, $alerts_until);
+INSERT INTO runs (run_id, why, as_of, shuffle_labels, state, attempts, dry, trust_data, cause, alerts_until)
+VALUES ($run_id, $why, make_timestamp($as_of), $shuffle_labels, 'due', 0, $dry, $trust_data, $cause, $alerts_until);
 
 -- name: postpone_run
 UPDATE runs SET as_of = make_timestamp($as_of), cause = $cause, alerts_until = $alerts_until WHERE run_id = $run_id;
@@ -26,7 +27,8 @@ WHERE run_id = $run_id AND (state = 'due' OR state = 'running' AND holder = $hol
 UPDATE runs SET state = 'due', holder = NULL WHERE state = 'running' AND holder IS DISTINCT FROM $holder;
 
 -- name: all_runs
-SELECT run_id, why, epoch_us(as_of) AS as_of, shuffle_labels, state, attempts, champion, detail, result, dry, cause
+SELECT run_id, why, epoch_us(as_of) AS as_of, shuffle_labels, state, attempts, champion, detail, result, dry, cause,
+    trust_data
 FROM runs ORDER BY as_of, run_id;
 
 -- name: last_run

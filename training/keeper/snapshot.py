@@ -66,6 +66,7 @@ def prepare_run_folder(
         why=run.why,
         champion=_champion(folder, models),
         shuffle_labels=run.shuffle_labels,
+        trust_data=run.trust_data,
         tuning=str(folder.parent.parent.resolve() / TUNING),
     )
     save_request(folder, request)

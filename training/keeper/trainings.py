@@ -27,6 +27,7 @@ from training.contract import ARTIFACT, REFUSED_MANIFEST, SNAPSHOT, TrainingResu
 from training.keeper.child import TRAINER, TrainerFailedError, TrainerStoppedError, run_trainer
 from training.keeper.release.entering import entering
 from training.keeper.release.lineage import lineage_of
+from training.keeper.run_folders import clean
 from training.keeper.runs import MOST_ATTEMPTS, Run, Runs
 from training.keeper.snapshot import prepare_run_folder, version_of
 from training.publish import InsteadOf, champion_of
@@ -104,7 +105,9 @@ class Trainings:
         except (SluicegateError, TrainerFailedError, DuckError, OSError) as error:
             self._fail(run, str(error))
         finally:
-            shutil.rmtree(self._parts.run_folder(run.run_id) / SNAPSHOT, ignore_errors=True)
+            folder = self._parts.run_folder(run.run_id)
+            shutil.rmtree(folder / SNAPSHOT, ignore_errors=True)
+            clean(folder.parent, self._parts.pipeline.training.gate.kept_runs)
 
     def _train(self, run: Run) -> None:
         models = self._parts.publisher.read()
