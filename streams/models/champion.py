@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 
 from feature_store.errors import ContractError, MisfitError
+from feature_store.memory_map import let_go
 from streams.models.calibration import scores_of, unsound
 from streams.models.choice import Choice, choose
 from streams.models.engine import Engine, Vector, native_engine
@@ -58,8 +59,11 @@ class Champion:
         """Raw log-odds for rows of the whole declared vector; in steps, where they may be a memory map."""
         if len(matrix) <= _STEP:
             return self.engine.margins(self._own(matrix))
-        steps = range(0, len(matrix), _STEP)
-        return np.concatenate([self.engine.margins(self._own(matrix[at : at + _STEP])) for at in steps])
+        found = np.empty(len(matrix))
+        for at in range(0, len(matrix), _STEP):
+            found[at : at + _STEP] = self.engine.margins(self._own(matrix[at : at + _STEP]))
+            let_go(matrix)
+        return found
 
     def scores(self, margins: Vector) -> Vector:
         """Calibrated probabilities."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.dataset.reading import STEP, memory_map, read_columns
+from feature_store.memory_map import let_go, memory_map
+from training.dataset.reading import STEP, read_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +94,8 @@ class LabelledEvents:
         copy = memory_map(room, len(rows), len(columns))
         for start in range(0, len(rows), STEP):
             copy[start : start + STEP] = self.features[rows[start : start + STEP]][:, columns]
+            let_go(self.features)
+            let_go(copy)
         return copy
 
     def between(self, after: int, until: int) -> LabelledEvents:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from feature_store import duck
 from feature_store.errors import ContractError
 from feature_store.log import feature_matrix
+from feature_store.memory_map import let_go, memory_map
 from training.contract import OUTCOMES, SCORED
 from training.dataset.coded import Coded
 from training.dataset.labels import write_matured_labels
@@ -75,15 +76,6 @@ def read_columns(snapshot: Path, pipeline: Pipeline, as_of: int) -> Columns:
         raise ContractError(f"{snapshot}: not a usable snapshot: {error}") from error
 
 
-def memory_map(folder: Path, rows: int, columns: int) -> NDArray[np.float64]:
-    """A float64 matrix in a nameless file of ``folder``: its room is free again once nobody holds it."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        if rows == 0:  # no map has no bytes
-            return np.empty((0, columns))
-        file.truncate(rows * columns * 8)
-        return np.memmap(file, np.float64, "r+", shape=(rows, columns))
-
-
 def _write_ordered(snapshot: Path, file: Path, pipeline: Pipeline, as_of: int) -> None:
     with duck.memory(spill=file.parent, limit=_SPILL_LIMIT) as connection:
         for name, each in (("scored", SCORED), ("outcomes", OUTCOMES)):
@@ -132,6 +124,7 @@ def _read(file: Path, pipeline: Pipeline) -> Columns:
             for name, coder in coders.items():
                 coder.put(start, batch.column(_own(name)))
             features[stretch] = _finite(feature_matrix(batch, names))
+            let_go(features)
     numbers["entity"] = np.unique(numbers["entity"], return_inverse=True)[1].astype(np.int64)
     texts = {name: coder.coded for name, coder in coders.items()}
     return cast("Columns", {**numbers, **texts, "features": features})

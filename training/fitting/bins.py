@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.memory_map import let_go
 from training.dataset.reading import STEP
 
 if TYPE_CHECKING:
@@ -32,5 +33,8 @@ def rows_for_bins(events: LabelledEvents, seed: int) -> NDArray[np.float64]:
         for rows, most in ((frauds, MOST_FRAUDS), (others, MOST_LEGITIMATE))
     ]
     rows = np.sort(np.concatenate(chosen))
-    parts = [np.asarray(events.features[rows[at : at + STEP]]) for at in range(0, len(rows), STEP)]
-    return np.concatenate(parts)
+    found = np.empty((len(rows), events.features.shape[1]))
+    for at in range(0, len(rows), STEP):
+        found[at : at + STEP] = events.features[rows[at : at + STEP]]
+        let_go(events.features)
+    return found

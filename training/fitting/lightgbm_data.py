@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import lightgbm as lgb
 import numpy as np
 
+from feature_store.memory_map import let_go
 from training.dataset.reading import STEP
 from training.fitting.bins import rows_for_bins
 
@@ -59,4 +60,6 @@ class _Rows(lgb.Sequence):
         return len(self._features)
 
     def __getitem__(self, index: int | slice | list[int]) -> NDArray[np.float64]:
-        return np.array(self._features[index], np.float64)
+        rows = np.array(self._features[index], np.float64)
+        let_go(self._features)
+        return rows

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from feature_store.memory_map import memory_map
 from tests.support.labelled import labelled
 from tests.support.training_snapshots import AS_OF, DAY, START, declare
 from training.contract import TrainingRequest
-from training.dataset.reading import memory_map
 from training.dataset.split import split_in_time
 from training.evaluation.ranking import average_precision
 from training.fitting import bins
