@@ -23,10 +23,11 @@ from streams.policies.money import cheapest_actions
 from training.dataset.labels import matured_labels
 from training.evaluation.measure import measure_figures
 from training.evaluation.operating import cheapest
+from training.evaluation.ranking import effective_sample_size
 from training.evaluation.scored import Scored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,6 +60,10 @@ PIPELINE = Pipeline.model_validate(
         "decision": {"costs": {"amount": "amount", "review": 4, "false_decline": 40}},
     }
 )
+
+
+_STOPPED = "SELECT count(*) AS events FROM scored WHERE policy_action <> 'approve'"
+_FITTED = "label, weight, fit_weight, policy_action <> 'approve' AS stopped"
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def judged(worlds: Sequence[World], arm: Arm) -> list[Figure]:
     """Of each world: precision and its interval by what is seen of it once everything has matured."""
     tables = [_seen(number, world, arm) for number, world in enumerate(worlds)]
     log, said = (pa.concat_tables(part) for part in zip(*tables, strict=True))
-    of_world, scored = _labelled(log, said)
+    of_world, scored = _labelled(log, said, only_to_fit=arm.twice)
     if arm.twice:
         scored = replace(scored, weight=np.where(scored.weight > 0, scored.weight, 1.0))
     stopped = cheapest(scored, COSTS) != APPROVE  # precision is of these alone, and the others are many
@@ -127,9 +132,42 @@ def covered(figure: Figure, true: float) -> bool:
 
 
 def main() -> None:
-    """Print a table: the arms, and how often they were right."""
+    """Print two tables: what models are judged by, and what they are fitted by."""
     true = truth()
     worlds = [a_world(seed) for seed in range(1, WORLDS + 1)]
+    _print_judged(worlds, true)
+    print("\n| fitted by | frauds among 100 stopped | as many frauds as, a world |")
+    print("|---|---|---|")
+    for name, share, frauds in fitted(worlds):
+        print(f"| {name} | {share:.1%} | {frauds:.0f} |")
+    print(f"| the truth | {true:.1%} | |")
+
+
+def fitted(worlds: Sequence[World]) -> Iterator[tuple[str, float, float]]:
+    """Ways to weigh what is stopped in a fit: the share of fraud seen, and the effective frauds a world."""
+    tables = [_seen(number, world, ARMS[0]) for number, world in enumerate(worlds)]
+    log, said = (pa.concat_tables(part) for part in zip(*tables, strict=True))
+    with duck.memory(threads=1) as connection:
+        connection.register("scored", log)
+        connection.register("outcomes", said)
+        counts = connection.sql(_STOPPED).to_arrow_table()
+        table = matured_labels(connection, PIPELINE, START + 8 * DAY, only_to_fit=True, columns=_FITTED)
+    table = table.filter(table["stopped"])
+    fraud, control = table["label"].to_numpy() == "fraud", table["weight"].to_numpy() > 0
+    stopped = counts["events"].to_numpy()[0]
+    rest = (stopped - np.sum(~control)) / np.sum(control)
+    ways = {
+        "the control group alone": table["weight"].to_numpy(),
+        "the same, and what analysts said as 1": np.where(control, table["weight"].to_numpy(), 1.0),
+        "analysts as 1, the control group for the rest": np.where(control, rest, 1.0),
+        "`fit_weight`: analysts and control group, by label": table["fit_weight"].to_numpy(),
+    }
+    for name, weight in ways.items():
+        share = float(np.average(fraud, weights=weight))
+        yield name, share, effective_sample_size(weight[fraud]) / len(worlds)
+
+
+def _print_judged(worlds: Sequence[World], true: float) -> None:
     print(
         f"The gate's precision is {true:.3f}. {WORLDS} worlds of {EVENTS:,} events of {CARDS:,} cards; a "
         f"control group of {RATE:.0%} where there is one.\n"
@@ -175,13 +213,15 @@ def _seen(number: int, world: World, arm: Arm) -> tuple[pa.Table, pa.Table]:
     return pa.table(log), pa.table(said).filter(pa.array(np.where(through, world.fraud, world.told)))
 
 
-def _labelled(log: pa.Table, said: pa.Table) -> tuple[NDArray[np.int64], Scored]:
+def _labelled(log: pa.Table, said: pa.Table, *, only_to_fit: bool) -> tuple[NDArray[np.int64], Scored]:
     """The world of each labelled event, and the event."""
     with duck.memory(threads=1) as connection:
         connection.register("scored", log)
         connection.register("outcomes", said)
         columns = "world, label, score, weight, card, amount"
-        table = matured_labels(connection, PIPELINE, START + 8 * DAY, columns=columns)
+        table = matured_labels(
+            connection, PIPELINE, START + 8 * DAY, columns=columns, only_to_fit=only_to_fit
+        )
     return table["world"].to_numpy(), Scored(
         fraud=table["label"].to_numpy() == "fraud",
         score=table["score"].to_numpy(),
