@@ -35,6 +35,7 @@ SLOW = (
     "unit/models/test_trial.py",
     "unit/history",
     "unit/keeper",
+    "unit/snapshots/test_claimed.py",
     "unit/snapshots/test_keeping.py",
     "unit/snapshots/test_short_logs.py",
     "unit/snapshots/test_take_over.py",

@@ -113,9 +113,11 @@ class PartitionLog:
 
     @property
     def lost_to(self) -> int | None:
-        """The number of the claim that stands before this scorer's own; None where its own is in force."""
+        """The number of the claim that stands before this scorer's own; None where its own is in force, or
+        was not reached.
+        """
         held = self.claims.of(self.partition)
-        return held.number if self.claim is not None and held != self.claim else None
+        return None if self.claim is None or self.ends_early or held == self.claim else held.number
 
     @property
     def end(self) -> LogEnd:

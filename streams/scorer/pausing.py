@@ -77,8 +77,8 @@ class Pausing:
         window, pause = format_duration(found.window), format_duration(self._declared.pause)
         return (
             f"{self._topic}/{partition}: {found.refused} of {found.events} records within {window} became "
-            f"dead letters; `sluicegate dlq list` says why. Its events wait for {pause}, or until its scorer is "
-            "started again; other partitions go on"
+            f"dead letters; `sluicegate dlq list` says why. Its events wait for {pause}, or until its scorer "
+            "is started again; other partitions go on"
         )
 
     def _pause(self, partition: int) -> None:

@@ -80,11 +80,11 @@ def restore(
     ]
     logs = [log for each in restorations for log in each.logs]
     read_logs(bootstrap, probe, topic, logs)  # 2
-    while claiming is not None and (lost := [log for log in logs if log.lost_to is not None]):
-        again = {log.partition: starts[log.partition]._replace(claim=log.lost_to or 0) for log in lost}
+    while claiming is not None and (lost := {log.partition: log for log in logs if log.lost_to is not None}):
+        again = {p: starts[p]._replace(claim=log.lost_to or 0) for p, log in lost.items()}
         for partition, claim in claiming.claim(again).items():
-            next(log for log in lost if log.partition == partition).claim = claim
-        read_logs(bootstrap, probe, topic, lost)
+            lost[partition].claim = claim
+        read_logs(bootstrap, probe, topic, list(lost.values()))
     _refuse_an_empty_log(pipeline, probe, logs)
     replayed = sum(each.apply() for each in restorations)
     return Restored(

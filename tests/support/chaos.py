@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.broker import Broker
     from tests.support.kafka import Seen
 
 _TO_RECOVER = {3, 4}
@@ -58,9 +59,9 @@ class Kafka:
 
 @dataclass
 class Chaos:
-    """Some scorers under load, and what happens to them."""
+    """Some scorers under load, and what happens to them; a broker that is only an address stays."""
 
-    kafka: Kafka
+    kafka: Kafka | Broker
     config: Path
     pipeline: Pipeline
     load: Load
@@ -85,7 +86,9 @@ class Chaos:
             kinds: list[Callable[[], None]] = []
             for number in range(rounds):
                 if not kinds:
-                    kinds = [self._kill, self._stop, self._relieve, self._restart_kafka]
+                    kinds = [self._kill, self._stop, self._relieve]
+                    kinds += [self._freeze] * (self.scorers > 1)
+                    kinds += [self._restart_kafka] * isinstance(self.kafka, Kafka)
                     self._random.shuffle(kinds)
                 self._publish(number)
                 self._more(1, 300)
@@ -128,7 +131,24 @@ class Chaos:
         self._more(0, 100)
         self._end(old, killed=self._random.random() < 0.2)
 
+    def _freeze(self) -> None:
+        """One is thought dead, another takes over, and it goes on where it stood."""
+        frozen = self._one()
+        others = [slot for slot in self._running if slot != frozen]
+        before = {slot: self._log(slot).count(b"partitions_gained") for slot in others}
+        self._running[frozen].send_signal(signal.SIGSTOP)
+        self.happened.append(f"{self.load.decided}: scorer {frozen} frozen")
+        self.load.until(
+            lambda: any(self._log(slot).count(b"partitions_gained") > before[slot] for slot in others),
+            self._look_after,
+        )
+        self._more(0, 100)
+        self._running[frozen].send_signal(signal.SIGCONT)
+        self.happened.append(f"{self.load.decided}: scorer {frozen} goes on")
+        self._more(0, 100)
+
     def _restart_kafka(self) -> None:
+        assert isinstance(self.kafka, Kafka)
         killed, with_scorer = self._random.random() < 0.5, self._random.random() < 0.3
         self.load.offer(self._random.randint(0, 200))
         self.kafka.stop(killed=killed)

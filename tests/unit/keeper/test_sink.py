@@ -16,6 +16,7 @@ from tests.unit.keeper.test_routing import counting_frauds
 from tests.unit.keeper.written import (
     MINUTE,
     START,
+    decision,
     event_id,
     log_message,
     remove_before,
@@ -89,6 +90,46 @@ def test_everything_written_is_in_the_store_once(
     assert ask(parts, "SELECT event_id, label, source FROM outcomes") == [("e0-3", "fraud", "analyst")]
     assert ask(parts, "SELECT epoch_us(arrived_at) FROM outcomes") == [(START + 500 * MINUTE,)]
     assert ask(parts, "SELECT DISTINCT message->>'fallback' FROM decisions") == [("cold_start",)]
+
+
+def _under(message: bytes, claim: int, claimed_at: int) -> bytes:
+    batch, meta = decode_log(message)
+    return encode_log(batch, msgspec.structs.replace(meta, claim=claim, claimed_at=claimed_at))
+
+
+def test_what_a_given_up_scorer_wrote_and_repeated_decisions_are_passed_over_also_after_a_restart(
+    new_sink: NewSink, pipeline: Pipeline, bootstrap: str
+) -> None:
+    kafka, features = plain_producer(bootstrap), pipeline.topics.features
+
+    def log(first: int, count: int, claim: int, claimed_at: int) -> None:
+        message = _under(log_message(pipeline, 0, first, count), claim, claimed_at)
+        kafka.produce(features, value=message, partition=0)
+
+    def decide(first: int, end: int) -> None:
+        for offset in range(first, end):
+            kafka.produce(pipeline.topics.decisions, value=decision(pipeline, 0, offset), partition=0)
+
+    log(0, 0, 1, -1)  # at offset 0: a claim
+    log(0, 10, 1, 0)
+    decide(0, 15)
+    log(10, 0, 2, -1)  # at offset 2: the next one
+    log(10, 5, 1, 0)
+    decide(10, 20)
+    assert kafka.flush(30) == 0
+    sink, parts = new_sink()
+    catch_up(sink, parts)
+    sink, parts = new_sink()
+    log(10, 5, 1, 0)
+    log(10, 10, 2, 2)
+    decide(12, 20)
+    assert kafka.flush(30) == 0
+    catch_up(sink, parts)
+    once = [(20, 20)]
+    assert ask(parts, "SELECT count(*), count(DISTINCT source_offset) FROM scored") == once
+    assert ask(parts, "SELECT count(*), count(DISTINCT source_offset) FROM decisions") == once
+    assert ask(parts, "SELECT sum(row_count), sum(next_offset - first_offset) FROM batches") == once
+    assert ask(parts, "SELECT count(*) FROM placed_rows WHERE definitions IS NULL") == [(0,)]
 
 
 def test_stream_time_is_what_has_been_decided_and_survives_a_restart(

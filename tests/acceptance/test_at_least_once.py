@@ -1,0 +1,93 @@
+"""Without transactions, on both brokers: nothing is lost, and what counts events counts each of them once."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from tests.support.chaos import Chaos
+from tests.support.chaos_check import Verdict
+from tests.support.chaos_load import Load
+from tests.support.outcomes import counting_frauds
+from tests.support.processes import keeper
+from training.keeper.client import KeeperClient, KeeperUnreachableError
+from training.keeper.store import STORE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.broker import Broker
+
+BROKERS = [pytest.param("apache_kafka", marks=pytest.mark.kafka), "embedded_broker"]
+SERVING = {
+    "serving": {
+        "delivery": "at_least_once",
+        "batch": {"max_events": 40},
+        "session_timeout": "6s",
+        "snapshots": {"every": "1s", "keep": 2},
+    }
+}
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    found: Broker = request.getfixturevalue(request.param)
+    return found
+
+
+def test_whatever_becomes_of_two_scorers_every_event_is_decided_and_stored_once(
+    broker: Broker, unique: str, tmp_path: Path
+) -> None:
+    seed = str(secrets.randbelow(10**6))
+    print(f"seed {seed}")  # noqa: T201  (shown on failure)
+    config, pipeline = counting_frauds(tmp_path, unique, **SERVING)
+    load = Load(broker.bootstrap, pipeline, random.Random(seed))
+    chaos = Chaos(broker, config, pipeline, load, 2, seed)
+    try:
+        with keeper(config, broker.bootstrap) as sinking:
+            chaos.run(4)
+            verdict = Verdict(broker.bootstrap, pipeline)
+            rows = sum(len(each.rows) for log in verdict.log.values() for each in log)
+            _until_stored(tmp_path / "state", rows)
+            sinking.send_signal(signal.SIGTERM)
+            assert sinking.wait(60) == 0
+        verdict.assert_everything_once(load.sent, at_least=True)
+        chaos.happened.append(f"{verdict.repeated} decided again")
+        verdict.assert_in_order()
+        verdict.assert_outcomes_once(load.told)
+        verdict.assert_features_of_the_oracle()
+        once = [(rows, rows)]
+        counted = "SELECT count(*), count(DISTINCT (source_partition, source_offset)) FROM"
+        assert _ask(tmp_path / "state", f"{counted} scored") == once
+        assert _ask(tmp_path / "state", f"{counted} decisions") == once
+        stretches = "SELECT sum(next_offset - first_offset) FROM batches"
+        assert _ask(tmp_path / "state", stretches) == [(load.sent,)]
+    finally:
+        print("\n".join(chaos.happened))  # noqa: T201  (shown on failure)
+
+
+def _until_stored(state: Path, rows: int) -> None:
+    """Return when the keeper has so many decisions and rows."""
+    pause = threading.Event()
+    while True:
+        try:
+            with KeeperClient(state) as client:
+                stored = client.status()["rows"]
+        except KeeperUnreachableError:  # it is about to start
+            stored = {"scored": 0, "decisions": 0}
+        if min(stored["scored"], stored["decisions"]) >= rows:
+            return
+        pause.wait(0.1)
+
+
+def _ask(state: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(state / STORE), read_only=True) as store:
+        return list(store.execute(query).fetchall())
