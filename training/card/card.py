@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -42,9 +43,9 @@ def draw(material: Material) -> str:
     if (scored := material.theirs) is not None:
         theirs = measure(scored, decision.costs, capacity, seed=seed, resamples=_RESAMPLES)
     return _TEMPLATE.substitute(
-        title=words.title(material.manifest.version),
-        subtitle=words.subtitle(material),
-        verdict=material.result.verdict,
+        title=escape(words.title(material.manifest.version)),
+        subtitle=escape(words.subtitle(material)),
+        verdict=escape(material.result.verdict),
         reasons=items(material.result.reasons),
         figures=tables.tiles(ours, theirs),
         purpose=words.purpose(material),

@@ -17,15 +17,16 @@ from streams.models.exact import ExactModel
 from streams.models.packing import pack_here
 from streams.models.trees.walk import PackedEngine
 from tests.support.boosters import Recipe, Table, lightgbm_artifact, table, xgboost_artifact
+from tests.support.labelled import labelled
 from training.compaction.compact import Compacted, compact
 from training.compaction.dropping import LEAST_FRAUDS, contributions, unpaid_trees
 from training.compaction.merging import merge
 from training.compaction.plan import as_it_is
-from training.dataset.events import LabelledEvents
 
 if TYPE_CHECKING:
     from feature_store.expressions import Matrix
     from streams.models.engine import Vector
+    from training.dataset.events import LabelledEvents
 
 WRITERS = {"lightgbm": lightgbm_artifact, "xgboost": xgboost_artifact}
 FAMILIES = sorted(WRITERS)
@@ -34,20 +35,7 @@ NOTHING = CompactionSpec()
 
 
 def events(rows: Table) -> LabelledEvents:
-    count = len(rows.label)
-    return LabelledEvents(
-        time=np.arange(count),
-        fraud=rows.label == 1,
-        weight=np.ones(count),
-        propensity=np.ones(count),
-        margin=np.full(count, np.nan),
-        amount=np.full(count, np.nan),
-        draw=np.zeros(count, np.float32),
-        entity=np.arange(count),
-        model=np.full(count, None, object),  # type: ignore[arg-type]  # nobody asks for it here
-        policy_action=np.full(count, None, object),  # type: ignore[arg-type]
-        features=rows.matrix,
-    )
+    return labelled(rows.label == 1, rows.matrix)
 
 
 def margins(family: str, artifact: bytes, matrix: Matrix) -> Vector:
