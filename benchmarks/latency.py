@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.load import Sent
     from benchmarks.machine import Cores
 
+EXACTLY_ONCE, AT_LEAST_ONCE = "exactly_once", "at_least_once"
 RATES = (1_000, 5_000, 20_000)
 SECONDS, WARM_UP_S = 20.0, 5.0
 """Of each rate: what counts, and what goes before it."""
@@ -43,12 +44,17 @@ def measure(
     rates: tuple[int, ...] = RATES,
     seconds: float = SECONDS,
     warm_up_s: float = WARM_UP_S,
+    delivery: str = EXACTLY_ONCE,
 ) -> dict[int, Latency]:
     """Rate -> latency of one scorer on a core of its own; broker and load on the other.
 
-    Raises ContestError where decisions are missing.
+    ``delivery`` is what its pipeline file declares.
+
+    Raises ContestError where decisions are missing, or the scorer does not run.
     """
-    scorer = ground.pipeline(declaration(), "latency", ground.topic("events-latency"))
+    name = f"latency-{delivery.replace('_', '-')}"
+    tree = declaration() | {"serving": {"delivery": delivery}}
+    scorer = ground.pipeline(tree, name, ground.topic(f"events-{name}"))
     with pinned(scorer.scorer_command(), cores.contender, scorer.log) as process:
         topics = scorer.pipeline.topics
         load = Load(ground.bootstrap, topics.events, topics.decisions, topics.partitions)

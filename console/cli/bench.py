@@ -26,11 +26,16 @@ def bench(
         ),
     ] = None,
     as_json: AsJson = False,
+    delivery: Annotated[
+        str | None,
+        typer.Option(help="exactly_once or at_least_once, of the latency; for latency alone: both"),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="few events, no other engines: scorer and latency only")
     ] = False,
 ) -> None:
     """Run the benchmarks; compare ratios of one run, not times of two."""
     command = [sys.executable, "-m", "benchmarks", *(names or [])]
+    command += ["--delivery", delivery] if delivery else []
     command += ["--json"] * as_json + ["--quick"] * quick
     raise typer.Exit(subprocess.run(command, cwd=_CHECKOUT, check=False).returncode)
