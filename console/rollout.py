@@ -26,7 +26,14 @@ from console.pipeline_file import open_pipeline
 from console.plan import scorer_count
 from console.soundness import check_soundness
 from console.system import READY_SECONDS, addresses
-from feature_store.errors import BrokerError, ConfigError, ContractError, MisfitError, PolicyError
+from feature_store.errors import (
+    BrokerError,
+    ConfigError,
+    ContractError,
+    MisfitError,
+    PolicyError,
+    StorageError,
+)
 from streams.kafka import KafkaException
 from streams.models.champion import match_features
 from streams.policies import compile_policy
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from console.system import System, SystemSettings
     from feature_store.declaration.pipeline import Pipeline
     from streams.kafka import Cluster
+    from streams.models.assembly import ModelsTopic
 
 _FIXED = ("pipeline", "clock", "broker", "kafka", "topics")
 _FIXED_OF_EVENTS = ("id", "time", "key", "format")
@@ -135,17 +143,35 @@ def _too_many_scorers(new: Pipeline, running: int) -> Iterator[str]:
         yield f"features.windows: {error}"
 
 
+def _misfit(new: Pipeline, models: ModelsTopic, version: str) -> Iterator[str]:
+    """Why a version that scores now would not any more."""
+    if why := models.refused(version):
+        yield f"serving.trusted_keys: {why}; it scores now"
+    manifest = models.manifests.get(version)
+    if manifest is None:
+        return
+    try:
+        match_features(manifest, new.feature_vector)
+    except MisfitError as error:
+        yield f"features: {error}; it acts now, so keep the feature until another model does"
+    try:
+        if manifest.artifact.store is not None:
+            models.artifact(version)
+    except (ContractError, StorageError, ConfigError) as error:
+        yield f"training.artifacts.store: model {version} scores now and would not be found: {error}"
+
+
 def _misfits(new: Pipeline, bootstrap: Cluster | str) -> Iterator[str]:
     """What acts now and would not fit."""
     models = read_models(bootstrap, new)
-    if models.release is not None:
-        for version in models.release.scoring:
-            manifest = models.manifests.get(version)
-            try:
-                if manifest is not None:
-                    match_features(manifest, new.feature_vector)
-            except MisfitError as error:
-                yield f"features: {error}; it acts now, so keep the feature until another model does"
+    acting = models.release
+    if models.newest_epoch > (acting.epoch if acting else 0):
+        yield (
+            "serving.trusted_keys: none of them signed the release that acts now "
+            f"(epoch {models.newest_epoch}): give the keeper its key first, and train or promote once"
+        )
+    for version in acting.scoring if acting else ():
+        yield from _misfit(new, models, version)
     try:
         in_force = read_policy(bootstrap, new)
         if in_force.offset != FROM_FILE:

@@ -29,6 +29,7 @@ SLOW = (
     "contract/features/test_parity_large.py",
     "contract/features/test_parity_offline.py",
     "contract/models/test_followed_live.py",
+    "contract/models/test_trusted_live.py",
     "contract/policies/test_watcher.py",
     "unit/console/test_reading.py",
     "unit/evaluation/test_selective_labels.py",

@@ -36,7 +36,10 @@ class Models:
         self._gone: set[str] = set()
 
     def get(self, version: str) -> ExactModel | None:
-        """The version; None where it is gone or cannot be used. Raises BrokerError."""
+        """The version; None where it is gone or cannot be used.
+
+        Raises BrokerError, or StorageError where the artifact's store is away: explanations wait for it.
+        """
         if version in self._gone:
             return None
         if version not in self._loaded:

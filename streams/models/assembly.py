@@ -84,6 +84,10 @@ class ModelsTopic:
             )
         return manifest
 
+    def refused(self, version: str) -> str | None:
+        """Why a manifest that is there may not be used."""
+        return None if version in self.manifests else self._refused.get(version)
+
     def _feed_manifest(self, version: str, value: bytes | None) -> None:
         if value is None:
             self.manifests.pop(version, None)

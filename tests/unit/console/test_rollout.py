@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -14,12 +16,15 @@ from console.system import SystemSettings
 from feature_store.declaration.pipeline import Pipeline
 from feature_store.errors import ContractError
 from streams.kafka import KafkaError, KafkaException
-from streams.messages import PolicyDocument, PolicyRule, Release
+from streams.messages import ArtifactInfo, PolicyDocument, PolicyRule, Release
+from streams.messages.model import manifest_key, release_key
 from streams.messages.policy import policy_key
 from streams.models.assembly import ModelsTopic
+from streams.models.signature import SignatureError
 from tests.support.models import manifest_of
 from tests.support.payments import shipped_tree
 from training import publish_policy
+from training.signing import Signer, load_key, make_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +106,55 @@ def test_what_acts_now_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "model m1 needs the feature 'night'" in model
     assert "policy in force" in policy
     assert "night" in policy
+
+
+def test_what_acts_now_must_be_signed_where_keys_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = changed(lambda _: None)
+    make_key(tmp_path / "key")
+    signer = Signer(old.name, load_key(tmp_path / "key"))
+    new = changed(lambda tree: tree.setdefault("serving", {}).update(trusted_keys=[signer.public_key]))
+    monkeypatch.setattr(publish_policy, "read_to_end", lambda *_: [])
+    manifest = manifest_of(old, "m1", b"trees")
+    release = Release(3, "m1", "2026-01-05T00:00:00Z", "first")
+
+    def findings(*records: msgspec.Struct) -> list[str]:
+        topic = ModelsTopic(new)
+        topic.feed(manifest_key(old.name, "m1"), msgspec.json.encode(records[0]))
+        with suppress(SignatureError):  # as `read_models` does
+            topic.feed(release_key(old.name), msgspec.json.encode(records[1]))
+        monkeypatch.setattr(rollout, "read_models", lambda *_: topic)
+        return list(rollout._misfits(new, "nowhere"))
+
+    assert findings(signer.manifest(manifest), signer.release(release)) == []
+    (finding,) = findings(manifest, release)
+    assert "none of them signed the release that acts now (epoch 3)" in finding
+    (finding,) = findings(manifest, signer.release(release))
+    assert "m1 is not signed" in finding
+
+
+def storing_in(where: str, tree: Tree) -> None:
+    tree["training"]["artifacts"] = {"store": where}
+
+
+def test_a_model_that_scores_from_a_store_must_be_found_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pipeline = changed(lambda _: None)
+    manifest = msgspec.structs.replace(
+        manifest_of(pipeline, "m1", b"trees"), artifact=ArtifactInfo.stored(b"trees")
+    )
+    monkeypatch.setattr(publish_policy, "read_to_end", lambda *_: [])
+    for where, cause in (("", "declares none"), (str(tmp_path), "cannot read")):
+        new = changed(partial(storing_in, where))
+        topic = ModelsTopic(new)
+        topic.manifests["m1"] = manifest
+        topic.release = Release(3, "m1", "2026-01-05T00:00:00Z", "first")
+        monkeypatch.setattr(rollout, "read_models", lambda *_, at=topic: at)
+        (finding,) = rollout._misfits(new, "nowhere")
+        assert finding.startswith("training.artifacts.store: model m1 scores now")
+        assert cause in finding
 
 
 def test_a_policy_that_cannot_be_read_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
