@@ -23,3 +23,14 @@ FROM (
     FROM given JOIN decisions USING (source_partition, source_offset)
     WHERE release_epoch >= $epoch AND message NOT LIKE '%"shadow":{}%')
 WHERE ours IS NOT NULL AND theirs IS NOT NULL;
+
+-- name: acted_on
+-- The newest of the labelled events in `given` that $version decided since it acts, with their features.
+WITH began AS (
+    SELECT "partition", min(first_offset) AS first_offset FROM batches
+    WHERE release_epoch >= $epoch AND row_count > 0 AND first_offset >= 0 GROUP BY "partition")
+SELECT given.fraud, given.weight, given.entity, given.score AS ours{features}
+FROM given JOIN scored USING (source_partition, source_offset)
+JOIN began ON source_partition = began."partition" AND source_offset >= began.first_offset
+WHERE given.model = $version AND given.score IS NOT NULL
+ORDER BY scored.arrived_at DESC LIMIT $most;

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from feature_store.declaration.release import ReleaseSpec
 from streams.messages.model import ScoreBins
 from streams.models.canary import CanaryDraw
+from tests.support.models import small_model
 from tests.unit.keeper.test_publish import manifest
 from tests.unit.keeper.written import MINUTE, START, until, write_batches
 from training.keeper.release.entering import entering
@@ -274,3 +275,49 @@ def test_what_a_person_put_there_stays_and_what_one_took_away_does_not_return(pa
         str(second.champion): "champion",
         version: "retired",
     }
+
+
+STRICT = {"rollback": {"score_shift": None, "precision_drop": 0.1}, "shadow": {"min_frauds": 10}}
+
+
+@pytest.mark.parametrize("staged", [STRICT])
+def test_a_champion_that_ranks_surely_worse_than_the_one_before_would_have_is_taken_back(
+    parts: Parts,
+) -> None:
+    first, second = published_models(parts)
+    decided(parts, second, second.champion, "if(source_offset % 10 = 0, 0.1, 0.9)")
+    parts.store.execute("UPDATE scored SET amount_eur = if(source_offset % 10 = 0, 900, 100)")
+    frauds_known(parts)
+    made = Releasing(parts).look()
+    assert made is not None
+    assert made.champion == first.champion
+    assert "average precision" in made.why
+
+
+@pytest.mark.parametrize("staged", [STRICT])
+def test_one_that_ranks_as_well_acts_on(parts: Parts) -> None:
+    _, second = published_models(parts)
+    decided(parts, second, second.champion, "if(source_offset % 10 = 0, 0.9, 0.1)")
+    parts.store.execute("UPDATE scored SET amount_eur = if(source_offset % 10 = 0, 900, 100)")
+    frauds_known(parts)
+    assert Releasing(parts).look() is None
+
+
+def test_where_the_one_before_has_shifted_as_far_the_world_has_moved(parts: Parts) -> None:
+    low = ScoreBins([0.001, 0.002], [0.4, 0.3, 0.3])
+    published_models(parts, score_bins=low)
+    second = parts.publisher.release()
+    assert second is not None
+    decided(parts, second, second.champion, "0.9")
+    parts.store.execute("UPDATE scored SET amount_eur = 900")
+    assert Releasing(parts).look() is None
+    assert raised(parts) == ["champion_alarm"]
+
+
+def published_models(parts: Parts, **changes: Any) -> tuple[Release, Release]:
+    """Two real models, one after the other, that call large amounts fraud."""
+    made = []
+    for version in ("v1", "v2"):
+        told, artifact = small_model(parts.pipeline, version)
+        made.append(parts.publisher.publish(replace(told, **changes), artifact, "test"))
+    return made[0], made[1]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from training import releases
 from training.keeper.release.second_opinion import SecondOpinion
+from training.keeper.release.verdicts import EVERY
 from training.keeper.release.watch import acted
 
 if TYPE_CHECKING:
@@ -22,16 +23,30 @@ class Back:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._opinion = SecondOpinion(parts)
+        self._spec = parts.pipeline.training.release.rollback
+        self._asked = 0
         self._said: set[tuple[int, str]] = set()
+
+    def precision(self, release: Release, present: dict[str, ModelState], now: int) -> Alarm | None:
+        """Whether the champion before would have done surely better; asked now and then (``now`` in us)."""
+        since = acted(present, str(release.champion))
+        before = self._before(release)
+        if self._spec.precision_drop is None or since is None or not before or now - self._asked < EVERY:
+            return None
+        self._asked = now
+        return self._opinion.better(before[0], since, now)
+
+    def _before(self, release: Release) -> list[str]:
+        """Earlier champions that are kept, the newest first."""
+        kept = self._parts.publisher.read().manifests
+        return [each for each in (release.previous, *release.earlier) if each is not None and each in kept]
 
     def take(self, release: Release, present: dict[str, ModelState], alarm: Alarm) -> Release | None:
         """The release that takes the champion back; None where it acts on, which is said once a release.
 
         Raises ContractError where another release came in between, BrokerError.
         """
-        champion = str(release.champion)
-        kept = self._parts.publisher.read().manifests
-        before = [each for each in (release.previous, *release.earlier) if each is not None and each in kept]
+        champion, before = str(release.champion), self._before(release)
         if not before:
             self._say(release, alarm, "there is no earlier champion to return to")
             return None
@@ -47,7 +62,7 @@ class Back:
             )
             return None
         why = f"{champion} is taken back: {alarm.said}"
-        made = self._parts.publisher.change(releases.roll_back(kept), why, release.epoch)
+        made = self._parts.publisher.change(releases.roll_back(before), why, release.epoch)
         details: Details = {"model": champion, "alarm": alarm.kind, "epoch": made.epoch}
         self._parts.alert("rollback", f"{why}; {made.champion} acts", details)
         return made

@@ -92,8 +92,9 @@ class Releasing:
         self._looked = now
         present = self._parts.registry.present()
         champion = self._watch.look(release, present, release.champion, now)
-        if champion.alarm is not None:  # 1
-            made = self._back.take(release, present, champion.alarm)
+        alarm = champion.alarm or self._back.precision(release, present, now)
+        if alarm is not None:  # 1
+            made = self._back.take(release, present, alarm)
             if made is not None:
                 return made
         return self._forward(release, present, champion, now)

@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
+from feature_store.duck import quoted, relations
 from feature_store.errors import ContractError
 from streams.models.champion import load_champion
-from training.keeper.release.live import newest_decided
+from training.keeper.queries import sql
+from training.keeper.release.alarms import Alarm
+from training.keeper.release.live import MOST, newest_decided
+from training.keeper.release.matured import compared, frauds_of, labelled
 from training.score_bins import shift
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from training.keeper.parts import Parts
     from training.keeper.release.live import Acted
 
 log = structlog.get_logger()
 
-_MOST = 5_000
-"""Events that are scored again."""
+_ENOUGH = 5_000
+"""Events that tell where scores lie."""
 
 
 class SecondOpinion:
@@ -27,25 +34,61 @@ class SecondOpinion:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._spec = parts.pipeline.training.release
+        self._declared = parts.pipeline.feature_vector
 
     def shifted(self, version: str, acted: Acted) -> bool:
         """Whether the scores of ``version`` on the newest events are as far off from its own judged ones.
 
-        False where that cannot be told: nobody knows better than the alarm then.
+        False where that cannot be told: nobody knows better than the alarm then. Raises BrokerError.
         """
-        limit = self._parts.pipeline.training.release.rollback.score_shift
-        models = self._parts.publisher.read()
-        manifest = models.manifests.get(version)
+        limit = self._spec.rollback.score_shift
+        manifest = self._parts.publisher.read().manifests.get(version)
         if limit is None or manifest is None or manifest.score_bins is None:
             return False
-        declared = self._parts.pipeline.feature_vector
         with self._parts.store.cursor() as cursor:
-            rows = newest_decided(cursor, self._parts.pipeline, acted, features=True).slice(0, _MOST)
-        columns = [rows[each.name].to_numpy() for each in declared]
+            rows = newest_decided(cursor, self._parts.pipeline, acted, features=True).slice(0, _ENOUGH)
+        scores = self._scores(version, rows)
+        return scores is not None and shift(manifest.score_bins, scores) > limit
+
+    def better(self, version: str, acted: Acted, now: int) -> Alarm | None:
+        """An alarm where ``version`` ranks the matured events surely better than the one that acted on them.
+
+        By more than ``training.release.rollback.precision_drop``; it was fitted before these events, as the
+        other was. Raises BrokerError.
+        """
+        drop = self._spec.rollback.precision_drop
+        if drop is None:
+            return None
+        names = "".join(f", scored.{quoted(each.name)}" for each in self._declared)
+        with self._parts.store.cursor() as cursor:
+            events = labelled(cursor, self._parts.pipeline, now)
+            with relations(cursor, given=events):
+                asked = {"version": acted.version, "epoch": acted.epoch, "most": MOST}
+                rows = cursor.sql(sql("acted_on").format(features=names), params=asked).to_arrow_table()
+        if frauds_of(rows) < self._spec.shadow.min_frauds:
+            return None
+        theirs = self._scores(version, rows)
+        if theirs is None:
+            return None
+        paired = compared(rows.append_column("theirs", [theirs]), self._parts.pipeline.training.seed)
+        if paired.difference >= -drop or not paired.surely_worse():
+            return None
+        said = (
+            f"on {frauds_of(rows):,} matured frauds its average precision is {paired.ours:.3f}; {version} "
+            f"has {paired.theirs:.3f} on the same events, and {drop:g} less is allowed"
+        )
+        return Alarm("precision", said)
+
+    def _scores(self, version: str, rows: pa.Table) -> NDArray[np.float64] | None:
+        """None where the version cannot be run here."""
+        models = self._parts.publisher.read()
+        matrix = np.column_stack([rows[each.name].to_numpy() for each in self._declared]).astype(np.float64)
         try:
-            model = load_champion(manifest, models.artifact(version), declared, outside=True)
+            model = load_champion(
+                models.manifests[version], models.artifact(version), self._declared, outside=True
+            )
         except ContractError as error:
             log.warning("no_second_opinion", model=version, why=str(error))
-            return False
-        scores = model.scores(model.margins(np.column_stack(columns).astype(np.float64)))
-        return shift(manifest.score_bins, scores) > limit
+            return None
+        return model.scores(model.margins(matrix))
