@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.dataset.labels import WEIGHT_CAP
-from training.evaluation.ranking import effective_sample_size
+from training.evaluation.weighting import said_of, weighting
 from training.gate import chance, comparison, cost, features, labels, scores
 from training.gate.champion import WORDS
 from training.gate.judgement import Judgement, judge
@@ -52,7 +51,7 @@ def judge_challenger(
     metrics = {
         **found.as_metrics(),
         **challenger.on_validation.as_metrics("validation_"),
-        **_weight_metrics(split),
+        **weighting(split),
         **challenger.metrics,
         **numbers,
         "rounds": float(challenger.rounds),
@@ -63,7 +62,7 @@ def judge_challenger(
         champion_metrics,
         words,
         task.request.trust_data,
-        [*notes, *challenger.notes],
+        [*notes, *challenger.notes, *said_of(split.judged)],
     )
 
 
@@ -116,12 +115,3 @@ def _shift_in_time(unseen: Champion, split: Split) -> float:
         unseen.scores(unseen.margins(part.features)) for part in (split.validation, split.judged)
     )
     return scores.shift(validated, judged)
-
-
-def _weight_metrics(split: Split) -> Numbers:
-    fitted = np.concatenate([split.fit.fit_weight, split.validation.fit_weight])
-    return {
-        "weight_cap": WEIGHT_CAP,
-        "weights_capped": float(np.sum(split.judged.weight >= WEIGHT_CAP)),
-        "effective_fitted_rows": effective_sample_size(fitted),
-    }
