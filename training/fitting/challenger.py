@@ -17,6 +17,7 @@ from training.compaction.compact import compact
 from training.fitting.algorithms import Plan, algorithm
 from training.fitting.beginning import begin
 from training.fitting.calibration_choice import choose_calibration
+from training.fitting.categories import check_categories
 from training.fitting.device import training_device
 from training.fitting.sampling import balancing_weight, sampled, weighing_frauds
 from training.gate.rules import judge
@@ -106,6 +107,8 @@ def fit_challenger(
         categorical=spec.categorical,
         device=training_device(spec),
     )
+    for part in (fit, split.validation):
+        check_categories(part, plan.names, plan.categorical)
     weighed, judging = (weighing_frauds(part, fraud_weight) for part in (fit, split.validation))
     tuning = {}
     if spec.tuning.budget and not request.shuffle_labels:

@@ -9,7 +9,7 @@ import numpy as np
 
 from feature_store.memory_map import let_go
 from training.dataset.reading import STEP
-from training.fitting.bins import rows_for_bins
+from training.fitting.bins import MOST_LEGITIMATE, rows_for_bins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,25 +21,23 @@ if TYPE_CHECKING:
 def lightgbm_data(
     events: LabelledEvents, plan: Plan, settings: dict[str, Any]
 ) -> tuple[lgb.Dataset, dict[str, float]]:
-    """The events to fit on, and metrics of how they were binned."""
+    """The events to fit on, and metrics of how they were binned, where it was not by all of them."""
     named: dict[str, Any] = {
         "feature_name": plan.names,
         "categorical_feature": list(plan.categorical),
         "params": settings,
     }
-    if not events.on_disk:
+    if len(events) <= MOST_LEGITIMATE and not events.on_disk:
         return lgb.Dataset(events.features, events.fraud, weight=events.weight, **named), {}
     rows = rows_for_bins(events, plan.seed)
     by_rows = {**named, "params": {**settings, "bin_construct_sample_cnt": len(rows)}}
     bins = lgb.Dataset(rows, np.zeros(len(rows)), **by_rows).construct()
     most = max(bins.feature_num_bin(position) for position in range(len(plan.names)))
-    metrics = {
-        "rows_on_disk": float(len(events)),
-        "bins_by_rows": float(len(rows)),
-        "bins_most": float(most),
-    }
-    data = lgb.Dataset(_Rows(events.features), events.fraud, weight=events.weight, reference=bins, **named)
-    return data, metrics
+    metrics = {"bins_by_rows": float(len(rows)), "bins_most": float(most)}
+    if events.on_disk:
+        metrics["rows_on_disk"] = float(len(events))
+    data = _Rows(events.features) if events.on_disk else events.features
+    return lgb.Dataset(data, events.fraud, weight=events.weight, reference=bins, **named), metrics
 
 
 def lightgbm_judge(events: LabelledEvents, train: lgb.Dataset) -> lgb.Dataset:

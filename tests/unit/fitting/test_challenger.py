@@ -14,7 +14,7 @@ from tests.support.labelled import labelled
 from tests.support.training_snapshots import AS_OF, DAY, START, declare
 from training.contract import TrainingRequest
 from training.dataset.split import Split, split_in_time
-from training.fitting import device
+from training.fitting import bins, device, lightgbm_data
 from training.fitting.algorithms import MOST_ROUNDS
 from training.fitting.beginning import NIGHTLY_ROUNDS, begin
 from training.fitting.challenger import Challenger, fit_challenger, refit_challenger, refit_model
@@ -273,3 +273,45 @@ def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(device, "why_not", lambda: None)
     assert [training_device(chosen[name]) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert training_device(declare(device="auto").training) == "cpu"
+
+
+@ALGORITHMS
+def test_a_category_that_was_never_fitted_on_stops_nothing(algorithm: str) -> None:
+    rows = events()
+    category = np.where(np.arange(len(rows)) < len(rows) // 2, 3.0, 77.0)
+    category[::3] = 1.0
+    rows = labelled(rows.fraud, np.column_stack((rows.features[:, 0], category, category)), rows.time)
+    assert fitted(rows, algorithm=algorithm, categorical=["doubled"]).rounds > 1
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.5, 1e8])
+@ALGORITHMS
+def test_a_number_that_is_no_category_is_named(algorithm: str, value: float) -> None:
+    rows = events()
+    rows.features[:, 1] = 2
+    rows.features[-700, 1] = value
+    with pytest.raises(ConfigError, match=rf"training\.categorical: 'doubled' has the value {value:.10g}"):
+        fitted(rows, algorithm=algorithm, categorical=["doubled"])
+
+
+def test_more_events_than_are_binned_by_are_binned_by_their_frauds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = events(6_000)
+    whole = fitted(rows)
+    for module in (bins, lightgbm_data):
+        monkeypatch.setattr(module, "MOST_LEGITIMATE", 500)
+    some = fitted(rows)
+    assert "bins_by_rows" not in whole.metrics
+    assert some.metrics["bins_by_rows"] == split_of(rows).fit.frauds + 500
+    asked = np.array([[100.0, 200.0, 0.5], [180.0, 360.0, 0.5]])
+    low, high = some.model.scores(some.model.margins(asked))
+    assert low < 0.1
+    assert high > 0.4
+    warm = fit_challenger(
+        split_of(rows),
+        REQUEST,
+        declare(warm_start=True),
+        quiet,
+        champion_artifact=some.artifact,
+        champion_manifest=some.manifest,
+    )
+    assert warm.rounds > some.rounds
