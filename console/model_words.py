@@ -63,6 +63,10 @@ def shown(model: dict[str, Any]) -> str:
             f"  fitted on   {model['rows']} rows with {model['frauds']} frauds",
             f"  artifact    {model['artifact']['length']} bytes, sha256 {model['artifact']['sha256']}",
         ]
+        if store := model["artifact"].get("store"):
+            lines.append(f"  stored as   {store} in training.artifacts.store")
+        if signature := model.get("signature"):
+            lines.append(f"  signed by   {signature['key']}")
     lines += _lineage(model.get("lineage"))
     lines += [f"  {name:<30} {_figure(value)}" for name, value in model.get("metrics", {}).items()]
     if "features" in model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.model_words import listed, lived, released
+from console.model_words import listed, lived, released, shown
 
 VERSION = {
     "version": "m1",
@@ -78,3 +78,23 @@ def test_what_no_control_group_stands_for_is_said() -> None:
 
 def test_before_any_label_has_matured_that_is_said() -> None:
     assert "no champion" in lived({"events": 0, "frauds": 0, "average_precision": None, "models": []})
+
+
+def test_who_signed_a_model_and_where_it_stands_is_shown() -> None:
+    found = shown(
+        {
+            "version": "m1",
+            "family": "lightgbm",
+            "pipeline": "payments",
+            "trained_at": "t",
+            "fitted_from": "f",
+            "fitted_until": "u",
+            "rows": 10,
+            "frauds": 2,
+            "features": [],
+            "artifact": {"length": 5, "sha256": "ab", "store": "models/ab"},
+            "signature": {"key": "cHVibGlj", "value": "…"},
+        }
+    )
+    assert "stored as   models/ab" in found
+    assert "signed by   cHVibGlj" in found

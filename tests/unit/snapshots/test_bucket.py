@@ -1,4 +1,4 @@
-"""Snapshots in a bucket: the real client against a server that answers as S3 does."""
+"""Snapshots and artifacts in a bucket: the real client against a server that answers as S3 does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pytest
 
+from feature_store.declaration.artifacts import ArtifactSpec
 from feature_store.errors import StorageError
 from feature_store.snapshots import PartitionPosition, Shelf, Snapshot, open_folder
+from streams.models.artifacts import ArtifactStore
+from tests.support.payments import private_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,3 +121,23 @@ def test_a_wrong_key_is_said_and_never_shown(
         shelf.put(snapshot(1))
     assert "not in any file" not in str(said.value)
     assert bucket == {}
+
+
+def test_artifacts_go_to_a_bucket_and_what_nobody_names_is_swept(
+    bucket: dict[str, bytes], tmp_path: Path
+) -> None:
+    _, pipeline = private_pipeline(tmp_path, "large")
+    spec = ArtifactSpec(store="s3://snapshots/gate", inline_below=0)
+    training = pipeline.training.model_copy(update={"artifacts": spec})
+    store = ArtifactStore(pipeline.model_copy(update={"training": training}))
+    kept, left = store.put(b"kept"), store.put(b"left behind")
+    assert sorted(bucket) == sorted(f"gate/large/{info.store}" for info in (kept, left))
+    assert store.get(kept) == b"kept"
+    assert store.sweep({kept.sha256}, 86_400.0) == [left.sha256]
+    bucket[f"gate/large/{kept.store}"] = b"kept, and more"
+    with pytest.raises(StorageError, match="it has 14 bytes, expected 4"):
+        store.get(kept)
+    store.delete(kept)
+    assert bucket == {}
+    with pytest.raises(StorageError, match=r"training\.artifacts\.store: cannot read"):
+        store.get(kept)
