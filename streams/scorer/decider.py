@@ -9,6 +9,7 @@ import numpy as np
 from feature_store.columns import minor_units
 from feature_store.declaration.event import Kind
 from feature_store.log import seen_schema
+from streams.models.calibration import margins_of
 from streams.policies.actions import strength_of
 from streams.policies.control import ControlDraw
 from streams.policies.rules import RuleSet
@@ -63,9 +64,8 @@ class Decider:
         what ``score`` gave for the same events, where it was asked before.
         """
         found = scored or self.score(acting, accepted, matrix, now)
-        ruled = self.ruled(
-            policy, seen, found.scores, found.margins, now, has_champion=acting.champion is not None
-        )
+        margins = _on_one_scale(acting, found)
+        ruled = self.ruled(policy, seen, found.scores, margins, now, has_champion=acting.champion is not None)
         actions, propensities = self._control.let_through(accepted.ids, ruled.actions, ruled.final)
         models, engines = _who(acting, found)
         return Evidence(
@@ -133,6 +133,14 @@ class Decider:
         if column.null_count:
             amounts[column.is_null().to_numpy(zero_copy_only=False)] = np.nan
         return np.asarray(amounts)
+
+
+def _on_one_scale(acting: Acting, found: Scored) -> Vector:
+    """Margins as a policy means them: on the champion's scale, whoever acts."""
+    if found.by_canary is None or acting.champion is None:
+        return found.margins
+    theirs = margins_of(found.scores, acting.champion.manifest.calibration)
+    return np.where(found.by_canary, theirs, found.margins)
 
 
 def _who(acting: Acting, found: Scored) -> tuple[list[str | None], list[str | None]]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from feature_store.columns import columns_of, to_arrow
 from feature_store.decode import EventDecoder
 from feature_store.log import seen_schema
+from streams.messages import Calibration
 from streams.models.canary import Canary, CanaryDraw
 from streams.models.watcher import Acting
 from streams.policies import default_document
@@ -68,6 +69,7 @@ class FixedModel:
     def __init__(self, version: str, margins: Sequence[float] | Exception) -> None:
         self.version = version
         self.engine = SimpleNamespace(name="fixed")
+        self.manifest = SimpleNamespace(calibration=Calibration())
         self.rows: list[int] = []
         self._margins = margins
 

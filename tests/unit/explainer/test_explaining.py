@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from feature_store.errors import ContractError
+from feature_store.log import decode_log, delta_schema, encode_log
 from streams.explainer.explain import Explained, Explaining, Unexplained
 from streams.messages.explanation import Explanation
 from streams.models.engine import native_engine
@@ -91,6 +93,27 @@ def test_stopped_events_are_explained_and_no_others(pipeline: Pipeline, family: 
         column = [feature.name for feature in pipeline.feature_vector].index(heaviest.feature)
         value = matrix[row, column]
         assert heaviest.value == (None if np.isnan(value) else value)
+
+
+def test_two_models_in_one_message_are_each_asked_for_their_own_rows(pipeline: Pipeline) -> None:
+    one, other = fitted(pipeline, "m-1"), fitted(pipeline, "m-2", "xgboost")
+    matrix = vectors(pipeline, 9)
+    logs = [scored_log(pipeline, model, 0, 0, matrix, actions=["review"]) for model in (one, other)]
+    (mine, meta), (theirs, _) = (decode_log(log) for log in logs)
+    rows = [(theirs if n % 3 == 0 else mine).slice(n, 1) for n in range(9)]
+    (mixed,) = pa.Table.from_batches(rows).combine_chunks().to_batches()
+    found = explained(pipeline, encode_log(mixed, meta, no_deltas(pipeline)), one, other)
+    assert {each.event_id: each.model for each in found} == {
+        f"e{n}": "m-2" if n % 3 == 0 else "m-1" for n in range(9)
+    }
+    for each in found:
+        told = msgspec.json.decode(each.message, type=Explanation)
+        total = told.base + sum(reason.contribution for reason in told.reasons)
+        assert total == pytest.approx(told.margin, abs=1e-5)
+
+
+def no_deltas(pipeline: Pipeline) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=delta_schema(pipeline))
 
 
 def test_many_rows_come_in_parts(pipeline: Pipeline) -> None:
