@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FURTHEST = 1e-4
 """How far a score may be from the scorer's: 32-bit sums are not 64-bit sums."""
 _ROWS = 4_096
+_TAKEN_FOR_ZERO = float(np.float32(1e-35))
 _ODD = np.array([np.nan, 0.0, -0.0, 1.0, -1.0, 1e-30, -1e30, 3e38, -3e38, np.inf, -np.inf])
 
 
@@ -85,7 +86,8 @@ def _edges(splits: Splits) -> list[Floats]:
 def _probes(splits: Splits, edges: list[Floats]) -> Floats:
     """Thresholds, their neighbours in 32 bits, and odd values, shuffled into rows.
 
-    What rounding to 32 bits takes across a threshold is left out: no file with 32-bit input can tell it.
+    What rounding to 32 bits takes across a threshold is left out: no file with 32-bit input can tell it. So
+    is what LightGBM takes for zero.
     """
     random = np.random.default_rng(len(splits.left))
     rows = np.empty((_ROWS, splits.features))
@@ -96,6 +98,6 @@ def _probes(splits: Splits, edges: list[Floats]) -> Floats:
         with np.errstate(over="ignore"):
             rounded = values.astype(np.float32)
         same = np.searchsorted(known, values, side="left") == np.searchsorted(single, rounded, side="left")
-        sound = np.concatenate([values[same], _ODD])
+        sound = np.concatenate([values[same & (np.abs(values) > _TAKEN_FOR_ZERO)], _ODD])
         rows[:, feature] = random.permutation(np.resize(random.permutation(sound), _ROWS))
     return rows

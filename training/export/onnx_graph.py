@@ -148,6 +148,7 @@ class _Writer:
 
 
 def _single(values: NDArray[np.float64]) -> list[float]:
-    """As the nearest 32-bit numbers: then a value at or below a threshold is so in 32 bits, too."""
-    found: list[float] = values.astype(np.float32).tolist()
+    """As the nearest finite 32-bit numbers: then a value at or below a threshold is so in 32 bits, too."""
+    largest = float(np.finfo(np.float32).max)
+    found: list[float] = np.clip(values, -largest, largest).astype(np.float32).tolist()
     return found
