@@ -38,36 +38,29 @@ SEEDS = (7, 8, 9)
 
 Parameters = dict[str, float | int | str | bool]
 
+BARE: Parameters = {"lambda_l2": 0, "min_sum_hessian_in_leaf": 1e-3}
+"""LightGBM's own about leaves."""
+
 CANDIDATES: dict[str, list[Parameters]] = {
     "lightgbm": [
         {"max_bin": 255, "min_data_in_bin": 3, "boost_from_average": True},
-        {"lambda_l2": 0, "min_sum_hessian_in_leaf": 1e-3, "num_leaves": 16},
-        {"lambda_l2": 0, "min_sum_hessian_in_leaf": 1e-3, "num_leaves": 8},
-        {"lambda_l2": 0, "min_sum_hessian_in_leaf": 1e-3, "num_leaves": 16, "learning_rate": 0.03},
-        {"lambda_l2": 10, "min_sum_hessian_in_leaf": 1e-3, "num_leaves": 8},
-        {"lambda_l2": 1, "min_sum_hessian_in_leaf": 1, "num_leaves": 8, "learning_rate": 0.1},
-        {"lambda_l2": 1, "min_sum_hessian_in_leaf": 1, "num_leaves": 8},
-        {"lambda_l2": 1, "min_sum_hessian_in_leaf": 1, "num_leaves": 8, "learning_rate": 0.03},
-        {"lambda_l2": 1, "min_sum_hessian_in_leaf": 1, "num_leaves": 16},
-        {
-            "lambda_l2": 1,
-            "min_sum_hessian_in_leaf": 1,
-            "num_leaves": 8,
-            "bagging_fraction": 0.7,
-            "bagging_freq": 1,
-        },
+        {**BARE, "num_leaves": 16, "learning_rate": 0.05},
+        {**BARE, "num_leaves": 8, "learning_rate": 0.05},
+        {**BARE, "num_leaves": 16, "learning_rate": 0.03},
+        {"lambda_l2": 10, "min_sum_hessian_in_leaf": 1e-3, "learning_rate": 0.05},
+        {"learning_rate": 0.1},
+        {"learning_rate": 0.05},
+        {"learning_rate": 0.03},
+        {"num_leaves": 16, "learning_rate": 0.05},
+        {"num_leaves": 6, "learning_rate": 0.1},
+        {"bagging_fraction": 0.7, "bagging_freq": 1, "learning_rate": 0.05},
+        {"bagging_fraction": 0.7, "bagging_freq": 1, "learning_rate": 0.1},
     ],
     "xgboost": [
         {"max_bin": 256, "base_score": 0.01},
         {"max_depth": 3, "tree_method": "exact"},
         {"max_depth": 4, "subsample": 1.0},
         {"max_depth": 3, "subsample": 1.0},
-        {"max_depth": 2, "subsample": 1.0},
-        {"max_depth": 3, "subsample": 1.0, "learning_rate": 0.05},
-        {"max_depth": 3, "subsample": 0.7},
-        {"max_depth": 3, "subsample": 0.7, "learning_rate": 0.05},
-        {"max_depth": 3, "subsample": 0.7, "colsample_bytree": 0.7},
-        {"max_depth": 4, "subsample": 0.7},
     ],
 }
 """On top of what is shipped; the first of each family is what the library itself would do about bins."""

@@ -20,6 +20,7 @@ def as_dict(found: Backtest) -> dict[str, Any]:
     return {
         "pipeline": found.pipeline,
         "algorithm": found.algorithm,
+        "frozen": found.frozen,
         "drop_known_entities": found.drop_known_entities,
         "folds": [_defined(asdict(each)) for each in found.folds],
         "mean": _defined(found.mean),
@@ -28,7 +29,9 @@ def as_dict(found: Backtest) -> dict[str, Any]:
 
 def print_backtest(found: Backtest) -> None:
     """A table of the folds, oldest first, and the mean below."""
-    table = Table(title=f"{found.pipeline}, {found.algorithm}", title_justify="left")
+    table = Table(
+        title=f"{found.pipeline}, {found.algorithm}{', frozen' if found.frozen else ''}", title_justify="left"
+    )
     names = ("trained on", "rows", "frauds", "tested on", "rows", "frauds", "rounds", "seconds")
     measures = ("ROC AUC", "average precision", "card precision@100")
     for name in (*names, *measures):

@@ -35,6 +35,9 @@ def backtest(
             "(default: training.backtest.drop_known_entities)",
         ),
     ] = None,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="train once: the first fold's model is tested on every fold")
+    ] = False,
     config: Config = None,
     state_dir: StateDir = STATE_DIR,
     as_json: AsJson = False,
@@ -55,7 +58,7 @@ def backtest(
     pipeline = under(open_pipeline(find_config(config), state_dir), algorithm, drop_known_entities)
     moment = to_micros(first_test if first_test.tzinfo else first_test.replace(tzinfo=UTC))
     with progress_bar() as tell:
-        found = backtest_file(pipeline, events, moment, folds, tell)
+        found = backtest_file(pipeline, events, moment, folds, tell, frozen=frozen)
     if as_json:
         typer.echo(json.dumps(as_dict(found), indent=2))
     else:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,10 +67,11 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class Backtest:
-    """All folds under one recipe."""
+    """All folds under one recipe; ``frozen``: the first fold's model is tested on all of them."""
 
     pipeline: str
     algorithm: str
+    frozen: bool
     drop_known_entities: bool
     folds: list[FoldResult]
 
@@ -80,50 +81,73 @@ class Backtest:
         return {name: _mean([getattr(each, name) for each in self.folds]) for name in FIGURES}
 
 
-def backtest_file(pipeline: Pipeline, file: Path, first_test: int, count: int, tell: OnProgress) -> Backtest:
+def backtest_file(
+    pipeline: Pipeline, file: Path, first_test: int, count: int, tell: OnProgress, *, frozen: bool = False
+) -> Backtest:
     """Backtest ``count`` folds, the first tested from ``first_test`` (us) on, on the past events of ``file``.
 
-    Raises ConfigError where the file does not fit the pipeline, or a fold holds too little to fit or test on.
+    ``frozen``: the first fold's model is tested on every fold, as if nobody had trained again. Raises
+    ConfigError where the file does not fit the pipeline, or a fold holds too little to fit or test on.
     """
     folds = folds_of(pipeline, first_test, count)
     past = read_past(pipeline, file, folds[0].trained_from, folds[-1].tested_until, tell)
-    return backtest(pipeline, past, folds, tell)
+    return backtest(pipeline, past, folds, tell, frozen=frozen)
 
 
-def backtest(pipeline: Pipeline, past: Past, folds: list[Fold], tell: OnProgress) -> Backtest:
+def backtest(
+    pipeline: Pipeline, past: Past, folds: list[Fold], tell: OnProgress, *, frozen: bool = False
+) -> Backtest:
     """The same on events that were read before."""
+    spec = pipeline.training
     results: list[FoldResult] = []
+    model: _Model | None = None
     for fold in folds:
         tell("folds", len(results), len(folds))
-        results.append(_run(pipeline, past, fold, tell))
+        began = time.perf_counter()
+        if model is None or not frozen:
+            model = _trained(pipeline, past, fold, tell)
+        found = _test(pipeline, past, fold, model)
+        results.append(replace(found, seconds=round(time.perf_counter() - began, 3)))
     tell("folds", len(folds), len(folds))
-    spec = pipeline.training
-    return Backtest(pipeline.name, spec.algorithm, spec.backtest.drop_known_entities, results)
+    return Backtest(pipeline.name, spec.algorithm, frozen, spec.backtest.drop_known_entities, results)
 
 
-def _run(pipeline: Pipeline, past: Past, fold: Fold, tell: OnProgress) -> FoldResult:
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class _Model:
+    """What was released at a fold's moment, and how much it was fitted on."""
+
+    challenger: Challenger
+    fold: Fold
+    rows: int
+    frauds: int
+
+
+def _trained(pipeline: Pipeline, past: Past, fold: Fold, tell: OnProgress) -> _Model:
     trained = trained_on(past, fold)
+    _refuse_one_sided(fold, trained, "trained", fold.trained_from, fold.trained_until)
+    return _Model(retrained(pipeline, trained, fold, tell), fold, len(trained), trained.frauds)
+
+
+def _test(pipeline: Pipeline, past: Past, fold: Fold, model: _Model) -> FoldResult:
     tested, dropped = _tested(past, fold, drop=pipeline.training.backtest.drop_known_entities)
-    _refuse_too_little(fold, trained, tested)
-    model = retrained(pipeline, trained, fold, tell)
-    margin = model.model.margins(tested.features)
+    _refuse_one_sided(fold, tested, "tested", fold.tested_from, fold.tested_until)
+    margin = model.challenger.model.margins(tested.features)
     return FoldResult(
         fold=fold.number,
-        trained_from=to_text(fold.trained_from),
-        trained_until=to_text(fold.trained_until),
+        trained_from=to_text(model.fold.trained_from),
+        trained_until=to_text(model.fold.trained_until),
         tested_from=to_text(fold.tested_from),
         tested_until=to_text(fold.tested_until),
-        trained_rows=len(trained),
-        trained_frauds=trained.frauds,
+        trained_rows=model.rows,
+        trained_frauds=model.frauds,
         rows=len(tested),
         frauds=tested.frauds,
         dropped=dropped,
         roc_auc=roc_auc(tested.fraud, margin),
         average_precision=average_precision(tested.fraud, margin),
         card_precision_100=card_precision(tested.fraud, margin, tested.entity, tested.time),
-        rounds=model.rounds,
-        seconds=round(time.perf_counter() - began, 3),
+        rounds=model.challenger.rounds,
+        seconds=0.0,
     )
 
 
@@ -175,18 +199,14 @@ def _tested(past: Past, fold: Fold, *, drop: bool) -> tuple[LabelledEvents, int]
     return tested.where(kept), int((~kept).sum())
 
 
-def _refuse_too_little(fold: Fold, trained: LabelledEvents, tested: LabelledEvents) -> None:
-    """What a library would answer with a crash or a number without meaning."""
-    for name, part, since, until in (
-        ("trained", trained, fold.trained_from, fold.trained_until),
-        ("tested", tested, fold.tested_from, fold.tested_until),
-    ):
-        if not 0 < part.frauds < len(part):
-            raise ConfigError(
-                f"fold {fold.number}: {part.frauds:,} frauds among {len(part):,} events {name} on, from "
-                f"{to_text(since)} to {to_text(until)}; both kinds are needed. Choose another --first-test, "
-                "fewer --folds, or longer stretches: training.history, training.judged"
-            )
+def _refuse_one_sided(fold: Fold, part: LabelledEvents, what: str, since: int, until: int) -> None:
+    """What a library would answer with a crash, or with a number without meaning."""
+    if not 0 < part.frauds < len(part):
+        raise ConfigError(
+            f"fold {fold.number}: {part.frauds:,} frauds among {len(part):,} events {what} on, from "
+            f"{to_text(since)} to {to_text(until)}; both kinds are needed. Choose another --first-test, "
+            "fewer --folds, or longer stretches: training.history, training.judged"
+        )
 
 
 def _mean(values: list[float]) -> float:
