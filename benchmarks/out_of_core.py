@@ -1,8 +1,8 @@
 """The memory of a fit: `python -m benchmarks.out_of_core --rows N`; the same events fitted on both ways.
 
 Each fit runs in a process of its own, once with the events in memory and once with them on disk, and tells:
-the seconds of reading and fitting, the most memory it had for itself (anonymous pages), getrusage's peak
-(with pages of files and of libraries), and the average precision on later events.
+the seconds of reading and of fitting, the most memory that each had for itself (anonymous pages), getrusage's
+peak over both (with pages of files and of libraries), and the average precision on later events.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FEATURES = 20
-ROUNDS = 60
+ROUNDS = 40
 START = from_text("2026-01-01T00:00:00Z")
 DAY = 86_400_000_000
 DAYS = 60
@@ -137,13 +137,15 @@ def _fit(folder: Path, algorithm: str, *, on_disk: bool) -> dict[str, float]:
     request = TrainingRequest("r", pipeline.name, AS_OF, "v1", "benchmark")
     watched = _Watched()
     events, reading = _timed(lambda: read_labelled(folder, pipeline, AS_OF))
+    reading_mib = watched.since_last()
     split = split_in_time(events, pipeline.training, matured_until(pipeline, AS_OF))
     challenger, fitting = _timed(lambda: fit_challenger(split, request, pipeline, lambda _round, _loss: None))
     margin = challenger.model.margins(split.judged.features)
     return {
         "reading_s": reading,
         "fitting_s": fitting,
-        "own_mib": watched.stop(),
+        "reading_mib": reading_mib,
+        "fitting_mib": watched.since_last(),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "average_precision": average_precision(split.judged.fraud, margin, split.judged.weight),
         "bins": challenger.metrics.get("bins_most", 0.0),
@@ -164,11 +166,10 @@ class _Watched:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def stop(self) -> float:
-        """The most that was seen, in MiB."""
-        self._end.set()
-        self._thread.join()
-        return self._most
+    def since_last(self) -> float:
+        """The most that was seen since this was last asked, in MiB."""
+        most, self._most = self._most, 0.0
+        return most
 
     def _watch(self) -> None:
         while not self._end.wait(0.05):
@@ -180,9 +181,10 @@ class _Watched:
 def _line(algorithm: str, found: dict[str, Any], *, on_disk: bool) -> str:
     where = "on disk  " if on_disk else "in memory"
     return (
-        f"{algorithm:<9} {where} read {found['reading_s']:5.0f} s, fit {found['fitting_s']:5.0f} s, "
-        f"own memory {found['own_mib']:6,.0f} MiB, peak RSS {found['peak_mib']:6,.0f} MiB, "
-        f"average precision {found['average_precision']:.4f}"
+        f"{algorithm:<9} {where} "
+        f"read {found['reading_s']:4.0f} s, {found['reading_mib']:5,.0f} MiB; "
+        f"fit {found['fitting_s']:4.0f} s, {found['fitting_mib']:5,.0f} MiB; "
+        f"peak RSS {found['peak_mib']:5,.0f} MiB; average precision {found['average_precision']:.4f}"
     )
 
 

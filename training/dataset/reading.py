@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STEP = 65_536
 """Rows that are worked on at a time."""
-_SPILL_LIMIT = "2GB"
+_SPILL_LIMIT = "1GB"
 _NUMBERS: dict[str, type[np.generic]] = {
     "time": np.int64,
     "fraud": np.bool_,
