@@ -36,18 +36,25 @@ SELECT epoch_us(max(as_of)) AS as_of, coalesce(bool_or(state IN ('due', 'running
     max(alerts_until) AS alerts_until
 FROM runs WHERE NOT dry AND NOT shuffle_labels;
 
+-- name: said_fraud
+-- No more can have become known: only a word of fraud makes one.
+SELECT count(DISTINCT event_id) AS frauds FROM outcomes
+WHERE label = 'fraud' AND arrived_at > make_timestamp($since) AND arrived_at <= make_timestamp($now);
+
 -- name: new_frauds
--- Events that are fraud by what was known at $now, and were not by what was known at $since.
+-- Events that are fraud by what was known at $now, and were not by what was known at $since. Only those of which
+-- anything was said in between are looked at.
+WITH touched AS MATERIALIZED (
+    SELECT event_id FROM outcomes
+    WHERE arrived_at > make_timestamp($since) AND arrived_at <= make_timestamp($now)),
+said AS MATERIALIZED (
+    SELECT * FROM outcomes
+    WHERE event_id IN (SELECT event_id FROM touched) AND arrived_at <= make_timestamp($now))
 SELECT count(*) AS frauds FROM (
-    (WITH touched AS (
-        SELECT event_id FROM outcomes
-        WHERE arrived_at > make_timestamp($since) AND arrived_at <= make_timestamp($now)),
-    known AS (
-        SELECT * FROM outcomes
-        WHERE event_id IN (SELECT event_id FROM touched) AND arrived_at <= make_timestamp($now)),
+    (WITH known AS (FROM said),
     {truths}
     SELECT event_id FROM truths WHERE label = 'fraud')
     EXCEPT
-    (WITH known AS (SELECT * FROM outcomes WHERE arrived_at <= make_timestamp($since)),
+    (WITH known AS (FROM said WHERE arrived_at <= make_timestamp($since)),
     {truths}
     SELECT event_id FROM truths WHERE label = 'fraud'));
