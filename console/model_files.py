@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_store.errors import ContractError, SluicegateError, StorageError
+from streams.kafka import KafkaException
 from training.contract import ARTIFACT, RESULT, load_result
 from training.publish import KEPT, read_models
 
@@ -29,7 +30,7 @@ def find_model(
         topic = read_models(bootstrap(), pipeline)
         if version in topic.manifests:
             return topic.manifests[version], topic.artifact(version)
-    except SluicegateError as error:
+    except (SluicegateError, KafkaException) as error:
         missed = str(error)
     else:
         missed = (

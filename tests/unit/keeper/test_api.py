@@ -30,6 +30,7 @@ ROUTES = [
     ("GET", "/runs"),
     ("GET", "/models"),
     ("GET", "/models/v1"),
+    ("GET", "/models/v1/card"),
     ("GET", "/metrics/summary"),
     ("GET", "/event?id=e0-1"),
     ("POST", "/train"),
