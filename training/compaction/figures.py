@@ -35,14 +35,17 @@ class CompactionReport(msgspec.Struct, frozen=True):
     skipped: str = ""
 
     def as_metrics(self) -> dict[str, float]:
-        """In short, as a manifest holds it: shares of what there was; empty where nothing was measured."""
+        """As a manifest holds it; empty where nothing was measured."""
         if self.before is None or self.after is None:
             return {}
-        return {
+        sizes = {"before": self.before, "after": self.after}
+        found = {
+            f"compaction_{name}_{when}": float(getattr(size, name))
+            for name in Size.__struct_fields__
+            for when, size in sizes.items()
+        }
+        return found | {
             "compaction_dropped_trees": float(self.dropped),
-            "compaction_nodes": self.after.nodes / self.before.nodes,
-            "compaction_bytes": self.after.bytes / self.before.bytes,
-            "compaction_time": self.after.us_per_row / self.before.us_per_row,
             "compaction_bound": self.bound,
             "compaction_moved": self.moved,
         }

@@ -145,7 +145,11 @@ def fit_challenger(
         model=load_champion(manifest, smaller.artifact, declared),
         rounds=fitted.rounds,
         on_validation=judge(split.validation, margin, spec.seed),
-        metrics=chosen.metrics | fitted.metrics | tuning | _sampling_metrics(fit, split, fraud_weight),
+        metrics=chosen.metrics
+        | fitted.metrics
+        | tuning
+        | _sampling_metrics(fit, split, fraud_weight)
+        | smaller.report.as_metrics(),
         compaction=smaller.report,
         start=beginning.artifact,
         notes=[f"not begun with the champion's trees: {beginning.why_not}"] if beginning.why_not else [],

@@ -176,3 +176,11 @@ def test_a_compacted_model_can_be_fitted_further(family: str) -> None:
         )
         rounds = xgboost.train(parameters, matrix, 5, xgb_model=begun).num_boosted_rounds()
     assert rounds == smaller.report.after.trees + 5
+
+
+def test_the_report_tells_both_sizes_as_metrics() -> None:
+    artifact = lightgbm_artifact(table(1), Recipe())
+    metrics = compact(artifact, "lightgbm", events(table(2)), NOTHING, seed=1).report.as_metrics()
+    assert metrics["compaction_trees_before"] == metrics["compaction_trees_after"] == 12
+    assert metrics["compaction_bytes_after"] < metrics["compaction_bytes_before"] == len(artifact)
+    assert metrics["compaction_us_per_row_after"] > 0
