@@ -1,4 +1,4 @@
-"""What can only be checked by trying: SQL, the cron line, the broker's addresses."""
+"""What can only be checked by trying: SQL, the cron line, the broker's addresses, public keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from feature_store.expressions import Expression, RowQuery, condition_expression
 from feature_store.log import event_schema, seen_schema
 from streams.broker.spec import parse_spec
 from streams.kafka import check_settings, unframe_of
+from streams.models.signature import TrustedKeys
 from streams.policies.conditions import check_condition
 from streams.policies.rules import scored_schema
 from training.keeper.schedule import check_schedule
@@ -36,6 +37,7 @@ def check_soundness(pipeline: Pipeline, config: Path) -> None:
     findings += _said_by(lambda: parse_spec(pipeline.broker))
     findings += _said_by(lambda: check_settings(plain(pipeline.kafka)))
     findings += _said_by(lambda: unframe_of(pipeline))
+    findings += _said_by(lambda: TrustedKeys(pipeline.serving.trusted_keys))
     if findings:
         raise ConfigError("\n".join(f"{config}: {finding}" for finding in findings))
 

@@ -105,6 +105,22 @@ def test_a_rule_may_speak_of_the_score(tmp_path: Path) -> None:
     check_soundness(pipeline, path)
 
 
+def test_a_key_that_is_none_is_said_before_anything_starts(tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        tree["serving"] = {"trusted_keys": ["no key at all"]}
+
+    (finding,) = findings(tmp_path, change)
+    assert "serving.trusted_keys: 'no key at all'" in finding
+
+
+@pytest.mark.parametrize("store", ["https://models", "s3://", "gs://bucket/models"])
+def test_a_store_that_cannot_be_opened_is_no_store(tmp_path: Path, store: str) -> None:
+    tree = shipped_tree()
+    tree["training"]["artifacts"] = {"store": store}
+    with pytest.raises(ConfigError, match=r"training\.artifacts\.store: expected a folder or s3://"):
+        pipeline_of(tree, tmp_path)
+
+
 def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         tree["features"]["rows"]["own"] = "nothing + 1"
