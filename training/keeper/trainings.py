@@ -176,7 +176,10 @@ class Trainings:
             told = (self._parts.run_folder(run.run_id) / REFUSED_MANIFEST).read_bytes()
         except FileNotFoundError:
             return None
-        return msgspec.json.decode(told, type=Manifest)
+        try:
+            return msgspec.json.decode(told, type=Manifest)
+        except msgspec.MsgspecError as error:
+            raise ContractError(f"run {run.run_id}: {REFUSED_MANIFEST} is no manifest: {error}") from error
 
     def _end_dry(self, run: Run, result: TrainingResult) -> None:
         """A dry run leaves its verdict, and nothing else."""

@@ -75,6 +75,14 @@ def test_releases_that_were_missed_lead_to_the_same_states(registry: Registry) -
     assert states(registry) == {"m1": "retired", "m2": "champion"}
 
 
+def test_an_older_release_changes_nothing(registry: Registry) -> None:
+    first = after(NOTHING, promote("m1"))
+    second = after(first, promote("m2"))
+    registry.follow(second)
+    registry.follow(first)
+    assert states(registry) == {"m2": "champion"}
+
+
 def test_a_canary_of_another_share_begins_anew(registry: Registry) -> None:
     first = after(NOTHING, promote("m1"), canary("m2", 0.1))
     registry.follow(first)

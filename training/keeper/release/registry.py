@@ -57,7 +57,10 @@ class Registry:
             _enter(cursor, ModelState(version, "refused", now, None, "policy", why))
 
     def follow(self, release: Release) -> None:
-        """Note what a release changed. The same one again, or one after a gap, leads to the same states."""
+        """Note what a release changed. The same one again, or one after a gap, leads to the same states.
+
+        One that is older than what is noted changes nothing. Raises StorageError.
+        """
         wanted: dict[str, State] = dict.fromkeys(release.shadows, "shadow")
         if release.canary is not None:
             wanted[release.canary] = "canary"
@@ -65,6 +68,8 @@ class Registry:
             wanted[release.champion] = "champion"
         with self._one_at_a_time, self._store.cursor() as cursor, transaction(cursor):
             before = {each.version: each for each in _present(cursor)}
+            if any(each.epoch is not None and each.epoch > release.epoch for each in before.values()):
+                return
             scored = [each.version for each in before.values() if each.state in _SCORING]
             for version in scored:
                 wanted.setdefault(version, "rolled_back" if version == release.withdrawn else "retired")

@@ -43,12 +43,19 @@ log = structlog.get_logger()
 def registered(parts: Parts) -> None:
     """Let the registry follow every release from here on, after what an earlier keeper may have left out.
 
-    Raises BrokerError.
+    Raises BrokerError, StorageError.
     """
+
+    def follow(release: Release) -> None:
+        try:
+            parts.registry.follow(release)
+        except SluicegateError as error:  # it is released all the same, and the next look notes it
+            log.warning("registry_waits", epoch=release.epoch, error=str(error))
+
     release = parts.publisher.release()
     if release is not None:
         parts.registry.follow(release)
-    parts.publisher.on_release = parts.registry.follow
+    parts.publisher.on_release = follow
 
 
 class Releasing:
@@ -90,6 +97,7 @@ class Releasing:
         if release is None or release.champion is None or now <= 0:
             return None
         self._looked = now
+        self._parts.registry.follow(release)
         present = self._parts.registry.present()
         champion = self._watch.look(release, present, release.champion, now)
         alarm = champion.alarm or self._back.precision(release, present, now)
