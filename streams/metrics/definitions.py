@@ -136,6 +136,10 @@ PUBLISHED_EPOCH: Final = Definition(
     "sluicegate_published_epoch", Kind.GAUGE, "epoch of the newest release on the models topic"
 )
 
+SCORING: Final = Definition(
+    "sluicegate_scoring_versions", Kind.GAUGE, "versions of the newest release by what they are", ("state",)
+)
+
 SCORER: Final = (
     PROCESS, RECORDS, DECISIONS, DEAD_LETTERS, DUPLICATES, FALLBACKS, STEPS, ABORTS, STEP_SECONDS,
     BATCH_RECORDS, LATENCY, PARTITIONS, LAG, STATE_ENTITIES, STATE_BYTES, STATE_IDS, EPOCH, POLICY_OFFSET,
@@ -143,4 +147,5 @@ SCORER: Final = (
 )  # fmt: skip
 KEEPER: Final = (
     PROCESS, SINK_LAG, STORE_COUNTS, STORE_BYTES, RUNS, TRAINING, NEXT_RUN, CLOCK, PUBLISHED_EPOCH,
+    SCORING,
 )  # fmt: skip

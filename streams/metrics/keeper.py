@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.metrics import definitions as d
@@ -29,6 +30,8 @@ class KeeperStanding(NamedTuple):
     next_run: int | None
     now: int
     epoch: int
+    scoring: Mapping[str, int] = MappingProxyType({})
+    """champion, canary, shadow -> versions that are it."""
 
 
 class KeeperMetrics:
@@ -44,12 +47,14 @@ class KeeperMetrics:
         self._next_run = gauge(d.NEXT_RUN, registry)
         self._clock = gauge(d.CLOCK, registry)
         self._epoch = gauge(d.PUBLISHED_EPOCH, registry)
+        self._scoring = gauge(d.SCORING, registry)
 
     def stand(self, now: KeeperStanding) -> None:
         """How the keeper stands."""
         _each(self._lag, now.lag)
         _each(self._counts, now.counts)
         _each(self._runs, now.runs)
+        _each(self._scoring, now.scoring)
         self._bytes.set(now.store_bytes)
         self._training.set(now.training)
         self._next_run.set((now.next_run or 0) / _MICROSECONDS)

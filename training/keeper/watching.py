@@ -20,6 +20,7 @@ from training.keeper.store import STORE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streams.messages import Release
     from training.keeper.parts import Parts
     from training.keeper.runs import Runs
     from training.keeper.trainings import Trainings
@@ -91,4 +92,15 @@ class _Look:
             next_run=self._next_run(),
             now=self._parts.clock.now(),
             epoch=0 if release is None else release.epoch,
+            scoring=_scoring(release),
         )
+
+
+def _scoring(release: Release | None) -> dict[str, int]:
+    if release is None:
+        return {"champion": 0, "canary": 0, "shadow": 0}
+    return {
+        "champion": int(release.champion is not None),
+        "canary": int(release.canary is not None),
+        "shadow": len(release.shadows),
+    }
