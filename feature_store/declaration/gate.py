@@ -50,7 +50,7 @@ class GateSpec(Declared):
         default=0.01, ge=0, description="surely more than this much below the champion's: refused"
     )
     widest_interval: float | None = Field(
-        default=0.4,
+        default=0.25,
         gt=0,
         description="between the ends of the 95 % interval of the difference in average precision; "
         "wider: no verdict, refused; null: never",
