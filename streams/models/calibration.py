@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.messages import Calibration
     from streams.models.engine import Vector
+
+    Map = Callable[[Vector], Vector]
 
 _MOST_LOG_ODDS = 700  # exp() of more overflows
 _LEAST_SCORE = 1e-300
@@ -18,19 +22,29 @@ _HALVINGS = 80
 
 def scores_of(margins: Vector, calibration: Calibration) -> Vector:
     """The calibrated probabilities of ``margins``."""
-    log_odds = np.clip(log_odds_of(margins, calibration), -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
-    return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))
+    return probabilities(log_odds_of(margins, calibration))
 
 
 def log_odds_of(margins: Vector, calibration: Calibration) -> Vector:
     """The calibrated log-odds of ``margins``."""
+    return compiled(calibration)(margins)
+
+
+def probabilities(log_odds: Vector) -> Vector:
+    """1 / (1 + exp(-log-odds))."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -_MOST_LOG_ODDS, _MOST_LOG_ODDS))))
+
+
+def compiled(calibration: Calibration) -> Map:
+    """From margins to log-odds, with all prepared that does not change from batch to batch."""
+    slope, below, intercept = calibration.slope, calibration.slope_below, calibration.intercept
     if calibration.knots:
-        at = np.array([knot.margin for knot in calibration.knots])
-        return _between(margins, at, np.array([k.log_odds for k in calibration.knots]), calibration.slope)
-    if calibration.slope_below is not None:
-        above, below = np.logaddexp(0.0, margins), np.logaddexp(0.0, -margins)
-        return np.asarray(calibration.slope * above - calibration.slope_below * below + calibration.intercept)
-    return np.asarray(calibration.slope * margins + calibration.intercept)
+        return _between(*_points(calibration), slope)
+    if below is not None:
+        return lambda margins: np.asarray(
+            slope * np.logaddexp(0.0, margins) - below * np.logaddexp(0.0, -margins) + intercept
+        )
+    return lambda margins: np.asarray(slope * margins + intercept)
 
 
 def margins_of(scores: Vector, calibration: Calibration) -> Vector:
@@ -38,10 +52,8 @@ def margins_of(scores: Vector, calibration: Calibration) -> Vector:
     sound = np.clip(scores, _LEAST_SCORE, np.nextafter(1.0, 0.0))
     log_odds = np.log(sound) - np.log1p(-sound)
     if calibration.knots:
-        at = np.array([knot.margin for knot in calibration.knots])
-        return _between(
-            log_odds, np.array([k.log_odds for k in calibration.knots]), at, 1 / calibration.slope
-        )
+        at, values = _points(calibration)
+        return _between(values, at, 1 / calibration.slope)(log_odds)
     if calibration.slope_below is None:
         return np.asarray((log_odds - calibration.intercept) / calibration.slope)
     return _bisected(log_odds, calibration)
@@ -63,13 +75,22 @@ def unsound(calibration: Calibration) -> str | None:
     return None
 
 
-def _between(x: Vector, at: Vector, values: Vector, slope: float) -> Vector:
+def _points(calibration: Calibration) -> tuple[Vector, Vector]:
+    at = np.array([knot.margin for knot in calibration.knots])
+    return at, np.array([knot.log_odds for knot in calibration.knots])
+
+
+def _between(at: Vector, values: Vector, slope: float) -> Map:
     """Linear between the points, of slope ``slope`` outside; rounding never takes it above the next point."""
-    left = np.clip(np.searchsorted(at, x, side="right") - 1, 0, len(at) - 2)
     rises = np.diff(values) / np.diff(at)
-    inside = np.minimum(values[left] + rises[left] * np.clip(x - at[left], 0.0, None), values[left + 1])
-    outside = np.minimum(x - at[0], 0.0) + np.maximum(x - at[-1], 0.0)
-    return np.asarray(inside + slope * outside)
+
+    def follow(x: Vector) -> Vector:
+        left = np.clip(np.searchsorted(at, x, side="right") - 1, 0, len(at) - 2)
+        inside = np.minimum(values[left] + rises[left] * np.clip(x - at[left], 0.0, None), values[left + 1])
+        outside = np.minimum(x - at[0], 0.0) + np.maximum(x - at[-1], 0.0)
+        return np.asarray(inside + slope * outside)
+
+    return follow
 
 
 def _bisected(log_odds: Vector, calibration: Calibration) -> Vector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import structlog
 
 from feature_store.errors import ContractError, MisfitError
 from feature_store.memory_map import let_go
-from streams.models.calibration import scores_of, unsound
+from streams.models.calibration import compiled, probabilities, unsound
 from streams.models.choice import Choice, choose
 from streams.models.engine import Engine, Vector, native_engine
 from streams.models.exact import ExactModel
@@ -19,6 +20,8 @@ from streams.models.packing import pack_here, pack_in_child
 from streams.models.trees.splits import UnpackableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feature_store.declaration.features import Feature
     from feature_store.declaration.serving import Device
     from feature_store.expressions import Matrix
@@ -65,9 +68,13 @@ class Champion:
             let_go(matrix)
         return found
 
+    @cached_property
+    def _log_odds(self) -> Callable[[Vector], Vector]:
+        return compiled(self.manifest.calibration)
+
     def scores(self, margins: Vector) -> Vector:
         """Calibrated probabilities."""
-        return scores_of(margins, self.manifest.calibration)
+        return probabilities(self._log_odds(margins))
 
     def contributions(self, matrix: Matrix, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Matrix | None:
         """Path attribution (Saabas) of some rows, in log-odds, a column for each of ``manifest.features``.
