@@ -20,7 +20,7 @@ from training.fitting.calibration_choice import choose_calibration
 from training.fitting.categories import check_categories
 from training.fitting.device import training_device
 from training.fitting.sampling import balancing_weight, sampled, weighing_frauds
-from training.gate.rules import judge
+from training.gate.judgement import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from training.contract import TrainingRequest
     from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
-    from training.gate.rules import Judgement
+    from training.gate.judgement import Judgement
 
     Report = Callable[[int, float], None]
 
