@@ -15,10 +15,11 @@ import pyarrow as pa
 from feature_store.claims import Claim
 from feature_store.errors import StateError
 from feature_store.log import LogMeta, encode_log, log_schema
+from streams.scorer.records import Position
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
-    from streams.scorer.records import Position
+    from streams.scorer.core import ScorerCore
 
 
 class ClaimWriter(Protocol):
@@ -26,6 +27,10 @@ class ClaimWriter(Protocol):
 
     def claim(self, records: dict[int, bytes], positions: dict[int, Position]) -> dict[int, int]:
         """Partition -> offset of its record in the feature log."""
+        ...
+
+    def stand(self, positions: dict[int, Position]) -> None:
+        """Claimed partitions stand here, whatever the group has noted."""
         ...
 
 
@@ -55,6 +60,16 @@ class Claiming:
         if places.keys() != mine.keys():
             raise StateError("Kafka did not say where this scorer's claims went; a fresh one tries again")
         return {p: Claim(at.claim, places[p]) for p, at in mine.items()}
+
+    def taken_over(self, core: ScorerCore, committed: dict[int, Position | None]) -> None:
+        """Say where claimed partitions stand that the group has elsewhere."""
+        known = core.outcomes
+        stand = {
+            p: Position(core.positions[p], known[p].offset, core.claim_of(p).number)
+            for p in committed
+            if core.claim_of(p).number
+        }
+        self._writer.stand({p: at for p, at in stand.items() if at[:2] != (committed[p] or Position(-1))[:2]})
 
     def _record(self, partition: int, at: Position) -> bytes:
         nothing = pa.RecordBatch.from_pylist([], schema=log_schema(self._pipeline))

@@ -94,7 +94,7 @@ class Deliveries:
         self._positions |= result.positions
         if self._now() >= self._due:  # 3
             self._due = self._now() + _EVERY_S
-            self._follow(asynchronous=True)
+            self._follow()
         return logged.last
 
     def claim(self, records: dict[int, bytes], positions: dict[int, Position]) -> dict[int, int]:
@@ -108,10 +108,14 @@ class Deliveries:
         self._log([LogMessage(partition, record) for partition, record in records.items()], logged)
         return logged.last
 
+    def stand(self, positions: dict[int, Position]) -> None:
+        """Partitions that were just assigned stand here, by their log: the group's offsets follow."""
+        if positions:
+            self._commit(positions)
+
     def finish(self) -> None:
-        """Commit what was not committed yet, if the group still wants it."""
-        with suppress(KafkaException):
-            self._follow(asynchronous=False)
+        """Commit what was not committed yet; closing the consumer waits for it."""
+        self._follow()
 
     def told(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """Hears of commits that were not waited for. One that fails is done again with the next one."""
@@ -148,14 +152,17 @@ class Deliveries:
                 "that a fresh one recovers from what the feature log has"
             )
 
-    def _follow(self, *, asynchronous: bool) -> None:
+    def _follow(self) -> None:
         held = {tp.partition for tp in self._consumer.assignment()}
-        offsets = [to_offset(self._topics.events, p, at) for p, at in self._positions.items() if p in held]
+        moved = {p: at for p, at in self._positions.items() if p in held}
         self._positions = {}
-        if offsets and asynchronous:
+        if moved:
+            self._commit(moved)
+
+    def _commit(self, positions: dict[int, Position]) -> None:
+        offsets = [to_offset(self._topics.events, p, at) for p, at in positions.items()]
+        with suppress(KafkaException):  # the next one says where the group stands, too
             self._consumer.commit(offsets=offsets)
-        elif offsets:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
 
     def _note(self, offsets: list[TopicPartition]) -> None:
         deadline = time.monotonic() + self._patience_s

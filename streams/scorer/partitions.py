@@ -96,6 +96,7 @@ class Partitions:
             self._outcomes.assign({partition: known[partition].offset for partition in starts})
             starts = {p: self._core.positions[p] for p in starts}
             consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
+            self._claiming.taken_over(self._core, committed)
             if starts:
                 _log.info("partitions_gained", partitions=sorted(starts), replayed=restored.events)
         except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)

@@ -57,6 +57,9 @@ class Transactions(GroupTransactions):
         self._producer.poll(0)
         return logged.last
 
+    def stand(self, positions: dict[int, Position]) -> None:
+        """The next step's transaction says where the group stands."""
+
     def finish(self) -> None:
         """Nothing is left to be done: every step was committed."""
 

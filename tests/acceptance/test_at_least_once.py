@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from streams.kafka import TopicPartition, group_consumer
+from streams.scorer.committed import committed_positions
 from tests.support.chaos import Chaos
 from tests.support.chaos_check import Verdict
 from tests.support.chaos_load import Load
@@ -22,6 +24,7 @@ from training.keeper.store import STORE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
 
 BROKERS = [pytest.param("apache_kafka", marks=pytest.mark.kafka), "embedded_broker"]
@@ -54,6 +57,7 @@ def test_whatever_becomes_of_two_scorers_every_event_is_decided_and_stored_once(
     try:
         with keeper(config, broker.bootstrap) as sinking:
             chaos.run(4)
+            assert _group_offsets(broker.bootstrap, pipeline) == load.sent_to  # after an ordered stop
             verdict = Verdict(broker.bootstrap, pipeline)
             rows = sum(len(each.rows) for log in verdict.log.values() for each in log)
             _until_stored(tmp_path / "state", rows)
@@ -72,6 +76,15 @@ def test_whatever_becomes_of_two_scorers_every_event_is_decided_and_stored_once(
         assert _ask(tmp_path / "state", stretches) == [(load.sent,)]
     finally:
         print("\n".join(chaos.happened))  # noqa: T201  (shown on failure)
+
+
+def _group_offsets(bootstrap: str, pipeline: Pipeline) -> dict[int, int]:
+    asking = group_consumer(bootstrap, f"sluicegate.{pipeline.name}.scorer")
+    try:
+        partitions = [TopicPartition(pipeline.topics.events, p) for p in range(pipeline.topics.partitions)]
+        return {p: at.events for p, at in committed_positions(asking, partitions).items() if at and at.events}
+    finally:
+        asking.close()
 
 
 def _until_stored(state: Path, rows: int) -> None:

@@ -123,6 +123,7 @@ class Worker:
         nobody, shelf = cast("Consumer", None), self.world.shelf
         claiming = Claiming(self.pipeline, self)
         found = recovery.restore(self.core, self.pipeline, "nowhere", nobody, committed, shelf, claiming)
+        claiming.taken_over(self.core, committed)
         self.snapshots.restored(found.ends, found.snapshots)
         return found
 
@@ -131,6 +132,10 @@ class Worker:
         self.world.committed |= positions
         self.claimed()
         return {partition: self.world.log.write(partition, record) for partition, record in records.items()}
+
+    def stand(self, positions: dict[int, Position]) -> None:
+        """As the group takes it."""
+        self.world.committed |= positions
 
     def claimed(self) -> None:
         """Between the note in the group and the record in the log."""

@@ -116,7 +116,7 @@ def test_offsets_follow_now_and_then_for_what_is_still_held_and_at_last_for_all(
     told = [each for each in kafka.happened if each.startswith(("follow", "note"))]
     assert told == ["follow 9/outcomes=4,claim=2"]
     delivered.finish()
-    assert kafka.happened[-1] == "note 11/outcomes=0"  # partition 1 is somebody else's by now
+    assert kafka.happened[-1] == "follow 11/outcomes=0"  # partition 1 is somebody else's by now
 
 
 @pytest.mark.parametrize("at", [0, 1])
@@ -156,6 +156,13 @@ def test_a_claim_is_noted_in_the_group_before_it_is_written(
     places = deliveries(kafka, pipeline).claim({0: b"claim"}, {0: Position(9, 4, 3)})
     assert kafka.happened == ["note 9/outcomes=4,claim=3", names[2], "confirmed"]
     assert places == {0: 1}
+
+
+def test_after_a_take_over_the_group_is_told_where_the_log_stands(pipeline: Pipeline) -> None:
+    kafka = Kafka()
+    deliveries(kafka, pipeline).stand({0: Position(40, 2, 3)})
+    deliveries(kafka, pipeline).stand({})
+    assert kafka.happened == ["follow 40/outcomes=2,claim=3"]
 
 
 def test_whom_the_group_has_given_up_claims_nothing(pipeline: Pipeline) -> None:
