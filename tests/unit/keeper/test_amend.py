@@ -28,6 +28,7 @@ from tests.unit.keeper.late import (
     write_late,
 )
 from tests.unit.keeper.written import MINUTE, START, remove_before, until
+from training import releases
 from training.keeper.amend import Amender
 from training.keeper.queries import sql
 from training.keeper.store import STORE
@@ -201,6 +202,19 @@ def test_it_is_decided_under_the_policy_of_the_first_decision(
     keeping.amend()
     _, (_, _, amended) = decisions_about(pipeline, bootstrap)
     assert msgspec.json.decode(amended, type=Decision).action == "review"
+
+
+def test_what_a_canary_decided_is_amended_by_the_canary(
+    start: Start, pipeline: Pipeline, bootstrap: str
+) -> None:
+    keeping = start()
+    publish_model(keeping.parts)
+    canary = counting_model(pipeline, "m2", COUNT)
+    keeping.parts.publisher.publish(*canary, why="test", step=releases.canary("m2", 0.5))
+    write_late(pipeline, bootstrap, model="m2")
+    keeping.amend()
+    _, (_, _, amended) = decisions_about(pipeline, bootstrap)
+    assert msgspec.json.decode(amended, type=Decision).model == "m2"
 
 
 def test_a_policy_that_compaction_took_from_its_topic_is_in_the_store(
