@@ -108,9 +108,11 @@ def lived(summary: dict[str, Any]) -> str:
 
 def _result(name: str, found: dict[str, Any]) -> str:
     overall = found["measured"]["overall"]
+    area = overall["average_precision"]
+    ranked = _figure(found["average_precision"]) if area["value"] is None else _sure(area)
     return (
         f"{name}  {found['events']} matured events, {found['frauds']} frauds  "
-        f"average precision {_sure(overall['average_precision'])}  "
+        f"average precision {ranked}  "
         f"stopped: precision {_sure(overall['precision'])}, recall {_sure(overall['recall'])}, "
         f"saved {_sure(overall['money']['saved'])}"
     )

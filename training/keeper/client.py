@@ -76,7 +76,7 @@ class KeeperClient:
         return str(self._ask("GET", f"/models/{_safe(version)}/card")["html"])
 
     def summary(self) -> dict[str, Any]:
-        """Average precision so far, by matured labels."""
+        """How well champions and shadows did so far, by matured labels."""
         return dict(self._ask("GET", "/metrics/summary"))
 
     def event(self, event_id: str) -> list[Evidence]:

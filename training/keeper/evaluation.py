@@ -11,6 +11,7 @@ from feature_store.duck import quoted, relations
 from training.dataset.labels import matured_labels
 from training.evaluation.measure import measure
 from training.evaluation.paired import paired_bootstrap
+from training.evaluation.ranking import average_precision
 from training.evaluation.resampling import RESAMPLES
 from training.evaluation.scored import Scored
 from training.keeper.queries import sql
@@ -23,33 +24,38 @@ if TYPE_CHECKING:
     from feature_store.duck import Connection
     from training.keeper.parts import Parts
 
+_RECENT = 200_000
+"""The newest judged events are measured with intervals: an answer takes seconds, however long the history."""
 _FEWEST_RESAMPLES = 100
-_RESAMPLED_ROWS = 40_000_000
-"""Rows times resamples: a long history gets fewer, so that an answer takes seconds."""
+_RESAMPLED_ROWS = 20_000_000
+"""Rows times resamples at most, down to the fewest."""
 
 
 def evaluate(parts: Parts) -> dict[str, Any]:
     """Every measure of the scores that were acted on, over all and per model version, first used first.
 
     Only matured events count, by the labels and weights that models are judged by; ``average_precision`` is
-    None where no fraud is known. ``uncorrected`` counts the stopped ones among them that no control group
-    stands for: measures lean towards what somebody chose to look at. A shadow stands beside what acted on the
-    very events that it scored: ``acting``, and ``difference`` with its interval.
+    None where no fraud is known. ``measured`` is of the newest ``_RECENT`` events. ``uncorrected`` counts the
+    stopped ones among all that no control group stands for: measures lean towards what somebody chose to look
+    at. A shadow stands beside what acted on those of the newest that it scored: ``acting``, and
+    ``difference`` with its interval.
     """
     pipeline = parts.pipeline
     with parts.store.cursor() as cursor:
         table = matured_labels(cursor, pipeline, parts.clock.now(), columns=_columns(pipeline))
         table = table.filter(table["score"].is_valid()).sort_by("decided_at")
-        shadows = _shadows(cursor, pipeline, table)
+        shadows = _shadows(cursor, pipeline, table.slice(max(0, len(table) - _RECENT)))
     scored = _scored(table, "score")
+    recent = np.arange(len(scored)) >= len(scored) - _RECENT
     model = np.array(table["model"].to_pylist(), dtype=object)
     return {
         "as_of": parts.clock.now(),
-        **_judge(pipeline, scored),
+        **_judge(pipeline, scored, recent),
         "uncorrected": int(np.count_nonzero(table["uncorrected"].to_numpy())),
         "models": [
-            {"version": version, **_judge(pipeline, scored.where(model == version))}
+            {"version": version, **_judge(pipeline, scored.where(of), recent[of])}
             for version in dict.fromkeys(model.tolist())
+            for of in (model == version,)
         ],
         "shadows": shadows,
     }
@@ -92,26 +98,25 @@ def _beside(pipeline: Pipeline, shadow: Scored, acted: Scored) -> dict[str, Any]
     )
     difference = {"value": found.difference, "low": found.low, "high": found.high}
     return {
-        **_judge(pipeline, shadow),
+        **_judge(pipeline, shadow, np.ones(len(shadow), bool)),
         "acting": _defined(found.theirs),
         "difference": {name: _defined(value) for name, value in difference.items()},
     }
 
 
-def _judge(pipeline: Pipeline, scored: Scored) -> dict[str, Any]:
-    decision = pipeline.decision
+def _judge(pipeline: Pipeline, scored: Scored, recent: NDArray[np.bool_]) -> dict[str, Any]:
+    newest, decision = scored.where(recent), pipeline.decision
     found = measure(
-        scored,
+        newest,
         decision.costs,
         decision.review_capacity,
         seed=pipeline.training.seed,
-        resamples=_resamples(scored),
+        resamples=_resamples(newest),
     )
-    overall = found.overall
     return {
-        "events": overall.events,
-        "frauds": overall.frauds,
-        "average_precision": overall.average_precision.value,
+        "events": len(scored),
+        "frauds": int(scored.fraud.sum()),
+        "average_precision": _defined(average_precision(scored.fraud, scored.score, scored.weight)),
         "measured": msgspec.to_builtins(found),
     }
 

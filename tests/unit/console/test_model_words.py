@@ -49,7 +49,8 @@ def figure(value: float | None, off: float = 0.1) -> dict[str, float | None]:
 def judged(events: int, frauds: int, found: float | None) -> dict[str, Any]:
     names = ("average_precision", "precision", "recall")
     overall = {name: figure(found) for name in names} | {"money": {"saved": figure(1000.0, 100)}}
-    return {"events": events, "frauds": frauds, "measured": {"overall": overall}}
+    measured = {"overall": overall}
+    return {"events": events, "frauds": frauds, "average_precision": found, "measured": measured}
 
 
 def test_every_champion_is_judged_by_what_it_decided_and_then_all_of_them() -> None:

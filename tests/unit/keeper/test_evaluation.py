@@ -82,6 +82,15 @@ def test_what_was_stopped_is_judged_by_its_control_group_or_counted_as_uncorrect
     assert found["average_precision"] is None
 
 
+def test_a_long_history_is_counted_and_its_newest_part_measured(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.keeper.evaluation._RECENT", 30)
+    found = evaluate(parts)
+    assert (found["events"], found["measured"]["overall"]["events"]) == (2 * 36, 30)
+    assert sum(each["measured"]["overall"]["events"] for each in found["models"]) == 30
+
+
 def test_without_shadows_there_are_none_to_judge(parts: Parts) -> None:
     parts.store.execute("UPDATE decisions SET message = '{\"shadow\":{}}'")
     assert evaluate(parts)["shadows"] == []
