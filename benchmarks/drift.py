@@ -28,7 +28,7 @@ from training.backtest.run import Backtest, backtest
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
-DAYS, EVENTS_PER_DAY, SEED = 84, 2_500, 11
+DAYS, EVENTS_PER_DAY, SEED = 84, 1_200, 11
 START = datetime(2026, 1, 5, tzinfo=UTC)
 DAY = 86_400_000_000
 FIRST_TEST, NEW_PATTERN, WEEKS = 28, 49, 8
@@ -78,7 +78,8 @@ def drifting() -> Pipeline:
     pipeline = load_pipeline(PAYMENTS, {"SLUICEGATE_CONTROL_KEY": "nothing is drawn here"})
     label = LabelColumn.model_validate({"column": "fraud", "delay": "3d", "source": "chargeback"})
     mapping = pipeline.event.file.model_copy(update={"label": label})
-    spec = pipeline.training.model_copy(update={"history": 21 * DAY, "judged": 7 * DAY})
+    quicker: dict[str, object] = {"parameters": {"learning_rate": 0.1}}
+    spec = pipeline.training.model_copy(update={"history": 21 * DAY, "judged": 7 * DAY, **quicker})
     event = pipeline.event.model_copy(update={"file": mapping})
     return pipeline.model_copy(update={"event": event, "training": spec})
 

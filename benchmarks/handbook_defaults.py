@@ -44,16 +44,15 @@ BARE: Parameters = {"lambda_l2": 0, "min_sum_hessian_in_leaf": 1e-3}
 CANDIDATES: dict[str, list[Parameters]] = {
     "lightgbm": [
         {"max_bin": 255, "min_data_in_bin": 3, "boost_from_average": True},
-        {**BARE, "num_leaves": 16, "learning_rate": 0.05},
-        {**BARE, "num_leaves": 8, "learning_rate": 0.05},
+        {**BARE, "num_leaves": 16},
+        {**BARE, "num_leaves": 8},
         {**BARE, "num_leaves": 16, "learning_rate": 0.03},
-        {"lambda_l2": 10, "min_sum_hessian_in_leaf": 1e-3, "learning_rate": 0.05},
+        {"lambda_l2": 10, "min_sum_hessian_in_leaf": 1e-3},
         {"learning_rate": 0.1},
-        {"learning_rate": 0.05},
         {"learning_rate": 0.03},
-        {"num_leaves": 16, "learning_rate": 0.05},
+        {"num_leaves": 16},
         {"num_leaves": 6, "learning_rate": 0.1},
-        {"bagging_fraction": 0.7, "bagging_freq": 1, "learning_rate": 0.05},
+        {"bagging_fraction": 0.7, "bagging_freq": 1},
         {"bagging_fraction": 0.7, "bagging_freq": 1, "learning_rate": 0.1},
     ],
     "xgboost": [

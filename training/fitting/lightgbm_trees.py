@@ -31,7 +31,7 @@ DEFAULTS: Parameters = {
     "max_bin": 8_000,
     "min_data_in_bin": 1,
     "boost_from_average": False,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
     "num_leaves": 8,
     "lambda_l2": 1.0,
     "min_sum_hessian_in_leaf": 1.0,
