@@ -6,6 +6,7 @@ import time
 
 _FIRST_S = 2.0
 _LONGEST_S = 60.0
+_MOST_TOLD = 100
 
 
 class Retry:
@@ -14,7 +15,7 @@ class Retry:
     def __init__(self) -> None:
         self._at: float | None = None
         self._pause = _FIRST_S
-        self._what = ""
+        self._told: set[str] = set()
 
     @property
     def due(self) -> bool:
@@ -27,8 +28,10 @@ class Retry:
 
     def failed(self, what: str) -> bool:
         """Try again later; True the first time that it is ``what``, so that it is told once."""
-        new = what != self._what
+        new = what not in self._told
         self._pause = _FIRST_S if new else min(_LONGEST_S, 2 * self._pause)
-        self._what = what
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told.add(what)
         self._at = time.monotonic() + self._pause
         return new
