@@ -64,7 +64,8 @@ def test_a_run_tells_of_its_search_and_keeps_the_trials(make_run: MakeRun, tmp_p
 def test_a_run_begins_with_the_champions_trees(make_run: MakeRun) -> None:
     snapshot = payments(declare())
     first = make_run(snapshot, "v1")
-    champion = run(first, Told()).manifest
+    gate = {"min_frauds": 10, "refit": False}  # a refit has seen what the second is judged on
+    champion = run(first, Told(), gate=gate).manifest
     assert champion is not None
     (first / "manifest.json").write_bytes(msgspec.json.encode(champion))
     reference = ChampionRef("v1", str(first / "manifest.json"), str(first / ARTIFACT))
@@ -74,3 +75,15 @@ def test_a_run_begins_with_the_champions_trees(make_run: MakeRun) -> None:
     assert second.recipe is not None
     assert second.recipe.begun_with == "v1"
     assert second.recipe.rounds > champion.recipe.rounds
+
+
+def test_trees_that_know_the_judged_events_are_not_begun_with(make_run: MakeRun) -> None:
+    snapshot = payments(declare())
+    first = make_run(snapshot, "v1")
+    (first / "manifest.json").write_bytes(msgspec.json.encode(run(first, Told()).manifest))
+    reference = ChampionRef("v1", str(first / "manifest.json"), str(first / ARTIFACT))
+    second = run(make_run(snapshot, "v2", champion=reference), Told(), warm_start=True)
+    assert second.manifest is not None
+    assert second.manifest.recipe is not None
+    assert second.manifest.recipe.begun_with is None
+    assert any("not begun with the champion's trees" in reason for reason in second.reasons)

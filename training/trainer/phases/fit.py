@@ -8,15 +8,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from feature_store.units import from_text
 from training.fitting.challenger import Challenger, fit_challenger, refit_challenger
 
 if TYPE_CHECKING:
     from training.gate.champion import Acting
     from training.trainer.phases.prepare import Prepared
     from training.trainer.task import Task
+
+
+_SEEN = (
+    "not begun with the champion's trees: they were fitted on some of the judged events, and would be judged "
+    "on what they know; judge on a stretch no longer than the time between two runs (training.judged)"
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,19 @@ def fit(task: Task, prepared: Prepared, acting: Acting | None = None) -> Fitted:
     """
     split = prepared.split
     task.tell("split", fit=len(split.fit), validation=len(split.validation), judged=len(split.judged))
+    seen = acting is not None and from_text(acting.manifest.fitted_until) > split.judged_from
+    start = None if seen else acting
     validated = fit_challenger(
         split,
         task.request,
         task.pipeline,
         task.fitting,
-        champion_artifact=acting.artifact if acting else None,
-        champion_manifest=acting.manifest if acting else None,
+        champion_artifact=start.artifact if start else None,
+        champion_manifest=start.manifest if start else None,
         tell=task.tell,
     )
+    if seen and task.spec.warm_start:
+        validated = replace(validated, notes=[_SEEN])
     task.tell("fitted", rounds=validated.rounds)
     if not task.spec.gate.refit or task.request.shuffle_labels:  # a refit would see the true labels
         return Fitted(validated, validated)
