@@ -49,3 +49,15 @@ def test_a_snapshot_reaches_back_to_the_whole_fitted_history() -> None:
     oldest = oldest_needed(SPEC, NOW)
     split = split_in_time(events([oldest, oldest + 1], [True, False]), SPEC, NOW)
     assert split.fit.time.tolist() == [oldest + 1]
+
+
+def test_what_is_only_fitted_on_is_not_judged_by() -> None:
+    times = np.arange(900, 1_001, dtype=np.int64) * SECOND // 10
+    fraud, told = np.arange(len(times)) % 2 == 0, np.arange(len(times)) % 3 == 0
+    weight = np.where(told, 0.0, 2.0)
+    rows = labelled(fraud, np.ones((len(times), 1)), times, weight=weight, fit_weight=weight + 3.0)
+    split = split_in_time(rows, SPEC, NOW)
+    fitted = np.concatenate([split.fit.weight, split.validation.weight])
+    assert fitted.tolist() == (weight + 3.0)[times <= 98 * SECOND].tolist()
+    assert split.judged.time.tolist() == times[(times > 99 * SECOND) & ~told].tolist()
+    assert set(split.judged.weight.tolist()) == {2.0}
