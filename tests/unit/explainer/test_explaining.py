@@ -116,6 +116,13 @@ def no_deltas(pipeline: Pipeline) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=delta_schema(pipeline))
 
 
+def test_what_does_not_count_is_not_explained(pipeline: Pipeline) -> None:
+    model = fitted(pipeline, "m-1")
+    log = scored_log(pipeline, model, 0, 0, vectors(pipeline, 4), actions=["review"])
+    assert len(explained(pipeline, log, model)) == 4
+    assert list(Explaining(pipeline, Shelf(model)).rows(log, counts=lambda meta: meta.claim > 0)) == []
+
+
 def test_many_rows_come_in_parts(pipeline: Pipeline) -> None:
     model = fitted(pipeline, "m-1")
     log = scored_log(pipeline, model, 0, 0, vectors(pipeline, 250), actions=["review"])
