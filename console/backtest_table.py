@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.page import page
+from training.backtest.run import FIGURES
 
 if TYPE_CHECKING:
     from training.backtest.run import Backtest, FoldResult
@@ -22,7 +23,7 @@ def as_dict(found: Backtest) -> dict[str, Any]:
         "algorithm": found.algorithm,
         "frozen": found.frozen,
         "drop_known_entities": found.drop_known_entities,
-        "folds": [_defined(asdict(each)) for each in found.folds],
+        "folds": [_fold(each) for each in found.folds],
         "mean": _defined(found.mean),
     }
 
@@ -39,7 +40,7 @@ def print_backtest(found: Backtest) -> None:
     for each in found.folds:
         table.add_row(*(Text(cell) for cell in _cells(each)))
     table.add_section()
-    table.add_row("mean", *[""] * (len(names) - 1), *(f"{value:.3f}" for value in found.mean.values()))
+    table.add_row("mean", *[""] * (len(names) - 1), *(f"{found.mean[name]:.3f}" for name in FIGURES))
     console = page()
     console.print(table)
     dropped = sum(each.dropped for each in found.folds)
@@ -61,6 +62,11 @@ def _cells(each: FoldResult) -> list[str]:
         f"{each.average_precision:.3f}",
         f"{each.card_precision_100:.3f}",
     ]
+
+
+def _fold(each: FoldResult) -> dict[str, Any]:
+    told = asdict(each)
+    return _defined(told | told.pop("others"))
 
 
 def _defined(values: dict[str, Any]) -> dict[str, Any]:

@@ -23,11 +23,15 @@ from training.backtest.past import read_past
 from training.contract import TrainingRequest
 from training.dataset.split import split_in_time
 from training.evaluation.cards import card_precision
+from training.evaluation.measure import measure
 from training.evaluation.ranking import average_precision, roc_auc
+from training.evaluation.scored import Scored
 from training.fitting.challenger import fit_challenger, refit_challenger
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from feature_store.declaration.pipeline import Pipeline
     from training.backtest.folds import Fold
@@ -45,7 +49,7 @@ FIGURES = ("roc_auc", "average_precision", "card_precision_100")
 class FoldResult:
     """One fold: stretches as RFC 3339, the last instant of each outside; ``dropped`` events were not tested.
 
-    A figure that is undefined (no fraud was tested) is NaN.
+    A figure that is undefined is NaN. ``others``: what else ``training.evaluation.measure`` tells, by score.
     """
 
     fold: int
@@ -63,6 +67,7 @@ class FoldResult:
     card_precision_100: float
     rounds: int
     seconds: float
+    others: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,11 @@ class Backtest:
     @property
     def mean(self) -> dict[str, float]:
         """Every figure, averaged over the folds in which it is defined."""
-        return {name: _mean([getattr(each, name) for each in self.folds]) for name in FIGURES}
+        mean = {name: _mean([getattr(each, name) for each in self.folds]) for name in FIGURES}
+        names = dict.fromkeys(name for each in self.folds for name in each.others)
+        return mean | {
+            name: _mean([each.others.get(name, float("nan")) for each in self.folds]) for name in names
+        }
 
 
 def backtest_file(
@@ -148,7 +157,16 @@ def _test(pipeline: Pipeline, past: Past, fold: Fold, model: _Model) -> FoldResu
         card_precision_100=card_precision(tested.fraud, margin, tested.entity, tested.time),
         rounds=model.challenger.rounds,
         seconds=0.0,
+        others=_others(pipeline, tested, model.challenger.model.scores(margin)),
     )
+
+
+def _others(pipeline: Pipeline, tested: LabelledEvents, score: NDArray[np.float64]) -> dict[str, float]:
+    """What depends on the calibrated score and on costs; undefined figures are left out."""
+    scored = Scored(tested.fraud, score, tested.weight, tested.entity, tested.time, tested.amount)
+    decision = pipeline.decision
+    found = measure(scored, decision.costs, decision.review_capacity, resamples=0).flat()
+    return {name: value for name, value in found.items() if name not in FIGURES}
 
 
 def trained_on(past: Past, fold: Fold) -> LabelledEvents:
