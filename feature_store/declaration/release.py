@@ -50,7 +50,7 @@ class RollbackSpec(Declared):
         default=None, gt=0, description="99th percentile from arrival to decision"
     )
     score_shift: float | None = Field(
-        default=0.5,
+        default=1.0,
         gt=0,
         description="population stability index of its scores against the judged ones, unless the one "
         "before has shifted as far on the same events",
