@@ -31,6 +31,8 @@ SLOW = (
     "contract/models/test_followed_live.py",
     "contract/models/test_trusted_live.py",
     "contract/policies/test_watcher.py",
+    "unit/card",
+    "unit/compaction",
     "unit/console/test_reading.py",
     "unit/evaluation/test_selective_labels.py",
     "unit/models/test_trial.py",
