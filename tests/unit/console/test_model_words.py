@@ -99,3 +99,47 @@ def test_who_signed_a_model_and_where_it_stands_is_shown() -> None:
     )
     assert "stored as   models/ab" in found
     assert "signed by   cHVibGlj" in found
+
+
+STATE = {"state": "refused", "since": 1_767_225_600_000_000, "epoch": None, "by": "policy", "why": "worse"}
+LINEAGE = {
+    "run_id": "r3",
+    "why": "schedule",
+    "as_of": "2026-01-09T03:00:00Z",
+    "parent": "m1",
+    "judged_from": "2026-01-05T00:00:00Z",
+    "judged_until": "2026-01-08T00:00:00Z",
+    "package": "sluicegate 0.1.0",
+    "commit": None,
+    "seed": 7,
+    "reasons": ["worse"],
+}
+
+
+def test_the_registry_tells_of_refused_versions_and_of_the_canary() -> None:
+    registry = [
+        {"version": "m1", "state": "champion", "states": [], "manifest": None},
+        {"version": "m2", "state": "canary", "states": [], "manifest": VERSION},
+        {"version": "m3", "state": "refused", "states": [STATE], "manifest": None},
+    ]
+    release = {"champion": "m1", "epoch": 4, "why": "by hand", "canary": "m2", "canary_share": 0.1}
+    text = listed({"release": release, "models": [VERSION], "registry": registry})
+    one, two, three, *rest = text.splitlines()
+    assert one.startswith("* m1  champion  lightgbm")
+    assert two.startswith("c m2  canary  lightgbm")
+    assert three == "  m3  refused  (worse)"
+    assert rest[-1] == "c canary: acts for 10% of the entities in its place"
+    assert "m1 acts, the canary m2 for 10% of the entities (by hand)" in released(release)
+
+
+def test_a_version_is_shown_with_its_states_and_where_it_comes_from() -> None:
+    text = shown({"version": "m3", "states": [STATE], "lineage": LINEAGE, "kept": False})
+    assert text.splitlines() == [
+        "m3",
+        "  refused     since 2026-01-01T00:00:00.000000Z by policy: worse",
+        "  run         r3 (schedule), as of 2026-01-09T03:00:00Z",
+        "  parent      m1",
+        "  judged      2026-01-05T00:00:00Z to 2026-01-08T00:00:00Z",
+        "  made by     sluicegate 0.1.0, seed 7",
+        "  gate        worse",
+    ]
