@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from feature_store.clock import StreamClock
 from feature_store.errors import StateError
-from feature_store.snapshots import Shelf
 from feature_store.objects import in_memory
+from feature_store.snapshots import Shelf
 from streams.kafka import Aborted
 from streams.metrics import ScorerMetrics
 from streams.models.watcher import Acting
