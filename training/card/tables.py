@@ -93,8 +93,11 @@ def compaction(material: Material) -> str:
     words = f"{report.dropped} trees were dropped because they did not pay. " if report.dropped else ""
     words += (
         f"Merging and rounding leaves moved no margin of the validation slice by more than {report.moved:.2g}"
-        f" log-odds, and can move none by more than {report.bound:.2g}. The gate judged what is served."
+        f" log-odds, and can move none by more than {report.bound:.2g}."
+        if report.bound
+        else "Merging leaves moved no margin by a bit."
     )
+    words += " The gate judged what is served."
     return paragraph(words) + table(["", "as fitted", "as served"], rows, figures=True)
 
 
