@@ -118,7 +118,7 @@ def add_live(store: Connection, pipeline: Pipeline, first: int, count: int, **co
     store.unregister("incoming")
     add_definitions(store, {digest: meta.hashes})
     store.execute(
-        "INSERT INTO batches VALUES (0, $first, $topic, $first, $next, $count, 0, 0, 0, 0, $digest)",
+        "INSERT INTO batches VALUES (0, $first, $topic, $first, $next, $count, 0, 0, 0, 0, $digest, 0, 0)",
         {
             "first": first,
             "topic": pipeline.topics.events,

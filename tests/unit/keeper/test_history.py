@@ -235,7 +235,9 @@ def test_what_is_exported_is_what_was_stored(store: Connection, counting: Pipeli
     assert export_history(store, counting, tmp_path, tmp_path / "a" / "out")["events"] == 24
     events = pq.read_table(tmp_path / "a" / "out" / "events.parquet").sort_by("source_offset")
     wanted = {*counting.event.fields, *hashes(counting), "source_partition", "source_offset", "seq",
-              "decided_seq", "action", "let_through", "late", "definitions"}  # fmt: skip
+              "decided_seq", "action", "let_through", "late", "definitions", "policy_action", "propensity",
+              "score", "margin", "fallback", "arrived_at", "decided_at"}  # fmt: skip
+    wanted |= {"event_id", "event_time"}
     assert set(events.column_names) == wanted
     assert events["let_through"].to_pylist() == [True] * 20 + [False] * 4
     assert events["late"].to_pylist()[-4:] == [True] * 4
