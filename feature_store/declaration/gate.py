@@ -39,7 +39,9 @@ class CostChecks(Declared):
 class AgreementChecks(Declared):
     """How far the refit may be from the fit that was judged, on the validated and judged events."""
 
-    mean_difference: float = Field(default=0.02, gt=0, le=1, description="of the scores, absolute, at most")
+    difference: float = Field(
+        default=1.0, gt=0, description="mean absolute one of the scores, in parts of their mean, at most"
+    )
     correlation: float = Field(default=0.8, ge=0, lt=1, description="of the scores, at least")
 
 
