@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
 RATE = 0.25
 FOREVER = START + 1_000 * DAY
-POLICY_SCHEMA = pa.schema(
-    [
-        pa.field("version", pa.int64()),
-        pa.field("offset", pa.int64()),
-        pa.field("document", pa.string()),
-    ]
-)
+_POLICY_COLUMNS: dict[str, pa.DataType] = {
+    "version": pa.int64(),
+    "offset": pa.int64(),
+    "document": pa.string(),
+}
+POLICY_SCHEMA = pa.schema(_POLICY_COLUMNS)
 
 
 def pipeline(**decision: Any) -> Pipeline:
