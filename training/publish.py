@@ -215,7 +215,7 @@ class Publisher:
             )
             for version in release.scoring:
                 if version not in before.scoring and version != new:
-                    _check_kept(now, version)
+                    check_kept(now, version)
             records += _tombstones(name, now, release)
             release = self._signer.release(release)
             records.append((release_key(name), msgspec.json.encode(release)))
@@ -243,7 +243,8 @@ def _release_of(now: ModelsTopic) -> Release:
     return now.release or releases.NOTHING
 
 
-def _check_kept(now: ModelsTopic, version: str) -> None:
+def check_kept(now: ModelsTopic, version: str) -> None:
+    """Raises ContractError where ``version`` is not kept whole, StorageError where its store is away."""
     if version not in now.manifests:
         kept = ", ".join(now.manifests) or "none"
         raise ContractError(f"there is no model version {version!r}; kept are: {kept}")

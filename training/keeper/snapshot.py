@@ -103,6 +103,6 @@ def _champion(folder: Path, models: ModelsTopic) -> ChampionRef | None:
         return None
     (folder / "champion").mkdir()
     manifest, artifact = "champion/manifest.json", "champion/artifact"
-    write_atomically(folder / manifest, msgspec.json.encode(models.manifests[version]))
+    write_atomically(folder / manifest, msgspec.json.encode(models.manifest(version)))
     write_atomically(folder / artifact, models.artifact(version))
     return ChampionRef(version, manifest, artifact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -9,7 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from feature_store.declaration.release import ReleaseSpec
+from feature_store.errors import StorageError
 from streams.messages.model import ScoreBins
+from streams.models.assembly import ModelsTopic
 from streams.models.canary import CanaryDraw
 from tests.support.models import small_model
 from tests.unit.keeper.test_publish import manifest
@@ -167,6 +170,68 @@ def test_without_an_earlier_champion_the_alarm_is_said_once(parts: Parts) -> Non
     releasing = Releasing(parts)
     assert (releasing.look(), releasing.look()) == (None, None)
     assert raised(parts) == ["champion_alarm"]
+
+
+def test_a_champion_is_taken_back_past_one_whose_artifact_is_gone(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (publish(parts, number) for number in (1, 2, 3))
+    decided(parts, third, None, "NULL", "model_failed")
+    without_artifacts_of({str(second.champion)}, monkeypatch)
+    made = Releasing(parts).look()
+    assert made is not None
+    assert (made.champion, made.previous) == (first.champion, None)
+
+
+def test_where_no_artifact_is_there_the_alarm_is_said_and_the_canary_is_watched(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = publish(parts, 1), publish(parts, 2)
+    version = manifest(parts.pipeline, 3, b"trees").version
+    publish(parts, 3, step=shadow(version))
+    made = parts.publisher.canary(version, 0.5)
+    by_canary(parts, made, f"0.9 + 0.1 * {EVENLY}")
+    parts.store.execute(
+        "UPDATE scored SET score = NULL, fallback = 'model_failed' WHERE model = $champion",
+        {"champion": second.champion},
+    )
+    without_artifacts_of({str(first.champion)}, monkeypatch)
+    dropped = Releasing(parts).look()
+    assert dropped is not None
+    assert (dropped.champion, dropped.canary) == (second.champion, None)
+    assert raised(parts) == ["champion_alarm", "rollback"]
+
+
+def without_artifacts_of(versions: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their store does not answer."""
+    had = ModelsTopic.artifact
+
+    def artifact(topic: ModelsTopic, version: str) -> bytes:
+        if version in versions:
+            raise StorageError(f"{version} cannot be had")
+        return had(topic, version)
+
+    monkeypatch.setattr(ModelsTopic, "artifact", artifact)
+
+
+def test_what_nobody_expected_is_said_once_and_ends_no_keeper(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releasing = Releasing(parts)
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+        raise ValueError("odd data")
+
+    monkeypatch.setattr(releasing, "look", look)
+    monkeypatch.setattr("training.keeper.release.releasing._PAUSE_S", 0.01)
+    parts.clock.observe(NOW)
+    releasing.start()
+    until(lambda: len(looks) > 2, lambda: time.sleep(0.01))
+    releasing.stop()
+    releasing.check()
+    assert raised(parts) == ["releasing_failed"]
 
 
 def test_one_taken_back_and_promoted_by_hand_all_the_same_acts_on(parts: Parts) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
+from feature_store.errors import ContractError, StorageError
 from training import releases
 from training.keeper.release.second_opinion import SecondOpinion
 from training.keeper.release.verdicts import EVERY
 from training.keeper.release.watch import acted
+from training.publish import check_kept
 
 if TYPE_CHECKING:
     from streams.alerts import Details
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from training.keeper.parts import Parts
     from training.keeper.release.alarms import Alarm
     from training.keeper.release.registry import ModelState
+
+log = structlog.get_logger()
 
 
 class Back:
@@ -30,16 +36,24 @@ class Back:
     def precision(self, release: Release, present: dict[str, ModelState], now: int) -> Alarm | None:
         """Whether the champion before would have done surely better; asked now and then (``now`` in us)."""
         since = acted(present, str(release.champion))
-        before = self._before(release)
-        if self._spec.precision_drop is None or since is None or not before or now - self._asked < EVERY:
+        if self._spec.precision_drop is None or since is None or now - self._asked < EVERY:
             return None
         self._asked = now
-        return self._opinion.better(before[0], since, now)
+        before = self._before(release)
+        return self._opinion.better(before[0], since, now) if before else None
 
     def _before(self, release: Release) -> list[str]:
-        """Earlier champions that are kept, the newest first."""
-        kept = self._parts.publisher.read().manifests
-        return [each for each in (release.previous, *release.earlier) if each is not None and each in kept]
+        """Earlier champions that are kept, the newest first, from the first on whose artifact is there."""
+        models = self._parts.publisher.read()
+        kept = [each for each in (release.previous, *release.earlier) if each in models.manifests]
+        for place, version in enumerate(kept):
+            try:
+                check_kept(models, str(version))
+            except (ContractError, StorageError) as error:
+                log.warning("earlier_champion_passed_over", model=version, why=str(error))
+            else:
+                return [str(each) for each in kept[place:]]
+        return []
 
     def take(self, release: Release, present: dict[str, ModelState], alarm: Alarm) -> Release | None:
         """The release that takes the champion back; None where it acts on, which is said once a release.
@@ -48,7 +62,7 @@ class Back:
         """
         champion, before = str(release.champion), self._before(release)
         if not before:
-            self._say(release, alarm, "there is no earlier champion to return to")
+            self._say(release, alarm, "there is no earlier champion to return to whose artifact is there")
             return None
         if present[champion].by == "hand" and self._parts.registry.was_rolled_back(champion):
             self._say(

@@ -69,6 +69,7 @@ class Releasing:
         self._back = Back(parts)
         self._verdicts = Verdicts(parts)
         self._looked = 0
+        self._said: set[str] = set()
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="releasing")
@@ -138,6 +139,12 @@ class Releasing:
         self._parts.alert(kind, f"{why}; {made.champion} acts", {"model": version, "epoch": made.epoch})
         return made
 
+    def _puzzled(self, error: Exception) -> None:
+        log.error("releasing_failed", exc_info=error)
+        if repr(error) not in self._said:
+            self._said.add(repr(error))
+            self._parts.alert("releasing_failed", f"releases are not watched now: {error!r}", {})
+
     def _work(self) -> None:
         try:
             while not self._stop.wait(_PAUSE_S):
@@ -146,5 +153,7 @@ class Releasing:
                         self.look()
                 except (SluicegateError, KafkaException, DuckError) as error:
                     log.warning("releasing_waits", error=str(error))
+                except Exception as error:  # noqa: BLE001  (what cannot be told of a model ends no keeper)
+                    self._puzzled(error)
         except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
             self._error = error

@@ -8,7 +8,6 @@ import numpy as np
 import structlog
 
 from feature_store.duck import quoted, relations
-from feature_store.errors import ContractError
 from streams.models.champion import load_champion
 from training.keeper.queries import sql
 from training.keeper.release.alarms import Alarm
@@ -86,9 +85,9 @@ class SecondOpinion:
         matrix = np.column_stack([rows[each.name].to_numpy() for each in self._declared]).astype(np.float64)
         try:
             model = load_champion(
-                models.manifests[version], models.artifact(version), self._declared, outside=True
+                models.manifest(version), models.artifact(version), self._declared, outside=True
             )
-        except ContractError as error:
-            log.warning("no_second_opinion", model=version, why=str(error))
+            return model.scores(model.margins(matrix))
+        except Exception as error:  # noqa: BLE001  (a library may raise anything on a model it cannot run)
+            log.warning("no_second_opinion", model=version, why=repr(error))
             return None
-        return model.scores(model.margins(matrix))
