@@ -16,11 +16,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -48,6 +50,10 @@ _STYLE: dict[str, Any] = {
 _POINTS = 300
 _INCHES = (5.2, 3.3)
 _BAR_INCHES = 0.24
+_LEFT, _BOTTOM, _MARGIN = 0.8, 0.5, 0.12
+"""Room around a plot, in inches; the margin is on its top and right."""
+_BESIDE_BARS, _CHARACTER = 0.12, 0.068
+_MOST_LEFT = 0.6
 _DROPPED = re.compile(r"<\?xml.*?<svg", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _FONT = re.compile(r"font: ([\d.]+)px [^;\"]+")
@@ -92,6 +98,7 @@ def lines(
             )
         if log_x:
             plot.set_xscale("log")
+            _plain(plot.xaxis)
         if limits is not None:
             plot.set_ylim(*limits)
         plot.set_xlabel(axes[0])
@@ -123,6 +130,8 @@ def reliability(name: str, alt: str, sides: Sequence[tuple[str, str, Floats]]) -
             )
         plot.set_xscale("log")
         plot.set_yscale("log")
+        _plain(plot.xaxis)
+        _plain(plot.yaxis)
         plot.set_xlabel("mean score of a tenth of the events")
         plot.set_ylabel("share of fraud in it")
         plot.legend(loc="upper left", fontsize=8)
@@ -156,7 +165,8 @@ def bars(
             plot.legend(loc="lower right", fontsize=8)
 
     tall = max(2.0, 0.8 + _BAR_INCHES * len(labels) * (1 + 0.35 * (len(groups) - 1)))
-    return _svg(name, alt, draw, (_INCHES[0], tall))
+    longest = max((len(label) for label in labels), default=0)
+    return _svg(name, alt, draw, (_INCHES[0], tall), _BESIDE_BARS + _CHARACTER * longest)
 
 
 def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -170,11 +180,35 @@ def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[kept], y[kept]
 
 
-def _svg(name: str, alt: str, draw: Callable[[Axes], None], inches: tuple[float, float] = _INCHES) -> str:
+def _plain(axis: Axis) -> None:
+    """Powers of ten in digits: to set them as formulas takes longer than all else in a plot."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _svg(
+    name: str,
+    alt: str,
+    draw: Callable[[Axes], None],
+    inches: tuple[float, float] = _INCHES,
+    left: float = _LEFT,
+) -> str:
+    """``left`` is the room for the labels of the y axis, in inches.
+
+    Room is reckoned, not tried: a layout that finds it by itself draws every plot twice.
+    """
+    wide, tall = inches
     with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):  # type: ignore[arg-type]  # its keys are literals
-        figure = Figure(figsize=inches, layout="constrained")
+        figure = Figure(figsize=inches)
         FigureCanvasSVG(figure)
-        draw(figure.subplots())
+        plot = figure.subplots()
+        figure.subplots_adjust(
+            left=min(left / wide, _MOST_LEFT),
+            right=1 - _MARGIN / wide,
+            bottom=_BOTTOM / tall,
+            top=1 - _MARGIN / tall,
+        )
+        draw(plot)
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     return _for_the_page(written.getvalue(), alt)

@@ -31,7 +31,7 @@ REPORT_EVERY = 50
 """Rounds between two progress lines."""
 
 
-_ROWS_FOR_TWO_THREADS = 20_000
+_ROWS_FOR_TWO_THREADS = 100_000
 
 
 def threads(rows: int) -> int:
