@@ -104,6 +104,7 @@ class Deliveries:
         none. Raises StateError where it takes none from this process, else as ``commit`` does.
         """
         self._note([to_offset(self._topics.events, p, at) for p, at in positions.items()])
+        self._positions = {p: at for p, at in self._positions.items() if p not in positions}
         logged = LogOffsets()
         self._log([LogMessage(partition, record) for partition, record in records.items()], logged)
         return logged.last

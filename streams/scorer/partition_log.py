@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from feature_store.claims import Claim, Claims
+from feature_store.claims import NO_CLAIM, Claim, Claims
 from feature_store.duplicates import digest
 from feature_store.errors import StateError
 from feature_store.log import LogMeta, decode_whole_log
@@ -113,11 +113,12 @@ class PartitionLog:
 
     @property
     def lost_to(self) -> int | None:
-        """The number of the claim that stands before this scorer's own; None where its own is in force, or
-        was not reached.
+        """The number of the claim in force that is not this scorer's own; None where its own is, where it
+        needs none, or where the log was not read so far.
         """
         held = self.claims.of(self.partition)
-        return None if self.claim is None or self.ends_early or held == self.claim else held.number
+        own = self.claim or NO_CLAIM
+        return None if self.ends_early or self.beyond is not None or held == own else held.number
 
     @property
     def end(self) -> LogEnd:
@@ -155,6 +156,11 @@ class PartitionLog:
                 f"{topic}: the group has no committed offset, but the feature log says that events up to "
                 f"offset {self.beyond} were decided. Did the offsets expire or change their name? Set them "
                 f"to {self.beyond} to go on, or use other topics to start anew"
+            )
+        if self.beyond is not None and self.claims.of(self.partition) != NO_CLAIM:
+            raise StateError(
+                f"{topic}: the group has committed offset {self.position or 0}, but the feature log goes on "
+                f"to {self.beyond}, decided without transactions. Set the group's offset to {self.beyond}"
             )
         if committed is not None and (self.ends_early or self.position != committed.events):
             raise StateError(

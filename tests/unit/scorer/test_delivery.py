@@ -119,6 +119,17 @@ def test_offsets_follow_now_and_then_for_what_is_still_held_and_at_last_for_all(
     assert kafka.happened[-1] == "follow 11/outcomes=0"  # partition 1 is somebody else's by now
 
 
+def test_what_another_has_claimed_meanwhile_is_not_told_the_group_again(pipeline: Pipeline) -> None:
+    """A partition that was lost and regained: its last steps here are older than what the group has."""
+    kafka = Kafka()
+    delivered = deliveries(kafka, pipeline)
+    delivered.commit(step({}))
+    delivered.commit(step({0: Position(11, 0, 2)}))
+    delivered.claim({0: b"claim"}, {0: Position(40, 0, 4)})
+    delivered.finish()
+    assert [each for each in kafka.happened if " 11/" in each] == []
+
+
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_decision_that_is_not_delivered_ends_the_process_before_the_log_is_sent(
     at: int, pipeline: Pipeline, names: tuple[str, str, str]

@@ -145,6 +145,31 @@ def test_transactions_again_begin_with_a_claim_too(tmp_path: Path, world_of: Wor
     assert_every_offset_once(world)
 
 
+def test_a_claim_of_which_the_group_knows_nothing_is_found_in_the_log(
+    tmp_path: Path, world_of: WorldOf
+) -> None:
+    """Whoever sets offsets by hand sets them without the note: what follows must count all the same."""
+    world = world_of(declared(tmp_path, FRAUDS, SPREAD, **DELIVERY))
+    world.feed(world.worker())
+    held, known = world.uninterrupted.positions, world.uninterrupted.outcomes
+    world.committed = {p: Position(at, known[p].offset) for p, at in held.items()}
+    exactly_once = declared(tmp_path, FRAUDS, SPREAD)
+    for _ in range(2):
+        world.feed(world.worker(pipeline=exactly_once), steps=2)
+    assert {at.claim for at in world.committed.values()} == {3}
+    assert_every_offset_once(world)
+
+
+def test_an_offset_set_before_the_end_of_a_claimed_log_is_refused(tmp_path: Path, world_of: WorldOf) -> None:
+    world = world_of(declared(tmp_path, FRAUDS, SPREAD, **DELIVERY))
+    world.feed(world.worker(), steps=1)
+    middle = world.uninterrupted.positions
+    world.feed(world.worker(), steps=1)
+    world.committed = {p: Position(at) for p, at in middle.items()}
+    with pytest.raises(StateError, match=f"goes on to {world.uninterrupted.positions[0]}"):
+        world.worker(pipeline=declared(tmp_path, FRAUDS, SPREAD))
+
+
 def test_a_pipeline_that_had_transactions_goes_on_without(tmp_path: Path, world_of: WorldOf) -> None:
     world = world_of(declared(tmp_path, FRAUDS, SPREAD))
     world.feed(world.worker())
