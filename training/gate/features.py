@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.contract import Check
+from training.gate.labels import TRUST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,9 @@ def features_there(split: Split, names: Sequence[str]) -> list[Check]:
     if not judged or not past:
         return []
     gone = [said for place, name in enumerate(names) if (said := _gone(judged, past, place, name))]
-    return [Check(NAME, not gone, "; ".join(gone) or "every feature still varies as it did")]
+    return [
+        Check(NAME, not gone, "; ".join([*gone, TRUST]) if gone else "every feature still varies as it did")
+    ]
 
 
 def _parts(

@@ -31,7 +31,7 @@ NAME = "labels_suspect"
 _COIN = 0.5
 _SURELY = 2.0
 """Standard errors."""
-_TRUST = "if this is the truth, `sluicegate train --trust-data`"
+TRUST = "if this is the truth, `sluicegate train --trust-data`"
 
 
 def plausible_share(judged: Judgement, spec: LabelChecks) -> list[Check]:
@@ -43,7 +43,7 @@ def plausible_share(judged: Judgement, spec: LabelChecks) -> list[Check]:
             NAME,
             judged.prevalence <= spec.fraud_share,
             f"{judged.prevalence:.1%} of the judged events are called fraud; "
-            f"training.gate.labels.fraud_share allows {spec.fraud_share:.0%}; {_TRUST}",
+            f"training.gate.labels.fraud_share allows {spec.fraud_share:.0%}; {TRUST}",
         )
     ]
 
@@ -71,7 +71,8 @@ def _not_inverted(champion: Judgement) -> Check:
         NAME,
         champion.roc_auc_high >= _COIN,
         f"the champion ranks judged frauds below legitimate events: its area under the ROC curve is "
-        f"{champion.roc_auc:.3f}, surely below {champion.roc_auc_high:.3f}; the labels look turned round",
+        f"{champion.roc_auc:.3f}, surely below {champion.roc_auc_high:.3f}; the labels look turned round; "
+        f"{TRUST}",
     )
 
 
@@ -82,7 +83,7 @@ def _no_jump(judged: Judgement, share: float, frauds: float, most: float) -> Che
         NAME,
         bool(abs(np.log(ratio)) - error <= np.log(most)) if ratio > 0 else False,
         f"the share of fraud is {judged.prevalence:.3%}, and was {share:.3%} when the champion was judged; "
-        f"training.gate.labels.jump lets it change {most:g}-fold; {_TRUST}",
+        f"training.gate.labels.jump lets it change {most:g}-fold; {TRUST}",
     )
 
 
@@ -92,5 +93,5 @@ def _not_collapsed(champion: Judgement, released_with: float, least: float) -> C
         champion.average_precision_high >= least * released_with,
         f"the champion's average precision is {champion.average_precision:.3f}, surely below "
         f"{champion.average_precision_high:.3f}, and was {released_with:.3f} when it was released; less than "
-        f"{least:g} of that (training.gate.labels.collapse) looks like labels gone wrong; {_TRUST}",
+        f"{least:g} of that (training.gate.labels.collapse) looks like labels gone wrong; {TRUST}",
     )

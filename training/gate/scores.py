@@ -58,14 +58,14 @@ def shift(reference: NDArray[np.float64], found: NDArray[np.float64]) -> float:
     return float(np.sum((after - before) * np.log(after / before)))
 
 
-def steady(found: float, most: float | None, where: str) -> list[Check]:
-    """Whether the scores lie where they should."""
+def steady(found: float, most: float | None, where: str, setting: str) -> list[Check]:
+    """Whether the scores lie where they should; ``setting`` is where the most is declared."""
     if most is None:
         return []
     return [
         Check(
             SHIFTED,
             found <= most,
-            f"its scores have a population stability index of {found:.2f} {where}, {most:g} is allowed",
+            f"its scores have a population stability index of {found:.2f} {where}; {setting} allows {most:g}",
         )
     ]

@@ -141,6 +141,7 @@ def test_what_varies_as_ever_is_there_even_what_is_the_same_all_day() -> None:
 def test_a_feature_that_stands_still_is_gone(value: float, said: str) -> None:
     (check,) = gone(value)
     assert check.said.startswith(said)
+    assert "--trust-data" in check.said, "what has really gone must not keep the gate shut for weeks"
 
 
 def test_it_is_seen_where_it_went_in_the_middle() -> None:

@@ -100,12 +100,22 @@ def _scores_and_cost(
         "score_shift": _shift_in_time(fitted.validated.model, split),
         **cost.cost_of(model, fitted.challenger.artifact, split.judged.features[:_MEASURED_ROWS]),
     }
-    checks += scores.steady(numbers["score_shift"], gate.score_shift, "against the validated ones")
+    checks += scores.steady(
+        numbers["score_shift"],
+        gate.score_shift,
+        "against the validated ones",
+        "training.gate.score_shift",
+    )
     checks += cost.affordable(numbers, gate.cost)
     if opponent is not None and opponent.model is not None and len(opponent.side.margin):
         theirs = opponent.model.scores(opponent.side.margin)
         numbers["champion_shift"] = scores.shift(theirs, judged[opponent.side.compared])
-        checks += scores.steady(numbers["champion_shift"], gate.champion_shift, "against the champion's")
+        checks += scores.steady(
+            numbers["champion_shift"],
+            gate.champion_shift,
+            "against the champion's",
+            "training.gate.champion_shift",
+        )
     return checks, numbers
 
 
