@@ -71,7 +71,7 @@ class Runs:
     def __init__(self, store: Connection) -> None:
         """Take up where an earlier keeper ended: what was running is due again."""
         self._store = store.cursor()
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
         self._holder = f"{socket.gethostname()} {secrets.token_hex(4)}"
         self._store.execute(sql("extend_runs"))
         self._store.execute(sql("resume_runs"), {"holder": self._holder})
@@ -113,17 +113,20 @@ class Runs:
             "alerts_until": None if dry or shuffle_labels else self.alerts_read(),
         }
         drill = {"shuffle_labels": shuffle_labels, "dry": dry, "trust_data": trust_data}
+        with self._one_at_a_time:  # else another thread starts the one that waits, or takes the same name
+            return self._request(why, drill, asked)
+
+    def _request(self, why: Why, drill: dict[str, bool], asked: dict[str, Any]) -> Run:
         runs = self.all()
         for run in runs:
             waits = {"shuffle_labels": run.shuffle_labels, "dry": run.dry, "trust_data": run.trust_data}
             if (run.state, run.why, waits) == ("due", why, drill):
                 self._execute("postpone_run", {"run_id": run.run_id, **asked})
-                return msgspec.structs.replace(run, as_of=as_of, cause=cause)
-        stem = to_datetime(as_of).strftime("%Y%m%dT%H%M%S")
+                return msgspec.structs.replace(run, as_of=asked["as_of"], cause=asked["cause"])
+        stem = to_datetime(asked["as_of"]).strftime("%Y%m%dT%H%M%S")
         number = 1 + sum(run.run_id.startswith(f"{stem}-") for run in runs)
-        run = Run(
-            f"{stem}-{number}", why, as_of, shuffle_labels, "due", 0, None, None, None, dry, cause, trust_data
-        )
+        waiting = Run(f"{stem}-{number}", why, asked["as_of"], False, "due", 0, cause=asked["cause"])
+        run = msgspec.structs.replace(waiting, **drill)
         self._execute("add_run", {"run_id": run.run_id, "why": why, **drill, **asked})
         return run
 

@@ -13,7 +13,8 @@ INSERT INTO runs (run_id, why, as_of, shuffle_labels, state, attempts, dry, trus
 VALUES ($run_id, $why, make_timestamp($as_of), $shuffle_labels, 'due', 0, $dry, $trust_data, $cause, $alerts_until);
 
 -- name: postpone_run
-UPDATE runs SET as_of = make_timestamp($as_of), cause = $cause, alerts_until = $alerts_until WHERE run_id = $run_id;
+UPDATE runs SET as_of = make_timestamp($as_of), cause = $cause, alerts_until = $alerts_until
+WHERE run_id = $run_id AND state = 'due' RETURNING run_id;
 
 -- name: start_run
 UPDATE runs SET state = 'running', attempts = attempts + 1, champion = $champion, holder = $holder

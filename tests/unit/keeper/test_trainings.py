@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import threading
+from itertools import product
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -10,10 +11,11 @@ import msgspec
 import psutil
 import pytest
 
-from feature_store.errors import BrokerError, StorageError
+from feature_store.errors import BrokerError, ContractError, StorageError
 from feature_store.units import to_text
 from streams.kafka import KafkaException, read_to_end
 from streams.messages import Alert
+from tests.unit.keeper.test_publish import manifest
 from tests.unit.keeper.written import MINUTE, START, until, write_batches, write_outcomes
 from training.contract import load_request
 from training.keeper.due import DueRuns
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from training.keeper.parts import Parts
+    from training.keeper.runs import Why
 
 FAKE = """
 import sys, time
@@ -302,6 +305,32 @@ def test_requests_that_wait_coalesce_and_each_run_has_its_own_name(runs: Runs) -
         ("20260101T000100-1", START + 2 * MINUTE),
     ]
     assert by_hand.run_id == "20260101T000000-2"
+
+
+def test_requests_of_several_threads_each_have_a_name_of_their_own(runs: Runs) -> None:
+    kinds = list(product(("schedule", "command", "drift", "new_frauds"), (True, False), (True, False)))
+    together = threading.Barrier(len(kinds))
+
+    def ask(why: Why, dry: bool, trust_data: bool) -> None:
+        together.wait()
+        runs.request(why, START, dry=dry, trust_data=trust_data)
+
+    threads = [threading.Thread(target=ask, args=kind) for kind in kinds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({run.run_id for run in runs.all()}) == len(kinds)
+
+
+def test_a_champion_whose_manifest_may_not_be_used_fails_the_run(parts: Parts, runs: Runs) -> None:
+    made = manifest(parts.pipeline, 1, b"trees")
+    parts.publisher.publish(made, b"trees", "test")
+    models = parts.publisher.read()
+    models.manifests.clear()  # as after its key is no longer trusted
+    run = runs.request("command", START)
+    with pytest.raises(ContractError, match="no manifest of it"):
+        prepare_run_folder(parts.run_folder(run.run_id), run, parts.pipeline, parts.store, models)
 
 
 def test_a_missed_run_is_caught_up_and_said(parts: Parts, runs: Runs, bootstrap: str) -> None:
