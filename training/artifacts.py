@@ -37,6 +37,7 @@ class Artifacts:
         self._declared = bool(pipeline.training.artifacts.store)
         self._store = ArtifactStore(pipeline)
         self._kept: set[str] = set()
+        self._every = False
         self._gone: dict[str, ArtifactInfo] = {}
 
     def placed(self, version: str, artifact: bytes) -> tuple[ArtifactInfo, Records]:
@@ -52,8 +53,13 @@ class Artifacts:
             (artifact_key(version, i), chunk) for i, chunk in enumerate(chunks)
         ]
 
-    def expect(self, manifests: Mapping[str, Manifest], gone: set[bytes]) -> None:
-        """Know which manifests the topic will have once the keys in ``gone`` are taken from it."""
+    def expect(self, manifests: Mapping[str, Manifest], gone: set[bytes], *, every: bool) -> None:
+        """Know which manifests the topic will have once the keys in ``gone`` are taken from it.
+
+        Not ``every`` one: there are more, of which nobody knows what they name, by a key that is not trusted
+        now or from another release of the program. Then nothing is swept.
+        """
+        self._every = every
         named: dict[bool, dict[str, ArtifactInfo]] = {True: {}, False: {}}
         for version, manifest in manifests.items():
             if manifest.artifact.store is not None:
@@ -72,7 +78,7 @@ class Artifacts:
         try:
             for info in self._gone.values():
                 self._store.delete(info)
-            swept = self._store.sweep(self._kept, _ABANDONED_S)
+            swept = self._store.sweep(self._kept, _ABANDONED_S) if self._every else []
         except SluicegateError as error:
             log.warning("artifacts_not_removed", why=str(error))
         else:

@@ -86,6 +86,8 @@ class Publisher:
         self._known: tuple[Release | None] | None = None
         self._changes = 0
         self._knowing = threading.Lock()
+        self.known_epoch = 0
+        """The newest that was ever heard of: a topic that has lost its records does not begin anew."""
         self.on_release: Callable[[Release], None] | None = None
         """Told of every release that was made, by whoever made it."""
 
@@ -211,7 +213,11 @@ class Publisher:
             records, step = change(now)
             before = msgspec.structs.replace(_release_of(now), withdrawn=None, signature=None)
             release = msgspec.structs.replace(
-                step(before), epoch=now.newest_epoch + 1, released_at=self._now_text(), why=why, by=by
+                step(before),
+                epoch=max(now.newest_epoch, self.known_epoch) + 1,
+                released_at=self._now_text(),
+                why=why,
+                by=by,
             )
             for version in release.scoring:
                 if version not in before.scoring and version != new:
@@ -219,7 +225,8 @@ class Publisher:
             records += _tombstones(name, now, release)
             release = self._signer.release(release)
             records.append((release_key(name), msgspec.json.encode(release)))
-            self._artifacts.expect(now.manifests, gone={key for key, value in records if value is None})
+            gone = {key for key, value in records if value is None}
+            self._artifacts.expect(now.manifests, gone, every=now.all_usable)
             return records, release
 
         with self._one_at_a_time:

@@ -84,6 +84,11 @@ class ModelsTopic:
             )
         return manifest
 
+    @property
+    def all_usable(self) -> bool:
+        """Whether every manifest that is there may be used."""
+        return self._refused.keys() <= self.manifests.keys()
+
     def refused(self, version: str) -> str | None:
         """Why a manifest that is there may not be used."""
         return None if version in self.manifests else self._refused.get(version)
@@ -94,7 +99,11 @@ class ModelsTopic:
             self._refused.pop(version, None)
             self._chunks.disclaim(version)
             return
-        record, manifest = _decoded(value, Manifest, f"the manifest of {version[:200]}")
+        try:
+            record, manifest = _decoded(value, Manifest, f"the manifest of {version[:200]}")
+        except ContractError as error:
+            self._refused[version] = str(error)
+            raise
         if manifest.version != version or manifest.pipeline != self._pipeline:
             raise ContractError(f"the manifest under {version} is of {manifest.pipeline}/{manifest.version}")
         try:

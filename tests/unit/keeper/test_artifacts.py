@@ -10,8 +10,10 @@ import pytest
 
 from feature_store.declaration.artifacts import ArtifactSpec
 from feature_store.errors import BrokerError, ContractError, StorageError
+from streams.messages.model import manifest_key
 from tests.unit.keeper.test_publish import NOW, manifest
 from training.publish import KEPT, Publisher
+from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +113,23 @@ def test_what_a_keeper_left_behind_when_it_died_is_cleaned_up_by_a_later_one(
     publisher.rollback()
     assert {file.name for file in folder.iterdir()} == {kept, young}
     assert publish(publisher, storing, 2) == orphan  # the same run, made again
+
+
+def test_nothing_is_swept_while_a_manifest_cannot_be_read(
+    publisher: Publisher, storing: Pipeline, bootstrap: str, folder: Path
+) -> None:
+    """Another release of the program wrote it: what it names must be there when that one is back."""
+    publish(publisher, storing, 1)
+    (folder / "named-by-another").write_bytes(b"trees")
+    os.utime(folder / "named-by-another", (NOW_S - 2 * DAY_S, NOW_S - 2 * DAY_S))
+    record = manifest_key(storing.name, "of-another"), b'{"unheard": "of"}'
+    KeeperWriter(bootstrap, storing.name).write(storing.topics.models, lambda: ([record], None))
+    publish(publisher, storing, 2)
+    assert (folder / "named-by-another").exists()
+    gone = manifest_key(storing.name, "of-another"), None
+    KeeperWriter(bootstrap, storing.name).write(storing.topics.models, lambda: ([gone], None))
+    publish(publisher, storing, 3)
+    assert not (folder / "named-by-another").exists()
 
 
 def test_an_artifact_that_cannot_be_stored_publishes_nothing(

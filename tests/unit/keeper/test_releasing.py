@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from feature_store.declaration.release import ReleaseSpec
 from feature_store.errors import StorageError
+from streams.messages import Release
 from streams.messages.model import ScoreBins
 from streams.models.assembly import ModelsTopic
 from streams.models.canary import CanaryDraw
@@ -18,7 +19,7 @@ from tests.support.models import small_model
 from tests.unit.keeper.test_publish import manifest
 from tests.unit.keeper.written import MINUTE, START, until, write_batches
 from training.keeper.release.entering import entering
-from training.keeper.release.releasing import Releasing
+from training.keeper.release.releasing import Releasing, registered
 from training.keeper.sink import Sink
 from training.releases import shadow
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from feature_store.declaration.pipeline import Pipeline
-    from streams.messages import Manifest, Release
+    from streams.messages import Manifest
     from training.keeper.parts import Parts
     from training.releases import Step
 
@@ -262,6 +263,34 @@ def test_a_canary_that_no_scorer_could_load_is_dropped(parts: Parts) -> None:
     assert dropped is not None
     assert dropped.canary is None
     assert "gave no score" in dropped.why
+
+
+def test_a_canary_of_a_small_share_is_looked_for_among_more_events(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.keeper.release.watch.MOST", 100)
+    _, made = with_canary(parts)
+    by_canary(parts, made, f"0.9 + 0.1 * {EVENLY}")
+    dropped = Releasing(parts).look()
+    assert dropped is not None
+    assert dropped.canary is None
+
+
+@pytest.mark.parametrize(
+    "staged", [{"canary": {"stays": "6h", "share": 0.5}, "rollback": {"least": 200, "failures": None}}]
+)
+def test_a_canary_that_decided_nothing_does_not_become_champion(parts: Parts) -> None:
+    first = publish(parts, 1)
+    made = publish(parts, 2, step=entering(parts, manifest(parts.pipeline, 2, b"trees").version))
+    assert made.canary is not None
+    decided(parts, made, first.champion, EVENLY)
+    assert Releasing(parts).look() is None
+
+
+def test_a_topic_that_has_lost_its_releases_does_not_begin_anew(parts: Parts) -> None:
+    parts.registry.follow(Release(7, "lost", "2026-01-01T00:00:00Z", "before the topic was lost"))
+    registered(parts)
+    assert publish(parts, 1).epoch == 8  # scorers that run act under 7 and would hear of nothing older
 
 
 def test_what_champion_and_canary_both_show_is_not_the_canarys_fault(parts: Parts) -> None:

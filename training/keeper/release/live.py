@@ -37,14 +37,14 @@ class Acted:
 
 
 def newest_decided(
-    store: Connection, pipeline: Pipeline, acted: Acted, *, features: bool = False
+    store: Connection, pipeline: Pipeline, acted: Acted, *, most: int = MOST, features: bool = False
 ) -> pa.Table:
     """What was decided since ``acted`` acts, the newest first, with features where they are asked for."""
     names = [quoted(each.name) for each in pipeline.feature_vector] if features else []
     query = sql("newest_decided").format(
         key=quoted(pipeline.event.key), features="".join(f", {name}" for name in names)
     )
-    parameters = {"epoch": acted.epoch, "since": acted.since, "most": MOST}
+    parameters = {"epoch": acted.epoch, "since": acted.since, "most": most}
     table: pa.Table = store.sql(query, params=parameters).to_arrow_table()
     return table
 
@@ -62,6 +62,7 @@ def live(decided: pa.Table, pipeline: str, release: Release, version: str, since
     scored = rows[its[rows]]
     scores = np.asarray(decided["score"].to_numpy(), np.float64)[scored]
     arrived, at = _numbers(decided, "arrived_at")[rows], _numbers(decided, "decided_at")[rows]
+    scores = scores[np.isfinite(scores)]
     return Live(len(rows), int(np.count_nonzero(failed[rows])), at - arrived, scores)
 
 

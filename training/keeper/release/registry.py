@@ -88,6 +88,10 @@ class Registry:
         with self._store.cursor() as cursor:
             return {each.version: each for each in _present(cursor)}
 
+    def newest_epoch(self) -> int:
+        """The newest release that changed a state; 0 before any."""
+        return max((each.epoch or 0 for each in self.present().values()), default=0)
+
     def was_rolled_back(self, version: str) -> bool:
         """Whether it was ever taken back."""
         with self._store.cursor() as cursor:

@@ -55,6 +55,7 @@ def registered(parts: Parts) -> None:
     release = parts.publisher.release()
     if release is not None:
         parts.registry.follow(release)
+    parts.publisher.known_epoch = parts.registry.newest_epoch()
     parts.publisher.on_release = follow
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from training.keeper.release.alarms import Alarm, alarm_of
-from training.keeper.release.live import Acted, live, newest_decided
+from training.keeper.release.live import MOST, Acted, live, newest_decided
 
 if TYPE_CHECKING:
     from streams.messages import Manifest, Release
@@ -42,12 +43,18 @@ class Watch:
         if since is None:
             return Watched()
         with self._parts.store.cursor() as cursor:
-            decided = newest_decided(cursor, self._parts.pipeline, since)
+            decided = newest_decided(cursor, self._parts.pipeline, since, most=self._most(release, version))
         name, spec = self._parts.pipeline.name, self._spec
         manifest = self._manifest(version)
         lately = live(decided, name, release, version, now - spec.window, spec.least)
         everything = live(decided, name, release, version, 0, 0)
-        return Watched(everything.events, alarm_of(spec, lately, manifest.score_bins if manifest else None))
+        acted_on = everything.events - everything.failures
+        return Watched(acted_on, alarm_of(spec, lately, manifest.score_bins if manifest else None))
+
+    def _most(self, release: Release, version: str) -> int:
+        """So many that enough of them should be the version's, however small its share is."""
+        share = release.canary_share if version == release.canary else 1.0
+        return max(MOST, ceil(2 * self._spec.least / share))
 
     def _manifest(self, version: str) -> Manifest | None:
         if version not in self._manifests:
