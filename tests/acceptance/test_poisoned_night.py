@@ -39,19 +39,16 @@ LABELLED_DAYS = 6
 """As far back as a run reads."""
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param("apache_kafka", marks=pytest.mark.kafka), "embedded_broker"]
-)
-def nights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
+@pytest.fixture(scope="module")
+def nights(embedded_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     """One keeper with a champion, for all cases: each takes the days that come next."""
-    broker: Broker = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("nights")
     config = folder / "pipeline.yaml"
     config.write_text(yaml.safe_dump(declaration(f"p{os.getpid()}-{folder.name}")), encoding="utf-8")
     pipeline = load_pipeline(config, ENVIRONMENT)
-    ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
-    with keeper(config, broker.bootstrap):
-        nights = Nights(pipeline, broker.bootstrap, folder / "state")
+    ensure_topics(embedded_broker.bootstrap, pipeline_topics(pipeline))
+    with keeper(config, embedded_broker.bootstrap):
+        nights = Nights(pipeline, embedded_broker.bootstrap, folder / "state")
         nights.wait_until_up()
         nights.days = {number: Day.usual(number) for number in range(2)}
         for day in nights.days.values():
