@@ -41,16 +41,18 @@ def matured_labels(
     columns: str = "*",
     weight_cap: float = WEIGHT_CAP,
     only_to_fit: bool = False,
+    since: int = 0,
 ) -> pa.Table:
     """The matured events that models may be judged by, with the labels known at ``as_of`` (us).
 
     Their columns, ``label`` and ``weight``; with ``only_to_fit`` also those that are only fitted on, whose
     weight is 0. ``connection`` must have the relations ``scored`` and ``outcomes``, as ``labels.sql``
-    describes them. ``columns`` narrows the result; it is SQL, never text from outside.
+    describes them. ``since`` leaves out what arrived before it (us). ``columns`` narrows the result; it is
+    SQL, never text from outside.
     """
-    rows = "" if only_to_fit else "where weight > 0"
-    query = f"select {columns} from ({_LABELS}) {rows}"  # noqa: S608  (all parts are the program's own)
-    parameters = _parameters(pipeline, as_of, weight_cap)
+    rows = "" if only_to_fit else "and weight > 0"
+    query = f"select {columns} from ({_LABELS}) where arrived_at >= $since {rows}"  # noqa: S608  (the program's)
+    parameters = _parameters(pipeline, as_of, weight_cap) | {"since": _instant(since)}
     table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
     return table
 

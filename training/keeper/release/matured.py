@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from training.keeper.release.live import Acted
 
 
-def labelled(store: Connection, pipeline: Pipeline, now: int, *, features: bool = False) -> pa.Table:
-    """Matured events with ``fraud``, ``weight``, ``entity``, and what the log says of who scored them."""
-    names = [quoted(each.name) for each in pipeline.feature_vector] if features else []
+def labelled(store: Connection, pipeline: Pipeline, now: int, since: int) -> pa.Table:
+    """Matured events with ``fraud``, ``weight``, ``entity``, and what the log says of who scored them.
+
+    Those that arrived from ``since`` (us) on: memory holds them all.
+    """
     key = f"CAST({quoted(pipeline.event.key)} AS VARCHAR)"
     wanted = [
         *("source_partition", "source_offset", "model", "score", "weight", "label = 'fraud' AS fraud"),
         f"hash({key}) AS entity",
-        *names,
     ]
-    return matured_labels(store, pipeline, now, columns=", ".join(wanted))
+    return matured_labels(store, pipeline, now, columns=", ".join(wanted), since=since)
 
 
 def scored_beside(store: Connection, events: pa.Table, of: Acted, champion: str) -> pa.Table:

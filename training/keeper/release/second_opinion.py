@@ -61,7 +61,7 @@ class SecondOpinion:
             return None
         names = "".join(f", scored.{quoted(each.name)}" for each in self._declared)
         with self._parts.store.cursor() as cursor:
-            events = labelled(cursor, self._parts.pipeline, now)
+            events = labelled(cursor, self._parts.pipeline, now, acted.since)
             with relations(cursor, given=events):
                 asked = {"version": acted.version, "epoch": acted.epoch, "most": MOST}
                 rows = cursor.sql(sql("acted_on").format(features=names), params=asked).to_arrow_table()

@@ -51,15 +51,15 @@ class Verdicts:
     def _judge(
         self, release: Release, present: dict[str, ModelState], candidates: list[Candidate], now: int
     ) -> dict[str, Seen]:
-        found = {}
+        known = [since for each in candidates if (since := acted(present, each.version)) is not None]
+        if not known:
+            return {}
         with self._parts.store.cursor() as cursor:
-            events = labelled(cursor, self._parts.pipeline, now)
-            for each in candidates:
-                since = acted(present, each.version)
-                if since is not None:
-                    pairs = scored_beside(cursor, events, since, str(release.champion))
-                    found[each.version] = self._seen(pairs)
-        return found
+            events = labelled(cursor, self._parts.pipeline, now, min(each.since for each in known))
+            return {
+                each.version: self._seen(scored_beside(cursor, events, each, str(release.champion)))
+                for each in known
+            }
 
     def _seen(self, pairs: pa.Table) -> Seen:
         frauds = frauds_of(pairs)
