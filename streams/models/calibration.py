@@ -67,11 +67,16 @@ def unsound(calibration: Calibration) -> str | None:
         return "its numbers must be finite"
     if calibration.slope <= 0 or (calibration.slope_below is not None and calibration.slope_below <= 0):
         return "a calibration slope must be above zero"
+    if not np.isfinite([1 / slope for slope in (calibration.slope, calibration.slope_below) if slope]).all():
+        return "a calibration slope is too small to be undone"
     if len(calibration.knots) == 1:
         return "one knot is not a line"
     for low, high in pairwise(calibration.knots):
         if not (low.margin < high.margin and low.log_odds < high.log_odds):
             return f"the knots at margins {low.margin:g} and {high.margin:g} do not rise"
+        across, up = high.margin - low.margin, high.log_odds - low.log_odds
+        if not np.isfinite([across, up, up / across, across / up]).all():
+            return f"the line between the knots at margins {low.margin:g} and {high.margin:g} is no number"
     return None
 
 

@@ -92,10 +92,14 @@ class Deliveries:
         logged = LogOffsets()
         self._log(result.log, logged)  # 2
         self._positions |= result.positions
-        if self._now() >= self._due:  # 3
+        self.turn()  # 3
+        return logged.last
+
+    def turn(self) -> None:
+        """Between two steps: offsets follow, where it is time."""
+        if self._positions and self._now() >= self._due:
             self._due = self._now() + _EVERY_S
             self._follow()
-        return logged.last
 
     def claim(self, records: dict[int, bytes], positions: dict[int, Position]) -> dict[int, int]:
         """Note the numbers of claims in the group, and write the messages that make them.

@@ -128,6 +128,7 @@ class ScorerLoop:
         if records or deltas:
             self._step(records, deltas, messages)
         elif message is None:
+            self._transactions.turn()
             gc.collect(0)
         self._snapshots.turn()
 

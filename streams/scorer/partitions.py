@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.scorer.claiming import Claiming
     from streams.scorer.core import ScorerCore
     from streams.scorer.outcomes import OutcomeFeed
-    from streams.scorer.records import Position, Under
+    from streams.scorer.records import Under
     from streams.scorer.snapshots import Snapshots
 
 _log = structlog.get_logger()
@@ -81,14 +81,19 @@ class Partitions:
         try:
             self._joined()
             committed = committed_positions(self._consumer, gained)
-            starts = {p: self._start(p, position) for p, position in committed.items()}
-            for partition, offset in starts.items():
-                self._core.add_partition(partition, offset)
+            starts = {p: self._start(p) for p in committed}
+            for partition, position in committed.items():
+                at = starts[partition] if position is None else position.events
+                if not self._claiming.wanted(position):  # else the log says where to go on
+                    self._refuse_deleted(partition, at, starts[partition])
+                self._core.add_partition(partition, at)
             self._refuse_half_a_state()
             shelf = self._snapshots.shelf
             restored = restore(
                 self._core, self._pipeline, self._bootstrap, consumer, committed, shelf, self._claiming
             )
+            for partition, first in starts.items():
+                self._refuse_deleted(partition, self._core.positions[partition], first)
             self._snapshots.restored(restored.ends, restored.snapshots)
             if not self._heard_of(restored.under):
                 _log.warning("release_not_heard_of", **restored.under._asdict())
@@ -124,16 +129,16 @@ class Partitions:
             consumer.incremental_unassign(lost)
             _log.info("partitions_lost", partitions=sorted(tp.partition for tp in lost))
 
-    def _start(self, partition: int, committed: Position | None) -> int:
-        low, _ = watermarks(self._consumer, self._topic, partition)
-        if committed is None:
-            return low
-        if committed.events < low:
+    def _start(self, partition: int) -> int:
+        """The first event that is kept."""
+        return watermarks(self._consumer, self._topic, partition)[0]
+
+    def _refuse_deleted(self, partition: int, position: int, first: int) -> None:
+        if position < first:
             raise StateError(
-                f"{self._topic}/{partition}: events from offset {committed.events} to {low} were deleted "
+                f"{self._topic}/{partition}: events from offset {position} to {first} were deleted "
                 "before they were decided. Keep events longer, or reset the group if their loss is acceptable"
             )
-        return committed.events
 
     def _refuse_half_a_state(self) -> None:
         if self._pipeline.global_features and set(self._core.positions) != self._whole():

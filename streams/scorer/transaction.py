@@ -60,6 +60,9 @@ class Transactions(GroupTransactions):
     def stand(self, positions: dict[int, Position]) -> None:
         """The next step's transaction says where the group stands."""
 
+    def turn(self) -> None:
+        """Nothing waits between two steps."""
+
     def finish(self) -> None:
         """Nothing is left to be done: every step was committed."""
 

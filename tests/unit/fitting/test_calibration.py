@@ -171,3 +171,18 @@ def test_with_few_frauds_there_is_nothing_to_choose_by() -> None:
 )
 def test_a_calibration_that_loses_the_order_is_refused(calibration: Calibration, word: str) -> None:
     assert word in (unsound(calibration) or "")
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        Calibration(slope=5e-324),
+        Calibration(slope_below=5e-324),
+        Calibration(knots=[Knot(0.0, 0.0), Knot(5e-324, 1.0)]),
+        Calibration(knots=[Knot(0.0, 0.0), Knot(1.0, 5e-324)]),
+        Calibration(knots=[Knot(-1e308, 0.0), Knot(1e308, 1.0)]),
+    ],
+)
+def test_numbers_that_double_precision_cannot_follow_are_refused(calibration: Calibration) -> None:
+    """At a knot of such a line there would be no score at all."""
+    assert unsound(calibration) is not None

@@ -119,11 +119,23 @@ def test_offsets_follow_now_and_then_for_what_is_still_held_and_at_last_for_all(
     assert kafka.happened[-1] == "follow 11/outcomes=0"  # partition 1 is somebody else's by now
 
 
+def test_offsets_of_the_last_steps_follow_where_no_more_come(pipeline: Pipeline) -> None:
+    kafka, seconds = Kafka(), [100.0]
+    delivered = Deliveries(cast("Producer", kafka), cast("Consumer", kafka), pipeline, lambda: seconds[0])
+    delivered.commit(step())
+    delivered.commit(step({0: Position(11)}))
+    for now in (100.5, 101.0, 102.0, 103.0):
+        seconds[0] = now
+        delivered.turn()
+    told = [each for each in kafka.happened if each.startswith("follow")]
+    assert told == ["follow 9/outcomes=4,claim=2", "follow 11/outcomes=0"]
+
+
 def test_what_another_has_claimed_meanwhile_is_not_told_the_group_again(pipeline: Pipeline) -> None:
     """A partition that was lost and regained: its last steps here are older than what the group has."""
     kafka = Kafka()
     delivered = deliveries(kafka, pipeline)
-    delivered.commit(step({}))
+    delivered.commit(step())
     delivered.commit(step({0: Position(11, 0, 2)}))
     delivered.claim({0: b"claim"}, {0: Position(40, 0, 4)})
     delivered.finish()

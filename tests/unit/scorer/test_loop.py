@@ -92,6 +92,8 @@ class Commits:
 
     def joined(self) -> None: ...
 
+    def turn(self) -> None: ...
+
     def commit(self, result: StepResult) -> dict[int, int]:
         if self._abort:
             raise Aborted("as planned")
