@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Template(Path(__file__).with_name("card.html").read_text(encoding="utf-8"))
 _RESAMPLES = 200
+_OF_SEGMENTS = 100
+"""Their intervals only tell a reader which of them say anything."""
 _MOST_VALUES = 4
 _MOST_SEGMENTED = 8
 
@@ -37,7 +39,13 @@ def draw(material: Material) -> str:
     decision, seed = material.pipeline.decision, material.pipeline.training.seed
     capacity = decision.review_capacity
     ours = measure(
-        material.ours, decision.costs, capacity, _segments(material), seed=seed, resamples=_RESAMPLES
+        material.ours,
+        decision.costs,
+        capacity,
+        _segments(material),
+        seed=seed,
+        resamples=_RESAMPLES,
+        of_segments=_OF_SEGMENTS,
     )
     theirs = None
     if (scored := material.theirs) is not None:

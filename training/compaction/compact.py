@@ -60,11 +60,11 @@ def compact(
 ) -> Compacted:
     """Make ``artifact`` smaller. ``dropped``: leave out these trees instead of choosing by ``validation``.
 
-    A model that the packed walk does not cover stays as it is, and the report says why. Raises ContractError
-    for one that cannot be loaded.
+    With ``dropped`` nothing is measured, and the report has no sizes. A model that the packed walk does not
+    cover stays as it is, and the report says why. Raises ContractError for one that cannot be loaded.
     """
     native = native_engine(family, artifact)
-    honest = _to_judge(validation)
+    honest, chosen = _to_judge(validation), dropped
     try:
         before = Loaded(artifact, native, pack_here(native, artifact))
         splits = native.splits(artifact)
@@ -81,7 +81,7 @@ def compact(
     unmerged = Loaded(*_both(family, _written(artifact, family, splits, kept))) if left_out else before
     after = Loaded(*_both(family, smaller))
     moved = _held(unmerged, after, validation.features[:_PROBED], plan.bound)
-    was, now = sizes((before, after), honest)
+    was, now = sizes((before, after), honest) if chosen is None else (None, None)
     report = CompactionReport(was, now, dropped=len(left_out), bound=plan.bound, moved=moved)
     return Compacted(smaller, report, tuple(left_out))
 

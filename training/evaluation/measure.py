@@ -52,10 +52,11 @@ def measure(
     *,
     seed: int = 7,
     resamples: int = RESAMPLES,
+    of_segments: int | None = None,
 ) -> Measured:
     """Measure everything; ``segments`` names columns of labels, one label per event (None is ``-``).
 
-    ``resamples`` may be 0: no intervals then.
+    ``resamples`` may be 0: no intervals then. ``of_segments``: so many for each segment instead.
     """
     draws = EntityResamples(scored.entity, seed, resamples)
     binned = reliability.bin_of(scored.score, scored.weight)
@@ -85,7 +86,8 @@ def measure(
             if weight[0] > 0
         ],
         segments=[
-            Segment(name, label, measure_figures(scored.where(rows), costs, seed=seed, resamples=resamples))
+            Segment(name, label, measure_figures(scored.where(rows), costs, seed=seed, resamples=each))
+            for each in (resamples if of_segments is None else of_segments,)
             for name, labels in (segments or {}).items()
             for label, rows in by_label(labels)
         ],

@@ -133,7 +133,8 @@ def fit_challenger(
         tolerance=spec.compaction.tolerance,
     )
     draft = _manifest(smaller.artifact, split, request, pipeline, recipe)
-    margin = load_champion(draft, smaller.artifact, declared).margins(split.validation.features)
+    model = load_champion(draft, smaller.artifact, declared)
+    margin = model.margins(split.validation.features)
     chosen = choose_calibration(margin, split.validation, spec.calibration)
     manifest = msgspec.structs.replace(
         draft,
@@ -142,7 +143,7 @@ def fit_challenger(
     )
     return Challenger(
         artifact=smaller.artifact,
-        model=load_champion(manifest, smaller.artifact, declared),
+        model=replace(model, manifest=manifest),
         rounds=fitted.rounds,
         on_validation=judge(split.validation, margin, spec.seed),
         metrics=chosen.metrics
