@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.broker import Broker
 
 BROKERS = [pytest.param("apache_kafka", marks=pytest.mark.kafka), "embedded_broker"]
-BAD = 30
+BAD = 20
 
 pytestmark = pytest.mark.acceptance
 
