@@ -58,13 +58,19 @@ class ShadowLoader:
             try:
                 shadow = request.load()
             except Exception as error:  # noqa: BLE001  (a library may raise anything on a model it cannot run)
+                self._over()
                 self._failed(request, error)
             else:
+                self._over()
                 self._loaded(request, shadow)
+
+    def _over(self) -> None:
+        """Whoever asks for the same from here on is heard: what is told now may not be wanted any more."""
+        with self._asked:
+            self._under_way = ""
 
     def _next(self) -> ShadowRequest | None:
         with self._asked:
-            self._under_way = ""
             self._asked.wait_for(lambda: self._requests or self._stopping)
             request = self._requests.pop(0) if self._requests else None
             self._under_way = request.version if request else ""

@@ -14,6 +14,7 @@ from streams.messages import Release
 from streams.messages.model import artifact_key, manifest_key, release_key
 from streams.models import watcher as watching
 from streams.models.champion import load_champion
+from streams.models.shadows import ShadowLoader, ShadowRequest
 from streams.models.watcher import ModelWatcher
 from tests.support.models import small_model
 from tests.support.payments import private_pipeline
@@ -157,3 +158,22 @@ def test_a_rejected_release_keeps_the_shadows_of_the_one_that_acts(topic: Topic)
     topic.settled(lambda: topic.shadows() == ["slow"])
     assert topic.watcher.acting.epoch == 1
     assert topic.alerts == [("model_rejected", "bad")]
+
+
+def test_one_asked_for_again_while_an_older_release_refuses_it_is_loaded_again() -> None:
+    told: list[int] = []
+    twice = threading.Event()
+    model = cast("Champion", object())
+
+    def loaded(request: ShadowRequest, _: Champion) -> None:
+        told.append(request.epoch)
+        if request.epoch == 1:
+            loader.ask([ShadowRequest(2, "v1", lambda: model)])
+        else:
+            twice.set()
+
+    loader = ShadowLoader(loaded, lambda *_: None)
+    loader.ask([ShadowRequest(1, "v1", lambda: model)])
+    assert twice.wait(10), "it would be left out until the next release"
+    loader.stop()
+    assert told == [1, 2]
