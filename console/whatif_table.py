@@ -34,6 +34,8 @@ def costs_of(given: list[str]) -> dict[str, float]:
         name, _, value = each.partition("=")
         try:
             costs[name.strip()] = float(value)
+            if not math.isfinite(costs[name.strip()]):
+                raise ValueError  # noqa: TRY301  (both are no number of money)
         except ValueError:
             raise ConfigError(f"--cost {each!r}: expected NAME=NUMBER, for example review=3") from None
     return costs
@@ -80,6 +82,8 @@ def print_comparison(found: Comparison) -> None:
 
 
 def _words(found: Comparison) -> list[str]:
+    if not found.events:
+        return ["No decision is stored of events from --since to before --until."]
     told = [
         f"{found.events:,} events were decided, {found.changed:,} of them would be decided otherwise.",
         f"Money, recall and precision: {found.labelled:,} of known truth, standing for {found.weight:,.0f}.",

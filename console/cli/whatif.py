@@ -59,6 +59,7 @@ def whatif(
     from training.whatif.compare import compare
 
     only_warnings()
+    stretch = _stretch(since, until)
     existing_store(state_dir)  # before anything is written there
     pipeline = open_pipeline(find_config(config or config_of_run(state_dir)), state_dir)
     other = open_pipeline(pipeline_file, state_dir) if pipeline_file else None
@@ -73,15 +74,20 @@ def whatif(
         tell("reading", 0, 0)
         KeptHistory(pipeline, state_dir).export(folder)
         tried = candidate(pipeline, folder, change)
-        found = compare(pipeline, tried, folder, _us(since, _EVER[0]), _us(until, _EVER[1]), tell)
+        found = compare(pipeline, tried, folder, *stretch, tell)
     if as_json:
         typer.echo(json.dumps(as_dict(found), indent=2))
     else:
         print_comparison(found)
 
 
-def _us(given: datetime | None, otherwise: datetime) -> int:
+def _stretch(since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    from feature_store.errors import ConfigError
     from feature_store.units import to_micros
 
-    moment = given or otherwise
-    return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    first, end = (
+        each if each.tzinfo else each.replace(tzinfo=UTC) for each in (since or _EVER[0], until or _EVER[1])
+    )
+    if first >= end:
+        raise ConfigError(f"--since {first:%F %T} is not before --until {end:%F %T}: no event lies between")
+    return to_micros(first), to_micros(end)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
+from feature_store.errors import SluicegateError
 from tests.unit.keeper.past import add_live
 from training.keeper.store import STORE, open_keeper_store
 
@@ -54,3 +56,23 @@ def test_the_store_is_left_as_it_was(config: Path, state: Path) -> None:
     before = {file.name for file in state.iterdir()}
     whatif(config, state)
     assert {file.name for file in state.iterdir()} - before <= {"keeper.lock"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cost", "review=inf"], "--cost 'review=inf': expected NAME=NUMBER"),
+        (["--cost", "review=nan"], "--cost 'review=nan': expected NAME=NUMBER"),
+        (["--since", "2026-02-01", "--until", "2026-01-01"], "--since 2026-02-01 00:00:00 is not before"),
+        (["--review", "0.9", "--decline", "0.5"], "review at 0.9 is above decline at 0.5"),
+    ],
+)
+def test_what_cannot_be_asked(config: Path, state: Path, arguments: list[str], words: str) -> None:
+    with pytest.raises(SluicegateError, match=re.escape(words)):
+        whatif(config, state, *arguments)
+
+
+def test_a_stretch_without_decisions_is_told_in_words(config: Path, state: Path) -> None:
+    command = ["whatif", "--config", str(config), "--state-dir", str(state), "--since", "2100-01-01"]
+    ended = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert "No decision is stored" in ended.output
