@@ -54,11 +54,13 @@ class Patience:
             time.sleep(_EVERY_S)
             call = self._call
             if call is not None and time.monotonic() - call[1] > self._patience_s:
-                _log.error(
-                    "call_never_returned",
-                    what=call[0],
-                    seconds=round(self._patience_s),
-                    then="the process ends so that a fresh one recovers from what was committed",
-                )
-                self._give_up()
+                try:
+                    _log.error(
+                        "call_never_returned",
+                        what=call[0],
+                        seconds=round(self._patience_s),
+                        then="the process ends so that a fresh one recovers from what was committed",
+                    )
+                finally:  # a log that cannot be written must not keep the process
+                    self._give_up()
                 return
