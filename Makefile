@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m streams.models.trees.warm
 	@touch $@
 
-demo: install  ## everything on this machine: about two minutes of stream, retrained and swapped under way
+demo: install  ## everything on this machine: three to four minutes, retrained and swapped under way
 	$(BIN)/sluicegate demo
 
 test: install  ## all tests, on a real Apache Kafka

@@ -76,7 +76,7 @@ def demo(
     no_view: Annotated[bool, typer.Option("--no-view", help="plain lines, no live picture")] = False,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
-    """Show the whole loop in about two minutes: days of payments, decided and learned from.
+    """Show the whole loop in a few minutes: days of payments, decided and learned from.
 
     Runs everything on this machine in a fresh folder, on the shipped pipeline and its cron line, with the
     stream's clock instead of the wall's. Afterwards it reads the topics back: exit code 1 if an event was
