@@ -50,5 +50,5 @@ def only_warnings() -> None:
     """For a command that prints its result: what it uses is heard from ``warning`` on, on standard error."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # what it is then: programs turn it
     )

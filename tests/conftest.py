@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from streams.broker import Broker, KafkaUnavailableError, running_broker
@@ -87,6 +88,13 @@ def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker
     """One embedded broker for the whole run."""
     with running_broker("embedded", state_dir=tmp_path_factory.mktemp("embedded")) as broker:
         yield broker
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Take back what a command under test set up: its output is closed when the next test logs."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
