@@ -92,7 +92,8 @@ def test_killed_while_keeping_snapshots_damaged_and_restarted_elsewhere(
     same(broker, pipeline)
     assert said(tmp_path, "snapshot_taken")
     assert any("cut short" in line["why"] for line in said(tmp_path, "snapshot_rejected"))
-    assert said(tmp_path, "partitions_gained")[-1]["replayed"] == 0  # the last one was stopped in order
+    gained = said(tmp_path, "partitions_gained")[-1]
+    assert gained["replayed"] == 0, said(tmp_path, "snapshot_rejected")  # the last one was stopped in order
 
 
 def test_handed_over_to_a_second_scorer_and_back(broker: Broker, unique: str, tmp_path: Path) -> None:
