@@ -14,6 +14,7 @@ from streams.kafka.refused import plain_refusal, refused_access
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PAUSE_S = 0.1
 _TIMEOUT_S = 30.0
 _IDLE_S = 30.0
 PASSING = frozenset(
@@ -59,8 +60,16 @@ def end_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
 
 def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """First kept offset and the end as read_committed sees it."""
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
-    return int(low), int(high)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+        except KafkaException as error:  # a topic that was just made, or a leader that just changed
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return int(low), int(high)
 
 
 def read_range(bootstrap: str, topic: str, ranges: dict[int, tuple[int, int]]) -> Iterator[Message]:
