@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,14 +64,14 @@ def compact(
     cover stays as it is, and the report says why. Raises ContractError for one that cannot be loaded.
     """
     native = native_engine(family, artifact)
-    honest, chosen = _to_judge(validation), dropped
     try:
         before = Loaded(artifact, native, pack_here(native, artifact))
         splits = native.splits(artifact)
     except UnpackableError as error:
         return Compacted(artifact, CompactionReport(skipped=str(error)))
+    measured = dropped is None
     if dropped is None:
-        dropped = tuple(unpaid_trees(artifact, splits, honest, seed) if spec.drop_trees else ())
+        dropped = tuple(unpaid_trees(artifact, splits, validation, seed) if spec.drop_trees else ())
     left_out = [tree for tree in dropped if tree < len(splits.roots)]
     if len(left_out) == len(splits.roots):
         left_out = []
@@ -81,17 +81,9 @@ def compact(
     unmerged = Loaded(*_both(family, _written(artifact, family, splits, kept))) if left_out else before
     after = Loaded(*_both(family, smaller))
     moved = _held(unmerged, after, validation.features[:_PROBED], plan.bound)
-    was, now = sizes((before, after), honest) if chosen is None else (None, None)
+    was, now = sizes((before, after), validation) if measured else (None, None)
     report = CompactionReport(was, now, dropped=len(left_out), bound=plan.bound, moved=moved)
     return Compacted(smaller, report, tuple(left_out))
-
-
-def _to_judge(validation: LabelledEvents) -> LabelledEvents:
-    """What models may be judged by; everything, alike, where that has not both kinds."""
-    honest = validation.to_judge()
-    if 0 < honest.frauds < len(honest):
-        return honest
-    return replace(validation, weight=np.ones(len(validation)))
 
 
 def _written(artifact: bytes, family: str, splits: Splits, plan: Plan) -> bytes:

@@ -15,6 +15,7 @@ import xgboost
 
 from training.compaction.plan import nodes_of_trees
 from training.fitting.calibration import platt
+from training.fitting.logistic import log_loss, sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,15 +44,15 @@ def unpaid_trees(artifact: bytes, splits: Splits, validation: LabelledEvents, se
     to_probability = platt(margin, fraud, weight)
     moves = to_probability.slope * (added - np.average(added, axis=0, weights=weight))
     logit = to_probability.slope * margin + to_probability.intercept
-    return sorted(_dropped(moves, logit, fraud.astype(np.float64), weight))
+    return sorted(_dropped(moves, logit, fraud, weight))
 
 
-def _dropped(moves: Floats, logit: Floats, fraud: Floats, weight: Floats) -> list[int]:
+def _dropped(moves: Floats, logit: Floats, fraud: NDArray[np.bool_], weight: Floats) -> list[int]:
     left, dropped = list(range(moves.shape[1])), []
     squares = moves**2
     loss = _loss(logit, fraud, weight)
     while len(left) > 1:
-        probability = 1 / (1 + np.exp(-logit))
+        probability = sigmoid(logit)
         slope = (weight * (probability - fraud)) @ moves
         curvature = (weight * probability * (1 - probability)) @ squares
         expected = (curvature / 2 - slope)[left]
@@ -68,7 +69,6 @@ def _dropped(moves: Floats, logit: Floats, fraud: Floats, weight: Floats) -> lis
 
 def contributions(artifact: bytes, splits: Splits, matrix: Matrix) -> Floats:
     """What every tree adds to every row, one column a tree, as the library walks them."""
-    firsts = [nodes.start for nodes in nodes_of_trees(splits)]
     if splits.single:
         booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
         booster.load_model(bytearray(artifact))
@@ -77,14 +77,13 @@ def contributions(artifact: bytes, splits: Splits, matrix: Matrix) -> Floats:
             matrix.astype(np.float32), feature_names=names, feature_types=kinds, nthread=1,
             enable_categorical=True,
         )  # fmt: skip
-        leaves = np.asarray(booster.predict(rows, pred_leaf=True))
+        leaves, firsts = np.asarray(booster.predict(rows, pred_leaf=True)), splits.roots
     else:
         model = lightgbm.Booster(model_str=artifact.decode())
         leaves = np.asarray(model.predict(matrix, pred_leaf=True, num_threads=1))
-        firsts = [
-            nodes.start + (nodes.stop - nodes.start) // 2 for nodes in nodes_of_trees(splits)
-        ]  # its leaves stand behind its splits
-    node = leaves.reshape(len(matrix), -1).astype(np.int64) + np.array(firsts)
+        # its leaves stand behind its splits
+        firsts = np.array([(nodes.start + nodes.stop) // 2 for nodes in nodes_of_trees(splits)])
+    node = leaves.reshape(len(matrix), -1).astype(np.int64) + firsts
     added: Floats = splits.value[node]
     return added
 
@@ -100,5 +99,5 @@ def _sampled(validation: LabelledEvents, seed: int) -> tuple[NDArray[np.intp], F
     return rows, weight[rows]
 
 
-def _loss(logit: Floats, fraud: Floats, weight: Floats) -> float:
-    return float(np.sum(weight * (np.logaddexp(0.0, logit) - fraud * logit)))
+def _loss(logit: Floats, fraud: NDArray[np.bool_], weight: Floats) -> float:
+    return float(np.sum(weight * log_loss(logit, fraud)))

@@ -29,9 +29,10 @@ _HALVINGS = 60
 
 def merge(splits: Splits, plan: Plan, tolerance: float) -> Plan:
     """Merge as many nodes of the plan's trees as ``tolerance`` (log-odds) proves harmless."""
-    trees = [nodes_of_trees(splits)[tree] for tree in plan.trees]
+    nodes_of = nodes_of_trees(splits)
+    trees = [nodes_of[tree] for tree in plan.trees]
     inexact = _of_sums(splits, plan, trees)
-    plan, rounded = _shorter(splits, plan, tolerance, len(trees))
+    plan, rounded = _shorter(splits, plan, tolerance, trees)
     low, high = _ranges(splits, plan)
     middle = _as_stored(splits, low + (high - low) / 2)
     moved = np.where(low == high, 0.0, np.maximum(high - middle, middle - low))
@@ -92,15 +93,14 @@ def _at_price(candidates: list[tuple[Floats, Floats]], price: float) -> Floats:
     return np.array([limits[np.argmax(saved - price * limits)] for limits, saved in candidates])
 
 
-def _shorter(splits: Splits, plan: Plan, tolerance: float, trees: int) -> tuple[Plan, float]:
+def _shorter(splits: Splits, plan: Plan, tolerance: float, trees: list[slice]) -> tuple[Plan, float]:
     """Round LightGBM's leaves, which are text, to as few decimals as a share of the tolerance allows."""
     if splits.single or tolerance <= 0:
         return plan, 0.0
-    decimals = int(np.ceil(-np.log10(2 * _ROUNDING_SHARE * tolerance / trees)))
+    decimals = int(np.ceil(-np.log10(2 * _ROUNDING_SHARE * tolerance / len(trees))))
     value = np.where(plan.leaf, np.round(plan.value, decimals), plan.value)
     apart = np.abs(value - plan.value)
-    bound = sum(float(apart[nodes].max()) for nodes in (nodes_of_trees(splits)[t] for t in plan.trees))
-    return replace(plan, value=value), bound
+    return replace(plan, value=value), sum(float(apart[nodes].max()) for nodes in trees)
 
 
 def _of_sums(splits: Splits, plan: Plan, trees: list[slice]) -> float:

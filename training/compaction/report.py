@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.models.calibration import scores_of
 from streams.models.trees.walk import PackedEngine
 from training.compaction.figures import Size
 from training.evaluation.ranking import average_precision
-from training.fitting.calibration import calibrated, platt
+from training.fitting.calibration import platt
 
 if TYPE_CHECKING:
     from feature_store.expressions import Matrix
@@ -43,7 +44,7 @@ def sizes(models: tuple[Loaded, Loaded], validation: LabelledEvents) -> tuple[Si
 def _size(model: Loaded, us_per_row: float, validation: LabelledEvents) -> Size:
     margin = model.walk.margins(validation.features)
     fraud, weight = validation.fraud, validation.weight
-    score = calibrated(margin, platt(margin, fraud, weight))
+    score = scores_of(margin, platt(margin, fraud, weight))
     score = np.clip(score, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     losses = -np.where(fraud, np.log(score), np.log1p(-score))
     return Size(

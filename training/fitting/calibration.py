@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.messages import Calibration
-from streams.models.calibration import scores_of
 from training.fitting.logistic import logistic
 
 if TYPE_CHECKING:
@@ -47,11 +46,6 @@ def beta(margin: NDArray[np.float64], fraud: NDArray[np.bool_], weight: NDArray[
     if slope - abs(bent) < LEAST_SLOPE:
         return platt(margin, fraud, weight)
     return Calibration(slope + bent, intercept, slope_below=slope - bent)
-
-
-def calibrated(margin: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
-    """The scores of ``margin``."""
-    return scores_of(margin, calibration)
 
 
 def _targets(fraud: NDArray[np.bool_], weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.messages import Calibration, Knot
 from streams.models.calibration import log_odds_of, margins_of, scores_of, unsound
 from tests.support.labelled import labelled
-from training.fitting.calibration import beta, calibrated, platt
+from training.fitting.calibration import beta, platt
 from training.fitting.calibration_choice import choose_calibration
 from training.fitting.isotonic import isotonic
 
@@ -45,7 +45,7 @@ def test_expects_as_many_frauds_as_there_were() -> None:
     random = np.random.default_rng(5)
     fraud = random.random(5_000) < 0.05
     margin = random.normal(size=5_000) * 8 + 10 * fraud
-    scores = calibrated(margin, platt(margin, fraud, np.ones(5_000)))
+    scores = scores_of(margin, platt(margin, fraud, np.ones(5_000)))
     assert scores.sum() == pytest.approx(fraud.sum(), rel=0.01)
 
 
@@ -61,7 +61,7 @@ def test_a_margin_that_says_nothing_keeps_its_order_and_the_share_of_fraud(sign:
     margin = sign * fraud.astype(float)
     found = platt(margin, fraud, np.ones(1_000))
     assert found.slope > 0
-    assert calibrated(margin, found) == pytest.approx(np.full(1_000, 0.1), abs=0.002)
+    assert scores_of(margin, found) == pytest.approx(np.full(1_000, 0.1), abs=0.002)
 
 
 def bent(rows: int = 40_000) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
