@@ -70,15 +70,17 @@ def draw(material: Material) -> str:
 
 def _segments(material: Material) -> dict[str, NDArray[np.object_]]:
     """Amounts by tenths, and features that have few values."""
-    shown = material.split.judged.where(material.shown)
+    amount, shown = material.ours.amount, material.shown
     found: dict[str, NDArray[np.object_]] = {}
-    if not np.isnan(shown.amount).all():
-        found[material.pipeline.decision.costs.amount or "amount"] = deciles(shown.amount)
+    if not np.isnan(amount).all():
+        found[material.pipeline.decision.costs.amount or "amount"] = deciles(amount)
     for at, feature in enumerate(material.pipeline.feature_vector):
-        values = np.unique(shown.features[:, at])
+        if len(found) >= _MOST_SEGMENTED:
+            break
+        column = material.split.judged.features[:, at][shown]
+        values = np.unique(column)
         values = values[~np.isnan(values)]
-        if len(found) < _MOST_SEGMENTED and 1 < len(values) <= _MOST_VALUES:
-            column = shown.features[:, at]
+        if 1 < len(values) <= _MOST_VALUES:
             found[feature.name] = np.array(
                 [None if np.isnan(x) else f"{x:g}" for x in column.tolist()], dtype=object
             )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.decision import Costs
     from training.card.material import Material
-    from training.evaluation.measured import Measured
+    from training.evaluation.measured import Figure, Measured
+    from training.evaluation.ranking import Curve
     from training.evaluation.scored import Scored
 
     Floats = NDArray[np.float64]
@@ -33,7 +34,11 @@ _MUCH_DRIFT = (0.1, 0.25)
 def curves(material: Material, ours: Measured, theirs: Measured | None) -> str:
     """How the scores rank, what they mean, where they lie and what they cost."""
     sides = _sides(material)
-    parts = [_precision_recall(sides), _roc(sides)]
+    ranked = [
+        (label, colour, Ranking(scored.fraud, scored.score).curve(scored.weight))
+        for label, colour, scored in sides
+    ]
+    parts = [_precision_recall(ranked), _roc(ranked)]
     measured = [
         (label, colour, found)
         for (label, colour, _), found in zip(sides, (ours, theirs), strict=False)
@@ -59,10 +64,9 @@ def _sides(material: Material) -> list[tuple[str, str, Scored]]:
     return found
 
 
-def _precision_recall(sides: list[tuple[str, str, Scored]]) -> str:
+def _precision_recall(ranked: list[tuple[str, str, Curve]]) -> str:
     drawn, said = [], []
-    for label, colour, scored in sides:
-        curve = Ranking(scored.fraud, scored.score).curve(scored.weight)
+    for label, colour, curve in ranked:
         recall, precision = curve.hits / curve.hits[-1], curve.hits / np.maximum(curve.flagged, 1e-300)
         drawn.append(Line(np.append(0.0, recall), np.append(precision[0], precision), label, colour))
         said.append(f"{label} {curve.average_precision():.3f}")
@@ -73,10 +77,9 @@ def _precision_recall(sides: list[tuple[str, str, Scored]]) -> str:
     return figure("Precision and recall", f"{caption} {found}", svg)
 
 
-def _roc(sides: list[tuple[str, str, Scored]]) -> str:
+def _roc(ranked: list[tuple[str, str, Curve]]) -> str:
     drawn, said = [], []
-    for label, colour, scored in sides:
-        curve = Ranking(scored.fraud, scored.score).curve(scored.weight)
+    for label, colour, curve in ranked:
         alarms = curve.flagged - curve.hits
         rate, recall = alarms / (alarms[-1] or 1.0), curve.hits / curve.hits[-1]
         drawn.append(Line(np.append(0.0, rate), np.append(0.0, recall), label, colour))
@@ -106,10 +109,9 @@ def _reliability(measured: list[tuple[str, str, Measured]]) -> str:
     return figure("Calibration", f"{caption} {told}", reliability("reliability", alt, tables))
 
 
-def _bounds(found: object) -> tuple[float, float, float]:
-    value, low, high = (getattr(found, name) for name in ("value", "low", "high"))
-    middle = 0.0 if value is None else float(value)
-    return middle, middle if low is None else float(low), middle if high is None else float(high)
+def _bounds(found: Figure) -> tuple[float, float, float]:
+    middle = found.value or 0.0
+    return middle, middle if found.low is None else found.low, middle if found.high is None else found.high
 
 
 def _distribution(sides: list[tuple[str, str, Scored]], material: Material) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.evaluation.scored import Scored
+from training.evaluation.scored import Scored, scored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from streams.models.champion import Champion
     from training.compaction.figures import CompactionReport
     from training.contract import TrainingRequest, TrainingResult
-    from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
 
     Floats = NDArray[np.float64]
@@ -75,18 +75,13 @@ class Material:
         side = self.comparable
         return np.ones(len(self.split.judged), np.bool_) if side is None else side.compared
 
-    @property
+    @cached_property
     def ours(self) -> Scored:
         """The challenger on the events shown."""
-        return scored(self.split.judged.where(self.shown), self.score[self.shown])
+        return scored(self.split.judged, self.score).where(self.shown)
 
     @property
     def theirs(self) -> Scored | None:
         """The champion on the events shown."""
         side = self.comparable
-        return None if side is None else scored(self.split.judged.where(side.compared), side.score)
-
-
-def scored(events: LabelledEvents, score: Floats) -> Scored:
-    """Labelled events with a score each."""
-    return Scored(events.fraud, score, events.weight, events.entity, events.time, events.amount)
+        return None if side is None else replace(self.ours, score=side.score)

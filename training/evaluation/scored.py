@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from training.dataset.events import LabelledEvents
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -31,3 +33,8 @@ class Scored:
     def where(self, chosen: NDArray[np.bool_]) -> Scored:
         """The chosen rows."""
         return Scored(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def scored(events: LabelledEvents, score: NDArray[np.float64]) -> Scored:
+    """Labelled events with a score each."""
+    return Scored(events.fraud, score, events.weight, events.entity, events.time, events.amount)
