@@ -62,6 +62,7 @@ def measure(
     binned = reliability.bin_of(scored.score, scored.weight)
     queue = ReviewQueue(scored.fraud, scored.score, scored.time, review_per_day or 1)
     cards = CardQueues(scored.fraud, scored.score, draws.codes, scored.time, CARD_K)
+    of_each = resamples if of_segments is None else of_segments
     curves, sums, bins, looked_at, found = _walk(
         scored,
         draws,
@@ -86,8 +87,7 @@ def measure(
             if weight[0] > 0
         ],
         segments=[
-            Segment(name, label, measure_figures(scored.where(rows), costs, seed=seed, resamples=each))
-            for each in (resamples if of_segments is None else of_segments,)
+            Segment(name, label, measure_figures(scored.where(rows), costs, seed=seed, resamples=of_each))
             for name, labels in (segments or {}).items()
             for label, rows in by_label(labels)
         ],

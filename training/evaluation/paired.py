@@ -33,10 +33,6 @@ class Paired:
         """The whole interval lies more than ``by`` below theirs."""
         return self.high < -by
 
-    def surely_no_worse(self, by: float = 0.0) -> bool:
-        """The whole interval lies at most ``by`` below theirs; False where there is no interval."""
-        return self.low >= -by
-
 
 def paired_bootstrap(
     fraud: NDArray[np.bool_],

@@ -1,4 +1,4 @@
-"""How well a ranking finds fraud, with weights and ties, and how sure that is."""
+"""How well a ranking finds fraud, with weights and ties."""
 
 from __future__ import annotations
 
@@ -7,22 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.evaluation.resampling import EntityResamples
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-_RESAMPLES = 200
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Lower bounds of average precision and area under the ROC curve, one-sided."""
-
-    average_precision: float
-    roc_auc: float
 
 
 @dataclass(frozen=True)
@@ -98,24 +86,6 @@ class Ranking:
     def roc_auc(self, weight: NDArray[np.float64]) -> float:
         """The chance that a fraud stands above a legitimate event, by weight; NaN without both."""
         return self.curve(weight).roc_auc()
-
-    def lower_bounds(
-        self,
-        weight: NDArray[np.float64],
-        seed: int,
-        *,
-        entity: NDArray[np.int64] | None = None,
-        resamples: int = _RESAMPLES,
-    ) -> Bounds:
-        """What both measures reach in all but 5 % of bootstrap resamples of the entities, else of the events.
-
-        A measure that some resample leaves undefined counts as 0 there.
-        """
-        whose = np.arange(len(weight)) if entity is None else entity
-        curves = (self.curve(drawn) for drawn in EntityResamples(whose, seed, resamples).weights(weight))
-        found = np.array([(curve.average_precision(), curve.roc_auc()) for curve in curves])
-        low = np.quantile(np.nan_to_num(found), 0.05, axis=0)
-        return Bounds(float(low[0]), float(low[1]))
 
 
 def average_precision(

@@ -32,9 +32,8 @@ def weighting(split: Split) -> dict[str, float]:
 
 def uncorrected(judged: LabelledEvents) -> int:
     """How many judged events were stopped with no chance of being let through."""
-    approved = np.array([text == Action.APPROVE for text in judged.policy_action.values], bool)
-    codes = judged.policy_action.codes
-    stopped = (codes >= 0) & ~np.append(approved, True)[codes]
+    asked = judged.policy_action
+    stopped = (asked.codes >= 0) & ~asked.equals(Action.APPROVE)
     return int(np.count_nonzero(stopped & (judged.propensity == 0)))
 
 

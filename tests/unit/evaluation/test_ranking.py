@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from training.evaluation.ranking import Ranking, average_precision, effective_sample_size, roc_auc
+from tests.support.labelled import labelled
+from training.evaluation.ranking import average_precision, effective_sample_size, roc_auc
+from training.gate.judgement import judge
 
 ROWS = st.lists(
     st.tuples(st.booleans(), st.integers(-5, 5), st.sampled_from([0.5, 1.0, 3.0, 50.0])),
@@ -42,12 +44,12 @@ def test_lower_bounds_close_in_on_the_measure_as_frauds_become_more() -> None:
     gaps = []
     for frauds in (10, 1_000):
         fraud = np.arange(frauds * 10) < frauds
-        ranking = Ranking(fraud, random.normal(size=len(fraud)) + 2 * fraud)
-        weight = np.ones(len(fraud))
-        low = ranking.lower_bounds(weight, 1)
-        assert low == ranking.lower_bounds(weight, 1)
-        assert low.roc_auc < ranking.roc_auc(weight)
-        gaps.append(ranking.average_precision(weight) - low.average_precision)
+        score = random.normal(size=len(fraud)) + 2 * fraud
+        events = labelled(fraud, score[:, None])
+        found = judge(events, score, 1)
+        assert found == judge(events, score, 1)
+        assert found.roc_auc_low < roc_auc(fraud, score)
+        gaps.append(average_precision(fraud, score) - found.average_precision_low)
     assert 0 < gaps[1] < gaps[0] / 3
 
 
