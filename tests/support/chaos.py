@@ -7,6 +7,7 @@ import random
 import signal
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,6 +74,8 @@ class Chaos:
         self._random = random.Random(self.seed)
         self._stack = ExitStack()
         self._running: dict[int, Popen[bytes]] = {}
+        self._begins: dict[int, int] = {}
+        """Where the log of each that runs begins in its slot's."""
         bootstrap = self.kafka.bootstrap
         self._models = Publisher(bootstrap, self.pipeline, lambda: "2026-01-05T00:00:00Z")
         self._policies = PolicyPublisher(bootstrap, self.pipeline, lambda: "2026-01-05T00:00:00Z")
@@ -100,12 +103,13 @@ class Chaos:
 
     @contextmanager
     def _traces(self) -> Iterator[None]:
-        """Where nothing is decided any more, ask every scorer what it waits for."""
+        """Where nothing is decided any more, or one does not end, ask every scorer what it waits for."""
         try:
             yield
         except TimeoutError:
             for slot, process in self._running.items():
                 process.send_signal(signal.SIGABRT)
+                process.send_signal(signal.SIGCONT)  # one that is frozen would never hear of it
                 self.happened.append(self._last_words(slot, process.wait(_END_S)))
             raise
 
@@ -132,16 +136,12 @@ class Chaos:
         self._end(old, killed=self._random.random() < 0.2)
 
     def _freeze(self) -> None:
-        """One is thought dead, another takes over, and it goes on where it stood."""
+        """One is thought dead, the others take over what it has, and it goes on where it stood."""
         frozen = self._one()
-        others = [slot for slot in self._running if slot != frozen]
-        before = {slot: self._log(slot).count(b"partitions_gained") for slot in others}
+        self.load.until(lambda: bool(self._own(frozen)), self._look_after)  # else nobody would take over
         self._running[frozen].send_signal(signal.SIGSTOP)
         self.happened.append(f"{self.load.decided}: scorer {frozen} frozen")
-        self.load.until(
-            lambda: any(self._log(slot).count(b"partitions_gained") > before[slot] for slot in others),
-            self._look_after,
-        )
+        self.load.until(lambda: not self._own(frozen), self._look_after)
         self._more(0, 100)
         self._running[frozen].send_signal(signal.SIGCONT)
         self.happened.append(f"{self.load.decided}: scorer {frozen} goes on")
@@ -191,13 +191,18 @@ class Chaos:
 
     def _start(self, slot: int) -> None:
         running = scorer(self.config, self.kafka.bootstrap, slot)
+        self._begins[slot] = len(self._log(slot))
         self._running[slot] = self._stack.enter_context(running)
         self.happened.append(f"{self.load.decided}: scorer {slot} started")
 
     def _end(self, slot: int, *, killed: bool = False) -> None:
         process = self._running.pop(slot)
         process.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
-        code = process.wait(_END_S)
+        try:
+            code = process.wait(_END_S)
+        except TimeoutExpired as error:
+            self._running[slot] = process
+            raise TimeoutError(f"scorer {slot} does not end") from error
         self.happened.append(f"{self.load.decided}: scorer {slot} {'killed' if killed else 'stopped'}")
         # One that has just been started does not listen yet: there is nothing to tidy up.
         expected = {-signal.SIGKILL} if killed else {0, -signal.SIGTERM}
@@ -216,6 +221,20 @@ class Chaos:
 
     def _one(self) -> int:
         return self._random.choice(sorted(self._running))
+
+    def _own(self, slot: int) -> set[int]:
+        """The partitions that one holds, by what it says, and none of the others."""
+        others = [self._held(other) for other in self._running if other != slot]
+        return self._held(slot).difference(*others)
+
+    def _held(self, slot: int) -> set[int]:
+        held: set[int] = set()
+        for line in self._log(slot)[self._begins[slot] :].split(b"\n")[:-1]:  # the last is being written
+            if b'"partitions_gained"' in line:
+                held.update(msgspec.json.decode(line)["partitions"])
+            elif b'"partitions_lost"' in line:
+                held.difference_update(msgspec.json.decode(line)["partitions"])
+        return held
 
     def _log(self, slot: int) -> bytes:
         path = self.config.parent / f"scorer-{slot}.log"
