@@ -2,11 +2,14 @@
 
 A snapshot is never trusted over the log. It names the last feature log message that is in it; that message
 must still stand in the log, byte for byte, so that what follows it is exactly what the snapshot lacks. And it
-must count there: a scorer that was given up but lives may take snapshots of what no reader counts.
+must count there: a scorer that was given up but lives may take snapshots of what no reader counts. Where it
+stands there but cannot be read yet it is waited for: the log is read to the group's position next, and has to
+wait as long.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,12 +19,14 @@ from feature_store.errors import StorageError
 from feature_store.log import decode_log
 from feature_store.snapshots.shelf import reject
 from streams.kafka import read_range
+from streams.scorer.partition_log import LOG_PATIENCE_S, bounds_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feature_store.claims import Claim
     from feature_store.snapshots import PartitionPosition, Shelf, Snapshot
+    from streams.kafka import Consumer
     from streams.scorer.partition_log import LogBounds
     from streams.scorer.records import Position
 
@@ -36,6 +41,7 @@ class Bases:
     def __init__(
         self,
         bootstrap: str,
+        probe: Consumer,
         topic: str,
         starts: dict[int, Position],
         bounds: dict[int, LogBounds],
@@ -43,10 +49,12 @@ class Bases:
     ) -> None:
         """``claims`` are those of this scorer, made by now; none where transactions keep others out."""
         self._bootstrap = bootstrap
+        self._probe = probe
         self._topic = topic
         self._starts = starts
         self._bounds = bounds
         self._claims = claims
+        self._deadline = time.monotonic() + LOG_PATIENCE_S
 
     def find(self, shelf: Shelf, units: dict[str, list[int]]) -> dict[str, Snapshot]:
         """Unit -> the newest snapshot that fits; units without one are not in it."""
@@ -86,16 +94,23 @@ class Bases:
         return next(filter(None, doubts), "")
 
     def _misplaced_at(self, partition: int, position: PartitionPosition) -> str:
-        start, (low, high) = self._starts[partition].events, self._bounds[partition]
-        place, end = f"{self._topic}/{partition}", position.log_offset
+        start, place, end = self._starts[partition].events, f"{self._topic}/{partition}", position.log_offset
         if position.events > start and partition not in self._claims:
             return f"{place}: it stands at event {position.events}, the group at {start}"
+        low, high = self._bounds_beyond(partition, end)
         if end >= high:
             return f"{place}: it ends with log message {end}, the log ends before {high}"
         nothing_followed = low == high and position.events >= start
         if end < low and low > 0 and not nothing_followed:
             return f"{place}: it ends with log message {end}, the log begins at {low}"
         return ""
+
+    def _bounds_beyond(self, partition: int, offset: int) -> LogBounds:
+        if offset >= self._bounds[partition].high:
+            self._bounds[partition] = bounds_beyond(
+                self._bootstrap, self._probe, self._topic, partition, offset, self._deadline
+            )
+        return self._bounds[partition]
 
     def _doubts(self, offered: dict[str, Named]) -> dict[str, str]:
         """Unit -> why the log does not confirm its snapshot; empty where it does."""

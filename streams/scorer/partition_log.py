@@ -10,7 +10,7 @@ from feature_store.claims import NO_CLAIM, Claim, Claims
 from feature_store.duplicates import digest
 from feature_store.errors import StateError
 from feature_store.log import LogMeta, decode_whole_log
-from streams.kafka import Consumer, read_range
+from streams.kafka import Consumer, read_range, reader
 from streams.kafka.tail import watermarks
 from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition
 from streams.scorer.records import NOTHING_DECIDED, Position, Under
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from feature_store.snapshots import PartitionPosition
 
-_LOG_PATIENCE_S = 30.0
+LOG_PATIENCE_S = 30.0
 _PAUSE_S = 0.05
 
 
@@ -193,6 +193,26 @@ def log_bounds(probe: Consumer, topic: str, partitions: list[int]) -> dict[int, 
     return {p: LogBounds(*watermarks(probe, topic, p)) for p in partitions}
 
 
+def bounds_beyond(
+    bootstrap: str, probe: Consumer, topic: str, partition: int, offset: int, deadline: float
+) -> LogBounds:
+    """What the log of ``partition`` holds when the message at ``offset`` can be read, if it has one.
+
+    A transaction that was left open, such as by a scorer that was killed, hides all that others committed
+    behind it until Kafka ends it. Waited is until ``deadline`` (monotonic) at most.
+    """
+    asking = reader(bootstrap, uncommitted=True)
+    try:
+        end = watermarks(asking, topic, partition)[1]
+    finally:
+        asking.close()
+    while True:
+        bounds = LogBounds(*watermarks(probe, topic, partition))
+        if not bounds.high <= offset < end or time.monotonic() > deadline:
+            return bounds
+        time.sleep(_PAUSE_S)
+
+
 def read_logs(bootstrap: str, probe: Consumer, topic: str, logs: list[PartitionLog]) -> None:
     """Fill every log, from where it was read to or from its first offset on.
 
@@ -200,7 +220,7 @@ def read_logs(bootstrap: str, probe: Consumer, topic: str, logs: list[PartitionL
     """
     mine = {log.partition: log for log in logs}
     read = {log.partition: log.next for log in logs}
-    deadline = time.monotonic() + _LOG_PATIENCE_S
+    deadline = time.monotonic() + LOG_PATIENCE_S
     while True:
         ends = {p: mine[p].until(each.high) for p, each in log_bounds(probe, topic, list(mine)).items()}
         for message in read_range(bootstrap, topic, {p: (read[p], ends[p]) for p in mine}):

@@ -70,7 +70,7 @@ def restore(
     bounds = log_bounds(probe, topic, list(committed))
     starts = {p: at if at is not None else Position(core.positions[p]) for p, at in committed.items()}
     claims = _claimed(claiming, starts, committed)
-    bases = Bases(bootstrap, topic, starts, bounds, claims)
+    bases = Bases(bootstrap, probe, topic, starts, bounds, claims)
     found = bases.find(shelf, units) if shelf is not None else {}  # 1
     restorations = [
         _Restoration(

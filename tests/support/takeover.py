@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from feature_store.clock import StreamClock
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 EPOCH = 3
 CUSTOMERS = 40
 TERMINALS = 12
+UNCOMMITTED = SimpleNamespace(close=lambda: None)
+"""A client that sees what is not committed, too."""
 
 
 class Entry(NamedTuple):
@@ -57,6 +60,8 @@ class FeatureLog:
         self.low = dict.fromkeys(range(partitions), 0)
         self.high = dict.fromkeys(range(partitions), 0)
         self.reads: list[dict[int, tuple[int, int]]] = []
+        self.stable: dict[int, Iterator[int]] = {}
+        """Partition -> the ends that readers see one after the other, before all is committed again."""
 
     def append(self, result: StepResult, *, transaction: bool = True) -> dict[int, int]:
         """One committed step; where the last message of each partition went."""
@@ -78,8 +83,9 @@ class FeatureLog:
         kept = {o: m for o, m in self.messages[partition].items() if o >= low}
         self.messages[partition] = kept
 
-    def watermarks(self, _: Any, __: str, partition: int) -> tuple[int, int]:
-        return self.low[partition], self.high[partition]
+    def watermarks(self, client: Any, _: str, partition: int) -> tuple[int, int]:
+        seen = iter(()) if client is UNCOMMITTED else self.stable.get(partition, iter(()))
+        return self.low[partition], next(seen, self.high[partition])
 
     def read_range(self, _: str, __: str, ranges: dict[int, tuple[int, int]]) -> Iterator[Entry]:
         self.reads.append(ranges)
@@ -186,6 +192,7 @@ class World:
         self._decided: list[tuple[int, int]] = []
         patch.setattr(partition_log, "watermarks", self.log.watermarks)
         patch.setattr(partition_log, "read_range", self.log.read_range)
+        patch.setattr(partition_log, "reader", lambda _, *, uncommitted: uncommitted and UNCOMMITTED)
         patch.setattr(bases, "read_range", self.log.read_range)
         self.uninterrupted = ScorerCore(pipeline, StreamClock())
         for partition in self.partitions:
@@ -195,6 +202,13 @@ class World:
         """A fresh scorer that took over."""
         fresh = Worker(self, pipeline or self.pipeline)
         fresh.take_over(self.partitions if partitions is None else partitions)
+        return fresh
+
+    def kept(self) -> Worker:
+        """A fresh scorer that decided some events, and kept what it holds."""
+        fresh = self.worker()
+        self.feed(fresh)
+        fresh.keep()
         return fresh
 
     @contextmanager

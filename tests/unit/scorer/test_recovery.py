@@ -105,7 +105,7 @@ def test_a_log_whose_end_comes_after_the_offsets_is_waited_for(
 def test_a_log_that_never_reaches_the_offsets_is_refused(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partition_log, "_LOG_PATIENCE_S", 0.0)
+    monkeypatch.setattr(partition_log, "LOG_PATIENCE_S", 0.0)
     with pytest.raises(StateError, match=r"committed offset 9 .*, but the feature log ends at 3"):
         restored(Log(pipeline, visible=3, total=3), 9, pipeline, monkeypatch)
 
@@ -137,7 +137,7 @@ def test_the_end_of_a_log_is_waited_for_where_it_has_outcomes_only(
 def test_outcomes_that_the_log_never_has_are_refused(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partition_log, "_LOG_PATIENCE_S", 0.0)
+    monkeypatch.setattr(partition_log, "LOG_PATIENCE_S", 0.0)
     with pytest.raises(
         StateError, match=r"offset 3 \(outcomes 5\), but the feature log ends at 3 \(outcomes 0\)"
     ):

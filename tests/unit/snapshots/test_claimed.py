@@ -112,9 +112,7 @@ def test_snapshots_from_before_another_claim_are_used(
     pipeline: Pipeline, world_of: WorldOf, said: list[EventDict]
 ) -> None:
     world = world_of(pipeline)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    world.kept()
     for _ in range(3):
         world.feed(world.worker(), steps=1)
     assert rejections(said) == []

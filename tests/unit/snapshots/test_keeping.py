@@ -55,9 +55,7 @@ def test_a_partition_without_a_log_is_not_kept_and_has_no_history(
 
 def test_what_did_not_change_is_not_kept_again(one: Pipeline, world_of: WorldOf) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    first = world.kept()
     before = objects(world)
     first.keep()
     first.snapshots.finish()
@@ -70,9 +68,7 @@ def test_what_did_not_change_is_not_kept_again(one: Pipeline, world_of: WorldOf)
 
 def test_outcomes_alone_are_a_change(one: Pipeline, world_of: WorldOf) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    first = world.kept()
     before = len(objects(world))
     deltas = world.deltas(60, [1])
     assert deltas

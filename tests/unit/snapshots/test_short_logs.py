@@ -25,9 +25,7 @@ def test_features_declared_later_are_filled_from_the_log(
     one: Pipeline, tmp_path: Path, world_of: WorldOf, said: list[EventDict]
 ) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    first = world.kept()
     world.feed(first, steps=2)
     wider = declared(tmp_path, FRAUDS, NEW, {**SPREAD, "windows": ["24h"]})
     second = world.worker(pipeline=wider)
@@ -68,9 +66,7 @@ def test_known_frauds_of_an_entity_declared_later_are_filled_from_the_log(
 
 def test_a_log_that_was_cut_needs_a_snapshot(one: Pipeline, world_of: WorldOf) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    first = world.kept()
     end = first.snapshots._ends[1].offset
     world.feed(first, steps=2)
     world.log.cut(1, end)
@@ -94,9 +90,7 @@ def test_new_features_need_a_log_that_reaches_as_far(
     one: Pipeline, tmp_path: Path, world_of: WorldOf
 ) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    first = world.kept()
     world.log.cut(1, first.snapshots._ends[1].offset)
     with pytest.raises(StateError, match=r"merchant_category_.*_24h counts what is up to 25h old"):
         world.worker(pipeline=declared(tmp_path, FRAUDS, NEW))
@@ -120,9 +114,7 @@ def test_a_quiet_partition_whose_log_is_gone_is_known_from_its_snapshot(
     one: Pipeline, world_of: WorldOf
 ) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    world.kept()
     for partition in world.partitions:
         world.log.cut(partition, world.log.high[partition])
     world.feed(world.worker())

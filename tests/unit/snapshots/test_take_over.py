@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from feature_store.errors import StorageError
+from tests.support.takeover import Worker
 from tests.support.takeover_declared import TERMINALS, declared, objects, rejections
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 def test_a_snapshot_and_what_followed_it_are_the_state(pipeline: Pipeline, world_of: WorldOf) -> None:
     world = world_of(pipeline)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    first = world.kept()
     world.feed(first, steps=2)
     world.log.reads.clear()
     second = world.worker()
@@ -39,6 +38,23 @@ def test_without_a_snapshot_the_whole_log_is_the_state(pipeline: Pipeline, world
     world.feed(world.worker())
     world.feed(world.worker())
     assert objects(world) == []
+
+
+def test_one_that_a_transaction_of_another_still_hides_is_waited_for(
+    pipeline: Pipeline, world_of: WorldOf, said: list[EventDict]
+) -> None:
+    """A scorer that was killed leaves one open; what was committed behind it is seen when Kafka ends it."""
+    world = world_of(pipeline)
+    first = world.worker()
+    world.feed(first)
+    killed = dict(world.log.high)
+    world.feed(first)
+    first.snapshots.finish()
+    world.log.stable = {partition: iter([end] * 3) for partition, end in killed.items()}
+    second = Worker(world, pipeline)
+    assert second.take_over(world.partitions).events == 0
+    assert rejections(said) == []
+    world.feed(second)
 
 
 @pytest.mark.parametrize("kept", [0, 7, 400, -1])
@@ -64,9 +80,7 @@ def test_with_all_of_them_corrupt_the_log_is_enough(
     pipeline: Pipeline, world_of: WorldOf, said: list[EventDict]
 ) -> None:
     world = world_of(pipeline)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    world.kept()
     for name in objects(world):
         data = bytearray(world.folder.get(name))
         data[len(data) // 2] ^= 4
@@ -79,9 +93,7 @@ def test_a_store_out_of_reach_is_not_needed_while_the_log_is_whole(
     one: Pipeline, world_of: WorldOf, said: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = world_of(one)
-    first = world.worker()
-    world.feed(first)
-    first.keep()
+    world.kept()
 
     def no_answer(*_: Any) -> Any:
         raise StorageError("no answer")
@@ -112,9 +124,7 @@ def test_the_next_owner_may_be_quicker_than_the_snapshot(one: Pipeline, world_of
     late = first.snapshots._capture("partition-1", [1])
     for partition in (0, 1, 2):
         first.core.drop_partition(partition)
-    second = world.worker()
-    world.feed(second)
-    second.keep()
+    world.kept()
     world.shelf.put(late)
     world.feed(world.worker())
 
@@ -123,9 +133,7 @@ def test_topics_that_were_made_anew_do_not_get_old_state(
     one: Pipeline, world_of: WorldOf, said: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = world_of(one)
-    first = old.worker()
-    old.feed(first)
-    first.keep()
+    old.kept()
     new = world_of(one)
     new.folder, new.shelf = old.folder, old.shelf
     new.feed(new.worker(), steps=1)
