@@ -44,6 +44,11 @@ class Alerts:
         del details, wait_s
         self.raised.append((kind, text))
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds alone."""
+        return [kind for kind, _ in self.raised]
+
 
 def document_of(declared: Pipeline, version: int = 1, **changes: Any) -> PolicyDocument:
     """The file's own policy with ``changes``, as a later version."""

@@ -8,52 +8,27 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.kafka import ensure_topics, pipeline_topics
 from streams.models.watcher import ModelWatcher
 from tests.support.boosters import Recipe, Table, lightgbm_artifact, xgboost_artifact
 from tests.support.models import manifest_of
-from tests.support.payments import private_pipeline
 from training.publish import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.alerts import AlertSender
     from streams.broker import Broker
     from streams.messages import Manifest
+    from tests.support.policies import Alerts
 
 PATIENCE_S = 60.0
 FIT = {"lightgbm": lightgbm_artifact, "xgboost": xgboost_artifact}
 
 
-class Alerts:
-    """Keeps what is raised."""
-
-    def __init__(self) -> None:
-        self.kinds: list[str] = []
-
-    def send(self, kind: str, text: str, details: object = None) -> None:
-        del text, details
-        self.kinds.append(kind)
-
-
 @pytest.fixture
-def pipeline(tmp_path: Path, unique: str, embedded_broker: Broker) -> Pipeline:
-    _, pipeline = private_pipeline(tmp_path, unique)
-    ensure_topics(embedded_broker.bootstrap, pipeline_topics(pipeline))
-    return pipeline
-
-
-@pytest.fixture
-def alerts() -> Alerts:
-    return Alerts()
-
-
-@pytest.fixture
-def watcher(pipeline: Pipeline, embedded_broker: Broker, alerts: Alerts) -> Iterator[ModelWatcher]:
-    watcher = ModelWatcher(embedded_broker.bootstrap, pipeline, cast("AlertSender", alerts))
+def watcher(declared: Pipeline, embedded_broker: Broker, alerts: Alerts) -> Iterator[ModelWatcher]:
+    watcher = ModelWatcher(embedded_broker.bootstrap, declared, cast("AlertSender", alerts))
     watcher.start()
     yield watcher
     watcher.stop()
@@ -68,12 +43,12 @@ def model(pipeline: Pipeline, family: str, version: str) -> tuple[Manifest, byte
 
 
 def test_releases_and_shadows_are_taken_and_what_kills_a_library_is_not(
-    pipeline: Pipeline, embedded_broker: Broker, watcher: ModelWatcher, alerts: Alerts
+    declared: Pipeline, embedded_broker: Broker, watcher: ModelWatcher, alerts: Alerts
 ) -> None:
-    keeper = Publisher(embedded_broker.bootstrap, pipeline, lambda: "2026-01-05T00:00:00Z")
-    rows = np.random.default_rng(2).normal(size=(20, len(pipeline.feature_vector)))
+    keeper = Publisher(embedded_broker.bootstrap, declared, lambda: "2026-01-05T00:00:00Z")
+    rows = np.random.default_rng(2).normal(size=(20, len(declared.feature_vector)))
     for version, family in (("m1", "lightgbm"), ("m2", "xgboost")):
-        release = keeper.publish(*model(pipeline, family, version), "test")
+        release = keeper.publish(*model(declared, family, version), "test")
         assert watcher.wait_for(release.epoch, PATIENCE_S)
         champion = watcher.acting.champion
         assert champion is not None
@@ -85,16 +60,16 @@ def test_releases_and_shadows_are_taken_and_what_kills_a_library_is_not(
         assert contributions is not None
         assert np.allclose(champion.base + contributions.sum(axis=1), champion.margins(rows), rtol=1e-9)
     champion = watcher.acting.champion
-    whole = model(pipeline, "lightgbm", "m3")
+    whole = model(declared, "lightgbm", "m3")
     half = whole[1][: len(whole[1]) // 2]
-    release = keeper.publish(manifest_of(pipeline, "m3", half), half, "test")
+    release = keeper.publish(manifest_of(declared, "m3", half), half, "test")
     assert watcher.wait_for(release.epoch, PATIENCE_S)
     assert watcher.acting.champion is champion
     assert alerts.kinds == ["model_rejected"]
     release = keeper.promote("m1")
     assert watcher.wait_for(release.epoch, PATIENCE_S)
     keeper.shadow("m2")
-    starting = ModelWatcher(embedded_broker.bootstrap, pipeline, cast("AlertSender", alerts))
+    starting = ModelWatcher(embedded_broker.bootstrap, declared, cast("AlertSender", alerts))
     starting.start()
     try:
         assert starting.acting.epoch > release.epoch

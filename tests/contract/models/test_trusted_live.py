@@ -9,12 +9,11 @@ import pytest
 
 from feature_store.declaration.artifacts import ArtifactSpec
 from streams.explainer.models import Models
-from streams.kafka import ensure_topics, pipeline_topics, plain_producer
+from streams.kafka import plain_producer
 from streams.messages.model import release_key
 from streams.models import retry
 from streams.models.watcher import ModelWatcher
 from tests.support.models import small_model
-from tests.support.payments import private_pipeline
 from training.publish import Publisher, read_models
 from training.signing import Signer, load_key, make_key
 
@@ -26,36 +25,10 @@ if TYPE_CHECKING:
     from streams.alerts import AlertSender
     from streams.broker import Broker
     from streams.messages import Release
+    from tests.support.policies import Alerts
 
 PATIENCE_S = 60.0
 NOW = "2026-01-05T00:00:00Z"
-
-
-class Alerts:
-    """Keeps what is raised."""
-
-    def __init__(self) -> None:
-        self.raised: list[tuple[str, str]] = []
-
-    def send(self, kind: str, text: str, details: object = None) -> None:
-        del details
-        self.raised.append((kind, text))
-
-    @property
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.raised]
-
-
-@pytest.fixture
-def declared(tmp_path: Path, unique: str, embedded_broker: Broker) -> Pipeline:
-    _, pipeline = private_pipeline(tmp_path, unique)
-    ensure_topics(embedded_broker.bootstrap, pipeline_topics(pipeline))
-    return pipeline
-
-
-@pytest.fixture
-def alerts() -> Alerts:
-    return Alerts()
 
 
 @pytest.fixture
