@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +45,7 @@ class ArtifactStore:
         Raises StorageError where they cannot be had now, ContractError where what is there is something else.
         """
         artifact = self._opened().get_at_most(self._name(info), info.length)
-        if len(artifact) != info.length or hashlib.sha256(artifact).hexdigest() != info.sha256:
+        if not info.is_of(artifact):
             raise ContractError(f"{self._name(info)} in {self._spec.store} is not what its manifest says")
         return artifact
 

@@ -28,15 +28,14 @@ class Chunks:
             raise ContractError(
                 f"model {version}: chunk {number} of {len(value or b'')} bytes is none of ours"
             )
-        before = self._size(version)
         chunks = self._chunks.setdefault(version, {})
-        chunks.pop(number, None)
+        before = chunks.pop(number, None)
         if value is not None:
             chunks[number] = value
         if not chunks:
             del self._chunks[version]
         if version not in self._claimed:
-            self._unclaimed += self._size(version) - before
+            self._unclaimed += _cost(value) - _cost(before)
             self._forget()
 
     def claim(self, version: str) -> None:
@@ -63,10 +62,15 @@ class Chunks:
         return b"".join(chunks[number] for number in range(count))
 
     def _size(self, version: str) -> int:
-        return sum(len(chunk) + _OVERHEAD for chunk in self._chunks.get(version, {}).values())
+        return sum(map(_cost, self._chunks.get(version, {}).values()))
 
     def _forget(self) -> None:
         while self._unclaimed > 2 * MOST_BYTES:
             oldest = next(version for version in self._chunks if version not in self._claimed)
             self._unclaimed -= self._size(oldest)
             del self._chunks[oldest]
+
+
+def _cost(chunk: bytes | None) -> int:
+    """The memory that a chunk takes, in bytes."""
+    return 0 if chunk is None else len(chunk) + _OVERHEAD
