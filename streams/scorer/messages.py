@@ -9,12 +9,11 @@ from streams.kafka import LARGEST_MESSAGE, Headers, KafkaError, Message, Produce
 from streams.messages import dead_letter as names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from feature_store.declaration.topics import TopicNames
+    from streams.kafka.sending import Delivered
     from streams.scorer.records import Decided, LogMessage, Refused
-
-    Delivered = Callable[[KafkaError | None, Message], None]
 
 LARGEST_DEAD_LETTER = LARGEST_MESSAGE // 2
 """Bytes of an event that a dead letter keeps. Compressed, far larger ones pass a broker's own limit."""

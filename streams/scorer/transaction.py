@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from feature_store.errors import StateError
 from streams.kafka import Aborted, Consumer, GroupTransactions, Producer
 from streams.scorer.committed import to_offset
-from streams.scorer.messages import LARGEST_DEAD_LETTER, LogOffsets, StepMessages
+from streams.scorer.messages import LogOffsets, StepMessages
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.records import Position, StepResult
-
-__all__ = ["LARGEST_DEAD_LETTER", "Transactions"]
 
 
 class Transactions(GroupTransactions):

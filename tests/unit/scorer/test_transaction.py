@@ -8,8 +8,9 @@ import pytest
 
 from feature_store.errors import StateError
 from streams.kafka import LARGEST_MESSAGE, Consumer, KafkaError, KafkaException, Producer
+from streams.scorer.messages import LARGEST_DEAD_LETTER
 from streams.scorer.records import Decided, Refused, SourceRecord, StepResult
-from streams.scorer.transaction import LARGEST_DEAD_LETTER, Transactions
+from streams.scorer.transaction import Transactions
 from tests.support.payments import private_pipeline
 
 if TYPE_CHECKING:
