@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -156,7 +155,7 @@ def stream(request: pytest.FixtureRequest, unique: str, tmp_path: Path) -> Strea
 def _monitor(stream: Stream, port: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", _PROCESS, str(stream.config), stream.bootstrap, str(port)]
     process = subprocess.Popen(
-        [*command, str(stream.config.parent / "state")], stderr=subprocess.PIPE, text=True, env={**os.environ}
+        [*command, str(stream.config.parent / "state")], stderr=subprocess.PIPE, text=True
     )
     try:
         yield process
