@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from feature_store.errors import SluicegateError
 from streams.kafka import KafkaException
 from training.keeper.review_demand import Scoring, review_demand, today
+from training.keeper.worker import Worker
 from training.policy.capacity import expected, is_off, least_margin, room_of
 
 if TYPE_CHECKING:
@@ -27,37 +27,24 @@ _PAUSE_S = 2.0
 log = structlog.get_logger()
 
 
-class ReviewCapacity:
+class ReviewCapacity(Worker):
     """Moves ``review_margin`` so that reviews fit ``decision.review_capacity``; has a thread of its own."""
 
     def __init__(self, parts: Parts, policies: Policies) -> None:
+        super().__init__("review capacity")
         self._parts = parts
         self._policies = policies
         self._capacity = parts.pipeline.decision.review_capacity
         self._champion: Manifest | None = None
         self._looked = 0
         self._crowded = False
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="review capacity")
 
     def start(self) -> None:
         """Begin to look; without a capacity only take back a limit that an earlier one has left."""
         if self._capacity is not None:
-            self._thread.start()
+            super().start()
         else:
             self._try(self._take_back)
-
-    def stop(self) -> None:
-        """End the thread; returns when it has ended."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def check(self) -> None:
-        """Raise what ended the thread, if something did."""
-        if self._error is not None:
-            raise self._error
 
     def look(self) -> bool:
         """Move the margin where reviews do not fit, or could be more; True where it was moved.
@@ -87,11 +74,8 @@ class ReviewCapacity:
         return True
 
     def _work(self) -> None:
-        try:
-            while not self._stop.wait(_PAUSE_S):
-                self._try(self._look_when_due)
-        except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
-            self._error = error
+        while not self._stop.wait(_PAUSE_S):
+            self._try(self._look_when_due)
 
     def _try(self, act: Callable[[], object]) -> None:
         try:

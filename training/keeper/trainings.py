@@ -30,6 +30,7 @@ from training.keeper.release.lineage import lineage_of
 from training.keeper.run_folders import clean
 from training.keeper.runs import MOST_ATTEMPTS, Run, Runs
 from training.keeper.snapshot import prepare_run_folder, version_of
+from training.keeper.worker import Worker
 from training.publish import InsteadOf, champion_of
 
 if TYPE_CHECKING:
@@ -43,46 +44,29 @@ _RETRY_S = 10.0
 log = structlog.get_logger()
 
 
-class Trainings:
+class Trainings(Worker):
     """Takes requests from any thread and works them off."""
 
     def __init__(self, parts: Parts, runs: Runs, command: Sequence[str] = TRAINER) -> None:
+        super().__init__("trainings")
         self._parts = parts
         self._runs = runs
         self._command = command
-        self._stop = threading.Event()
         self._wanted = threading.Event()
         self._wanted.set()  # an earlier keeper may have left a run
-        self._thread = threading.Thread(target=self._work, name="trainings")
-        self._error: BaseException | None = None
         self.running: str | None = None
-
-    def start(self) -> None:
-        """Begin to work."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop the trainer that runs, if one does, and wait; its run stays due for the next keeper."""
         self._stop.set()
         self._wanted.set()
-        self._thread.join()
+        super().stop()
 
     def wake(self) -> None:
         """Look for a run that is due."""
         self._wanted.set()
 
-    def check(self) -> None:
-        """Raise what ended the thread, if something did: a keeper that cannot train must not look well."""
-        if self._error is not None:
-            raise self._error
-
     def _work(self) -> None:
-        try:
-            self._work_off()
-        except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
-            self._error = error
-
-    def _work_off(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()

@@ -14,7 +14,6 @@ in 3 what was sent. So an amended decision is there once.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from streams.kafka import KafkaException, end_offsets, reader, transactional_pro
 from training.keeper.amend.settling import Settling
 from training.keeper.queries import sql
 from training.keeper.store import transaction
+from training.keeper.worker import Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,10 +44,11 @@ _PAUSE_S = 5.0
 log = structlog.get_logger()
 
 
-class Amender:
+class Amender(Worker):
     """Settles the late events of a pipeline that declares ``features.late: amend``."""
 
     def __init__(self, parts: Parts) -> None:
+        super().__init__("amendments")
         self._parts = parts
         self._store = parts.store.cursor()
         self._store.execute(sql("create_policies"))
@@ -57,27 +58,18 @@ class Amender:
         self._id = f"sluicegate.{parts.pipeline.name}.keeper.amendments"
         self._producer: Producer | None = None
         self._asking: Consumer | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="amendments")
-        self._error: BaseException | None = None
 
     def start(self) -> None:
         """Begin to work; an earlier keeper may have left something."""
         self._parts.late_came.set()
-        self._thread.start()
+        super().start()
 
     def stop(self) -> None:
         """End the thread and leave Kafka; what is not committed is done again by the next keeper."""
         self._stop.set()
         self._parts.late_came.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop()
         self.close()
-
-    def check(self) -> None:
-        """Raise what ended the thread, if something did."""
-        if self._error is not None:
-            raise self._error
 
     def step(self) -> int:
         """One look; how many late events it found waiting. To be called while the sink goes on.
@@ -112,13 +104,10 @@ class Amender:
         self._producer = self._asking = None
 
     def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._parts.late_came.wait()
-                self._parts.late_came.clear()
-                self._work_off()
-        except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
-            self._error = error
+        while not self._stop.is_set():
+            self._parts.late_came.wait()
+            self._parts.late_came.clear()
+            self._work_off()
 
     def _work_off(self) -> None:
         try:

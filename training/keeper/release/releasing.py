@@ -13,7 +13,6 @@ comes in between wins.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,6 +25,7 @@ from training.keeper.release.entering import arriving, candidates_of, leaving
 from training.keeper.release.stages import Move, Seen, next_move
 from training.keeper.release.verdicts import Verdicts
 from training.keeper.release.watch import Watch, Watched
+from training.keeper.worker import Worker
 
 if TYPE_CHECKING:
     from streams.messages import Release
@@ -59,10 +59,11 @@ def registered(parts: Parts) -> None:
     parts.publisher.on_release = follow
 
 
-class Releasing:
+class Releasing(Worker):
     """Moves candidates on and takes back what alarms; has a thread of its own."""
 
     def __init__(self, parts: Parts) -> None:
+        super().__init__("releasing")
         self._parts = parts
         self._spec = parts.pipeline.training.release
         self._every = min(EVERY, self._spec.rollback.window // 4)
@@ -71,24 +72,6 @@ class Releasing:
         self._verdicts = Verdicts(parts)
         self._looked = 0
         self._said: set[str] = set()
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="releasing")
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; returns when it has ended."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def check(self) -> None:
-        """Raise what ended the thread, if something did."""
-        if self._error is not None:
-            raise self._error
 
     def look(self) -> Release | None:
         """One look; the release that it made, if it made one.
@@ -147,14 +130,11 @@ class Releasing:
             self._parts.alert("releasing_failed", f"releases are not watched now: {error!r}", {})
 
     def _work(self) -> None:
-        try:
-            while not self._stop.wait(_PAUSE_S):
-                try:
-                    if self._parts.clock.now() - self._looked >= self._every:
-                        self.look()
-                except (SluicegateError, KafkaException, DuckError) as error:
-                    log.warning("releasing_waits", error=str(error))
-                except Exception as error:  # noqa: BLE001  (what cannot be told of a model ends no keeper)
-                    self._puzzled(error)
-        except BaseException as error:  # noqa: BLE001  (raised again in the keeper's main thread)
-            self._error = error
+        while not self._stop.wait(_PAUSE_S):
+            try:
+                if self._parts.clock.now() - self._looked >= self._every:
+                    self.look()
+            except (SluicegateError, KafkaException, DuckError) as error:
+                log.warning("releasing_waits", error=str(error))
+            except Exception as error:  # noqa: BLE001  (what cannot be told of a model ends no keeper)
+                self._puzzled(error)
