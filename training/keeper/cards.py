@@ -25,7 +25,7 @@ def card(parts: Parts, version: str) -> Card:
 
     Raises LookupError where there is none, and says why.
     """
-    known = next((each for each in parts.registry.all() if each["version"] == version), None)
+    known = parts.registry.find(version)
     if known is None:
         raise LookupError(f"there is no model version {version!r}")
     run_id = known["run_id"]

@@ -50,7 +50,7 @@ def model(parts: Parts, version: str) -> dict[str, Any]:
     Raises LookupError for an unknown one, BrokerError.
     """
     manifest = parts.publisher.read().manifests.get(version)
-    known = next((each for each in parts.registry.all() if each["version"] == version), None)
+    known = parts.registry.find(version)
     if manifest is None and known is None:
         raise LookupError(f"there is no model version {version!r}")
     told = msgspec.to_builtins(manifest) if manifest is not None else (known and known["manifest"]) or {}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def parts_with(folder: Path, **runs: str | None) -> Parts:
-    known = [{"version": version, "run_id": run_id} for version, run_id in runs.items()]
-    registry = SimpleNamespace(all=lambda: known)
+    known = {version: {"version": version, "run_id": run_id} for version, run_id in runs.items()}
+    registry = SimpleNamespace(find=known.get)
     return cast("Parts", SimpleNamespace(registry=registry, run_folder=lambda run_id: folder / run_id))
 
 

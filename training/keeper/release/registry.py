@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -101,10 +102,15 @@ class Registry:
         """Every version, oldest first: its state and states, lineage, manifest, run and first epoch."""
         with self._store.cursor() as cursor:
             models = rows(cursor, "all_models")
-            states = [msgspec.convert(row, ModelState) for row in rows(cursor, "all_model_states")]
-        return [
-            _told(model, [each for each in states if each.version == model["version"]]) for model in models
-        ]
+            entered = [msgspec.convert(row, ModelState) for row in rows(cursor, "all_model_states")]
+        states: defaultdict[str, list[ModelState]] = defaultdict(list)
+        for each in entered:
+            states[each.version].append(each)
+        return [_told(model, states[str(model["version"])]) for model in models]
+
+    def find(self, version: str) -> dict[str, Any] | None:
+        """One version as ``all`` tells it; None for an unknown one."""
+        return next((each for each in self.all() if each["version"] == version), None)
 
 
 def _present(cursor: Connection) -> list[ModelState]:
