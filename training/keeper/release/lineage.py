@@ -51,24 +51,23 @@ def lineage_of(
     run: Run, result: TrainingResult, manifest: Manifest | None, parent: str | None, pipeline: Pipeline
 ) -> Lineage:
     """The lineage of what ``run`` made; ``manifest`` None: it came to no model."""
-    definitions = {feature.name: feature.hash for feature in pipeline.feature_vector}
-    recipe: object = {"family": pipeline.training.algorithm}
-    if manifest is not None:
-        definitions = {feature.name: feature.hash for feature in manifest.features}
-        recipe = msgspec.to_builtins(getattr(manifest, "recipe", None)) or {"family": manifest.family}
+    made = manifest or result
+    features = manifest.features if manifest else pipeline.feature_vector
+    family = manifest.family if manifest else pipeline.training.algorithm
+    recipe = manifest.recipe if manifest else None
     return Lineage(
         run_id=run.run_id,
         why=run.why,
         as_of=to_text(run.as_of),
         parent=parent,
-        fitted_from=manifest.fitted_from if manifest else result.fitted_from,
-        fitted_until=manifest.fitted_until if manifest else result.fitted_until,
+        fitted_from=made.fitted_from,
+        fitted_until=made.fitted_until,
         judged_from=result.judged_from,
         judged_until=result.judged_until,
-        rows=manifest.rows if manifest else result.rows,
-        frauds=manifest.frauds if manifest else result.frauds,
-        definitions=definitions,
-        recipe=recipe,
+        rows=made.rows,
+        frauds=made.frauds,
+        definitions={feature.name: feature.hash for feature in features},
+        recipe=msgspec.to_builtins(recipe) or {"family": family},
         seed=pipeline.training.seed,
         package=f"sluicegate {version_of_package('sluicegate')}",
         commit=commit_of(Path(__file__).resolve().parents[3]),
