@@ -16,6 +16,7 @@ from training.publish import check_kept
 if TYPE_CHECKING:
     from streams.alerts import Details
     from streams.messages import Release
+    from streams.models.assembly import ModelsTopic
     from training.keeper.parts import Parts
     from training.keeper.release.alarms import Alarm
     from training.keeper.release.registry import ModelState
@@ -39,28 +40,17 @@ class Back:
         if self._spec.precision_drop is None or since is None or now - self._asked < EVERY:
             return None
         self._asked = now
-        before = self._before(release)
-        return self._opinion.better(before[0], since, now) if before else None
-
-    def _before(self, release: Release) -> list[str]:
-        """Earlier champions that are kept, the newest first, from the first on whose artifact is there."""
         models = self._parts.publisher.read()
-        kept = [each for each in (release.previous, *release.earlier) if each in models.manifests]
-        for place, version in enumerate(kept):
-            try:
-                check_kept(models, str(version))
-            except (ContractError, StorageError) as error:
-                log.warning("earlier_champion_passed_over", model=version, why=str(error))
-            else:
-                return [str(each) for each in kept[place:]]
-        return []
+        before = _before(release, models)
+        return self._opinion.better(models, before[0], since, now) if before else None
 
     def take(self, release: Release, present: dict[str, ModelState], alarm: Alarm) -> Release | None:
         """The release that takes the champion back; None where it acts on, which is said once a release.
 
         Raises ContractError where another release came in between, BrokerError.
         """
-        champion, before = str(release.champion), self._before(release)
+        models = self._parts.publisher.read()
+        champion, before = str(release.champion), _before(release, models)
         if not before:
             self._say(release, alarm, "there is no earlier champion to return to whose artifact is there")
             return None
@@ -70,7 +60,11 @@ class Back:
             )
             return None
         since = acted(present, champion)
-        if alarm.kind == "score_shift" and since is not None and self._opinion.shifted(before[0], since):
+        if (
+            alarm.kind == "score_shift"
+            and since is not None
+            and self._opinion.shifted(models, before[0], since)
+        ):
             self._say(
                 release, alarm, f"{before[0]} has shifted as far on the same events, so the world has moved"
             )
@@ -87,3 +81,16 @@ class Back:
         self._said.add((release.epoch, alarm.kind))
         details: Details = {"model": release.champion, "alarm": alarm.kind, "epoch": release.epoch}
         self._parts.alert("champion_alarm", f"{release.champion}: {alarm.said}; {but}", details)
+
+
+def _before(release: Release, models: ModelsTopic) -> list[str]:
+    """Earlier champions that are kept, the newest first, from the first on whose artifact is there."""
+    kept = [each for each in (release.previous, *release.earlier) if each in models.manifests]
+    for place, version in enumerate(kept):
+        try:
+            check_kept(models, str(version))
+        except (ContractError, StorageError) as error:
+            log.warning("earlier_champion_passed_over", model=version, why=str(error))
+        else:
+            return [str(each) for each in kept[place:]]
+    return []

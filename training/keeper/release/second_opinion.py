@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from streams.models.assembly import ModelsTopic
     from training.keeper.parts import Parts
     from training.keeper.release.live import Acted
 
@@ -36,25 +37,25 @@ class SecondOpinion:
         self._spec = parts.pipeline.training.release
         self._declared = parts.pipeline.feature_vector
 
-    def shifted(self, version: str, acted: Acted) -> bool:
+    def shifted(self, models: ModelsTopic, version: str, acted: Acted) -> bool:
         """Whether the scores of ``version`` on the newest events are as far off from its own judged ones.
 
-        False where that cannot be told: nobody knows better than the alarm then. Raises BrokerError.
+        False where that cannot be told: nobody knows better than the alarm then.
         """
         limit = self._spec.rollback.score_shift
-        manifest = self._parts.publisher.read().manifests.get(version)
+        manifest = models.manifests.get(version)
         if limit is None or manifest is None or manifest.score_bins is None:
             return False
         with self._parts.store.cursor() as cursor:
             rows = newest_decided(cursor, self._parts.pipeline, acted, features=True).slice(0, _ENOUGH)
-        scores = self._scores(version, rows)
+        scores = self._scores(models, version, rows)
         return scores is not None and shift(manifest.score_bins, scores) > limit
 
-    def better(self, version: str, acted: Acted, now: int) -> Alarm | None:
+    def better(self, models: ModelsTopic, version: str, acted: Acted, now: int) -> Alarm | None:
         """An alarm where ``version`` ranks the matured events surely better than the one that acted on them.
 
         By more than ``training.release.rollback.precision_drop``; it was fitted before these events, as the
-        other was. Raises BrokerError.
+        other was.
         """
         drop = self._spec.rollback.precision_drop
         if drop is None:
@@ -67,7 +68,7 @@ class SecondOpinion:
                 rows = cursor.sql(sql("acted_on").format(features=names), params=asked).to_arrow_table()
         if frauds_of(rows) < self._spec.shadow.min_frauds:
             return None
-        theirs = self._scores(version, rows)
+        theirs = self._scores(models, version, rows)
         if theirs is None:
             return None
         paired = compared(rows.append_column("theirs", [theirs]), self._parts.pipeline.training.seed)
@@ -79,9 +80,8 @@ class SecondOpinion:
         )
         return Alarm("precision", said)
 
-    def _scores(self, version: str, rows: pa.Table) -> NDArray[np.float64] | None:
+    def _scores(self, models: ModelsTopic, version: str, rows: pa.Table) -> NDArray[np.float64] | None:
         """None where the version cannot be run here."""
-        models = self._parts.publisher.read()
         matrix = np.column_stack([rows[each.name].to_numpy() for each in self._declared]).astype(np.float64)
         try:
             model = load_champion(
