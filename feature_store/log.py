@@ -191,7 +191,7 @@ def _stream(source: pa.BufferReader) -> tuple[pa.RecordBatch, Mapping[bytes, byt
 
 
 def feature_matrix(
-    batch: pa.RecordBatch, names: list[str]
+    batch: pa.RecordBatch | pa.Table, names: list[str]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """The named feature columns as a (rows, features) float64 matrix; null is NaN.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import structlog
 
 from feature_store.duck import quoted, relations
+from feature_store.log import feature_matrix
 from streams.models.champion import load_champion
 from training.keeper.queries import sql
 from training.keeper.release.alarms import Alarm
@@ -16,6 +16,7 @@ from training.keeper.release.matured import compared, frauds_of, labelled
 from training.score_bins import shift
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -82,7 +83,7 @@ class SecondOpinion:
 
     def _scores(self, models: ModelsTopic, version: str, rows: pa.Table) -> NDArray[np.float64] | None:
         """None where the version cannot be run here."""
-        matrix = np.column_stack([rows[each.name].to_numpy() for each in self._declared]).astype(np.float64)
+        matrix = feature_matrix(rows, [each.name for each in self._declared])
         try:
             model = load_champion(
                 models.manifest(version), models.artifact(version), self._declared, outside=True
