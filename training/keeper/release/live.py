@@ -36,6 +36,19 @@ class Acted:
     since: int
 
 
+@dataclass(frozen=True)
+class Ascribed:
+    """Marks of events: those that a version decided, and those that it failed on."""
+
+    its: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+
+    @property
+    def acted_on(self) -> int:
+        """How many it decided without fault."""
+        return int(np.count_nonzero(self.its & ~self.failed))
+
+
 def newest_decided(
     store: Connection, pipeline: Pipeline, acted: Acted, *, most: int = MOST, features: bool = False
 ) -> pa.Table:
@@ -49,13 +62,13 @@ def newest_decided(
     return table
 
 
-def live(decided: pa.Table, pipeline: str, release: Release, version: str, since: int, least: int) -> Live:
-    """How ``version``, champion or canary of ``release``, did on events from ``since`` (us) on.
+def live(decided: pa.Table, mine: Ascribed, since: int, least: int) -> Live:
+    """How a version did on its events from ``since`` (us) on.
 
     Where these are fewer than ``least``, on as many more before them. Events that it gave no score for no
     fault of its own are left out.
     """
-    its, failed = _ascribed(decided, pipeline, release, version)
+    its, failed = mine.its, mine.failed
     rows = np.flatnonzero(its | failed)
     recent = int(np.count_nonzero(_numbers(decided, "arrived_at")[rows] >= since))
     rows = rows[: max(recent, least)]
@@ -66,10 +79,8 @@ def live(decided: pa.Table, pipeline: str, release: Release, version: str, since
     return Live(len(rows), int(np.count_nonzero(failed[rows])), at - arrived, scores)
 
 
-def _ascribed(
-    decided: pa.Table, pipeline: str, release: Release, version: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The events that ``version`` decided, and those that it failed on.
+def ascribed(decided: pa.Table, pipeline: str, release: Release, version: str) -> Ascribed:
+    """What ``version``, champion or canary of ``release``, decided, and what it failed on.
 
     An event that the canary was drawn for and did not decide is its failure, whoever decided in its place.
     """
@@ -83,8 +94,8 @@ def _ascribed(
         drawn = draw.drawn(decided["key"].combine_chunks())
     if version == release.canary:
         stood_in = np.asarray(model == release.champion, np.bool_)
-        return its, drawn & (stood_in | faulty)
-    return its, faulty & ~drawn
+        return Ascribed(its, drawn & (stood_in | faulty))
+    return Ascribed(its, faulty & ~drawn)
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:

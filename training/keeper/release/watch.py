@@ -7,7 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from training.keeper.release.alarms import Alarm, alarm_of
-from training.keeper.release.live import MOST, Acted, live, newest_decided
+from training.keeper.release.live import MOST, Acted, ascribed, live, newest_decided
 
 if TYPE_CHECKING:
     from streams.messages import Manifest, Release
@@ -44,12 +44,11 @@ class Watch:
             return Watched()
         with self._parts.store.cursor() as cursor:
             decided = newest_decided(cursor, self._parts.pipeline, since, most=self._most(release, version))
-        name, spec = self._parts.pipeline.name, self._spec
+        mine = ascribed(decided, self._parts.pipeline.name, release, version)
         manifest = self._manifest(version)
-        lately = live(decided, name, release, version, now - spec.window, spec.least)
-        everything = live(decided, name, release, version, 0, 0)
-        acted_on = everything.events - everything.failures
-        return Watched(acted_on, alarm_of(spec, lately, manifest.score_bins if manifest else None))
+        lately = live(decided, mine, now - self._spec.window, self._spec.least)
+        alarm = alarm_of(self._spec, lately, manifest.score_bins if manifest else None)
+        return Watched(mine.acted_on, alarm)
 
     def _most(self, release: Release, version: str) -> int:
         """So many that enough of them should be the version's, however small its share is."""
