@@ -61,12 +61,11 @@ def choose_calibration(margin: Vector, events: LabelledEvents, wanted: Calibrati
         kind = candidates[0]
         return Chosen(_FITTERS[kind](margin, events.fraud, events.weight), kind, {})
     found = {kind: _cross_fitted(kind, margin, events, fold) for kind in candidates}
-    kind = _best({each: log_loss(log_odds, events.fraud) for each, log_odds in found.items()}, events.weight)
+    losses = {each: log_loss(log_odds, events.fraud) for each, log_odds in found.items()}
+    kind = _best(losses, events.weight)
     metrics = {
-        f"calibration_log_loss_{each}": float(
-            np.average(log_loss(log_odds, events.fraud), weights=events.weight)
-        )
-        for each, log_odds in found.items()
+        f"calibration_log_loss_{each}": float(np.average(loss, weights=events.weight))
+        for each, loss in losses.items()
     }
     return Chosen(
         _FITTERS[kind](margin, events.fraud, events.weight),

@@ -9,9 +9,8 @@ import msgspec
 import numpy as np
 
 from feature_store.declaration.fitting import CompactionSpec
-from feature_store.errors import ContractError
 from feature_store.units import to_text
-from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest, Recipe
+from streams.messages import ArtifactInfo
 from streams.models.champion import load_champion, match_features
 from training.compaction.compact import compact
 from training.fitting.algorithms import Plan, algorithm
@@ -19,6 +18,7 @@ from training.fitting.beginning import begin
 from training.fitting.calibration_choice import choose_calibration
 from training.fitting.categories import check_categories
 from training.fitting.device import training_device
+from training.fitting.recipe import draft_manifest, recipe_of, write_recipe
 from training.fitting.sampling import balancing_weight, sampled, weighing_frauds
 from training.gate.judgement import judge
 
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest, Recipe
     from streams.models.champion import Champion
     from training.compaction.figures import CompactionReport
     from training.contract import TrainingRequest
     from training.dataset.events import LabelledEvents
     from training.dataset.split import Split
+    from training.fitting.calibration_choice import Chosen
     from training.gate.judgement import Judgement
 
     Report = Callable[[int, float], None]
@@ -69,13 +71,6 @@ class Challenger:
         return recipe_of(self.manifest)
 
 
-def recipe_of(manifest: Manifest) -> Recipe:
-    """How a model was fitted. Raises ContractError for one that was published before this was recorded."""
-    if manifest.recipe is None:
-        raise ContractError(f"model {manifest.version}: its manifest does not say how it was fitted")
-    return manifest.recipe
-
-
 def fit_challenger(
     split: Split,
     request: TrainingRequest,
@@ -92,58 +87,27 @@ def fit_challenger(
     there is one: a step and numbers. Raises ConfigError for parameters that the library
     refuses, and for a device that is not there.
     """
-    spec, declared = pipeline.training, pipeline.feature_vector
+    spec = pipeline.training
     if request.shuffle_labels:
         split = _with_shuffled_labels(split, spec.seed)
     beginning = begin(pipeline, champion_manifest, champion_artifact, on_disk=split.fit.on_disk)
     fit = sampled(split.fit, spec.sampling.legitimate)
     fraud_weight = balancing_weight(fit) if spec.sampling.balance else 1.0
-    plan = Plan(
-        names=[feature.name for feature in declared],
-        parameters=spec.parameters,
-        seed=spec.seed,
-        start=beginning.artifact,
-        monotone=spec.monotone,
-        categorical=spec.categorical,
-        device=training_device(spec),
-    )
+    plan = _declared(pipeline, beginning.artifact)
     for part in (fit, split.validation):
         check_categories(part, plan.names, plan.categorical)
     weighed, judging = (weighing_frauds(part, fraud_weight) for part in (fit, split.validation))
-    tuning = {}
-    if spec.tuning.budget and not request.shuffle_labels:
-        from training.fitting.tuning import tune  # noqa: PLC0415  (loads Optuna)
-
-        tuned = tune(weighed, plan, request, pipeline, tell)
-        plan = replace(plan, parameters={**tuned.parameters, **plan.parameters})
-        tuning = tuned.metrics
+    plan, tuning = _tuned(weighed, plan, request, pipeline, tell)
     fitted = algorithm(spec.algorithm).fit(weighed, judging, plan, report)
     smaller = compact(fitted.artifact, spec.algorithm, split.validation, spec.compaction, spec.seed)
-    recipe = Recipe(
-        family=spec.algorithm,
-        parameters=fitted.parameters,
-        rounds=fitted.rounds,
-        seed=spec.seed,
-        monotone=dict(spec.monotone),
-        categorical=list(spec.categorical),
-        legitimate=spec.sampling.legitimate,
-        fraud_weight=fraud_weight,
-        begun_with=beginning.version,
-        dropped_trees=list(smaller.dropped),
-        tolerance=spec.compaction.tolerance,
-    )
-    draft = _manifest(smaller.artifact, split, request, pipeline, recipe)
-    model = load_champion(draft, smaller.artifact, declared)
+    recipe = write_recipe(spec, fitted, beginning.version, fraud_weight, smaller.dropped)
+    draft = draft_manifest(smaller.artifact, split, request, pipeline, recipe)
+    model = load_champion(draft, smaller.artifact, pipeline.feature_vector)
     margin = model.margins(split.validation.features)
     chosen = choose_calibration(margin, split.validation, spec.calibration)
-    manifest = msgspec.structs.replace(
-        draft,
-        calibration=chosen.calibration,
-        recipe=msgspec.structs.replace(recipe, calibration=chosen.kind),
-    )
     return Challenger(
         artifact=smaller.artifact,
-        model=replace(model, manifest=manifest),
+        model=_calibrated(model, chosen),
         rounds=fitted.rounds,
         on_validation=judge(split.validation, margin, spec.seed),
         metrics=chosen.metrics
@@ -157,24 +121,36 @@ def fit_challenger(
     )
 
 
-def _manifest(
-    artifact: bytes, split: Split, request: TrainingRequest, pipeline: Pipeline, recipe: Recipe
-) -> Manifest:
-    return Manifest(
-        version=request.next_version,
-        pipeline=pipeline.name,
-        family=recipe.family,
-        features=[FeatureRef(feature.name, feature.hash) for feature in pipeline.feature_vector],
-        artifact=ArtifactInfo.of(artifact),
-        calibration=Calibration(),
-        trained_at=to_text(request.as_of),
-        fitted_from=to_text(split.fitted_from),
-        fitted_until=to_text(split.fitted_until),
-        metrics={},
-        rows=len(split.fit) + len(split.validation),
-        frauds=split.fit.frauds + split.validation.frauds,
-        recipe=recipe,
+def _declared(pipeline: Pipeline, start: bytes | None) -> Plan:
+    """What to fit as it is declared, to begin with ``start``."""
+    spec = pipeline.training
+    return Plan(
+        names=[feature.name for feature in pipeline.feature_vector],
+        parameters=spec.parameters,
+        seed=spec.seed,
+        start=start,
+        monotone=spec.monotone,
+        categorical=spec.categorical,
+        device=training_device(spec),
     )
+
+
+def _tuned(
+    fit: LabelledEvents, plan: Plan, request: TrainingRequest, pipeline: Pipeline, tell: Callable[..., None]
+) -> tuple[Plan, dict[str, float]]:
+    """The plan with what a search for parameters found, where there is one, and the metrics of the search."""
+    if not pipeline.training.tuning.budget or request.shuffle_labels:
+        return plan, {}
+    from training.fitting.tuning import tune  # noqa: PLC0415  (loads Optuna)
+
+    found = tune(fit, plan, request, pipeline, tell)
+    return replace(plan, parameters={**found.parameters, **plan.parameters}), found.metrics
+
+
+def _calibrated(model: Champion, chosen: Chosen) -> Champion:
+    recipe = msgspec.structs.replace(recipe_of(model.manifest), calibration=chosen.kind)
+    manifest = msgspec.structs.replace(model.manifest, calibration=chosen.calibration, recipe=recipe)
+    return replace(model, manifest=manifest)
 
 
 def _sampling_metrics(fit: LabelledEvents, split: Split, fraud_weight: float) -> dict[str, float]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from optuna.trial import TrialState
 
 from streams.models.engine import native_engine
 from training.dataset.split import split_by_share
-from training.fitting.algorithms import Plan, algorithm
+from training.fitting.algorithms import algorithm
 from training.fitting.logistic import log_loss
 from training.fitting.search_space import SPACES
 
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from training.contract import TrainingRequest
     from training.dataset.events import LabelledEvents
-    from training.fitting.algorithms import Parameters
+    from training.fitting.algorithms import Parameters, Plan
 
 _MICROSECONDS = 1_000_000
 _RUN = "run"
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 log = structlog.get_logger()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -102,7 +103,7 @@ class _Search:
 
     @property
     def best_value(self) -> float:
-        """The least value of this run; 0 where no trial was better than what is declared."""
+        """The least value of this run, above 0 while no trial was better than what is declared."""
         return min((trial.value or 0.0 for trial in self._own(TrialState.COMPLETE)), default=0.0)
 
     def trials(self) -> Iterator[int]:
@@ -117,19 +118,16 @@ class _Search:
 
     def result(self) -> Tuned:
         """What won in this run."""
-        complete = self._own(TrialState.COMPLETE)
+        best = _best(self._own(TrialState.COMPLETE))
         metrics = {
             "tuning_trials": float(len(self._own())),
             "tuning_pruned": float(len(self._own(TrialState.PRUNED))),
             "tuning_gain": -min(0.0, self.best_value),
         }
-        best = min(complete, key=lambda trial: trial.value or 0.0, default=None)
-        better = best is not None and (best.value or 0.0) < 0
-        return Tuned(dict(best.params) if best is not None and better else {}, metrics)
+        return Tuned(dict(best.params) if best is not None else {}, metrics)
 
     def _own(self, *states: TrialState) -> list[optuna.trial.FrozenTrial]:
-        wanted = states or (TrialState.COMPLETE, TrialState.PRUNED)
-        trials = self._study.get_trials(deepcopy=False, states=wanted)
+        trials = self._study.get_trials(deepcopy=False, states=states or _FINISHED)
         return [trial for trial in trials if trial.user_attrs.get(_RUN) == self._run]
 
     def _take_up(self) -> None:
@@ -140,9 +138,8 @@ class _Search:
                 self._study.enqueue_trial(trial.params, skip_if_exists=False)
 
     def _enqueue_best(self) -> None:
-        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        best = min(complete, key=lambda trial: trial.value or 0.0, default=None)
-        if best is not None and (best.value or 0.0) < 0:
+        best = _best(self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+        if best is not None:
             self._study.enqueue_trial(best.params, skip_if_exists=False)
 
     def _try_one(self) -> None:
@@ -159,7 +156,7 @@ class _Search:
 
     def _finished(self) -> int:
         """How many trials there are that count: a killed one does not, so that its seed is drawn again."""
-        return len(self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+        return len(self._study.get_trials(deepcopy=False, states=_FINISHED))
 
     def _suggest(self, trial: optuna.Trial) -> Parameters:
         found: Parameters = {}
@@ -179,17 +176,16 @@ class _Search:
                 if trial.should_prune():
                     raise optuna.TrialPruned
 
-        plan = Plan(
-            names=self._plan.names,
-            parameters={**found, **self._plan.parameters},
-            seed=self._plan.seed,
-            monotone=self._plan.monotone,
-            categorical=self._plan.categorical,
-            device=self._plan.device,
-        )
+        plan = replace(self._plan, parameters={**found, **self._plan.parameters}, start=None)
         fitted = algorithm(self._family).fit(self._older, self._newer, plan, report)
         margin = native_engine(self._family, fitted.artifact).margins(self._newer.features)
         return float(np.average(log_loss(margin, self._newer.fraud), weights=self._newer.weight))
+
+
+def _best(complete: list[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial | None:
+    """The one of the least value, where that is better than what is declared."""
+    best = min(complete, key=lambda trial: trial.value or 0.0, default=None)
+    return best if best is not None and (best.value or 0.0) < 0 else None
 
 
 def study_name(pipeline: Pipeline) -> str:
