@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.evaluation.cards import DAY
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.backtest.folds import Fold
     from training.backtest.past import Past
 
-DAY = 86_400_000_000
 _NEVER = np.iinfo(np.int64).max
 
 

@@ -14,6 +14,7 @@ from feature_store.store import FeatureStore
 from streams.sources.past_events import read_past_events
 from training.dataset.coded import Coded
 from training.dataset.events import LabelledEvents
+from training.dataset.reading import drawn_by, finite
 from training.history.online import online_features
 from training.history.order import in_order
 
@@ -79,8 +80,7 @@ def _features(
         tell("computing features", min(stop, end), end)
         if stop >= end:
             break
-    found[np.isinf(found)] = np.nan  # as training reads them
-    return found
+    return finite(found)
 
 
 def _labelled(
@@ -112,9 +112,7 @@ def _amounts(pipeline: Pipeline, events: pa.Table) -> NDArray[np.float64]:
 
 
 def _draws(pipeline: Pipeline, ids: pa.Array[Any]) -> NDArray[np.float32]:
-    """As in a snapshot: a keyed hash of the id."""
-    seed = duck.literal(f"{pipeline.training.seed}:")
-    query = f"SELECT (md5_number_lower({seed} || id) / 18446744073709551616.0)::float AS draw FROM past"  # noqa: S608
+    query = f"SELECT {drawn_by(pipeline, 'id')} AS draw FROM past"  # noqa: S608  (the program's)
     with duck.memory() as connection, duck.relations(connection, past=pa.table({"id": ids})):
         table = connection.sql(query).to_arrow_table()
     return np.asarray(table["draw"].to_numpy(), np.float32)

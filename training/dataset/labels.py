@@ -9,6 +9,8 @@ from feature_store.duck import write_parquet
 from feature_store.units import to_datetime
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
 
     from feature_store.declaration.pipeline import Pipeline
@@ -52,7 +54,7 @@ def matured_labels(
     """
     rows = "" if only_to_fit else "and weight > 0"
     query = f"select {columns} from ({_LABELS}) where arrived_at >= $since {rows}"  # noqa: S608  (the program's)
-    parameters = _parameters(pipeline, as_of, weight_cap) | {"since": _instant(since)}
+    parameters = _parameters(pipeline, as_of, weight_cap) | {"since": instant(since)}
     table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
     return table
 
@@ -70,12 +72,13 @@ def write_matured_labels(
 
 def _parameters(pipeline: Pipeline, as_of: int, weight_cap: float) -> dict[str, object]:
     return {
-        "as_of": _instant(as_of),
-        "matured_until": _instant(matured_until(pipeline, as_of)),
+        "as_of": instant(as_of),
+        "matured_until": instant(matured_until(pipeline, as_of)),
         "precedence": list(pipeline.outcomes.sources),
         "weight_cap": weight_cap,
     }
 
 
-def _instant(microseconds: int) -> object:
+def instant(microseconds: int) -> datetime:
+    """Microseconds since 1970 as a parameter of SQL, whose instants are zoneless UTC."""
     return to_datetime(microseconds).replace(tzinfo=None)

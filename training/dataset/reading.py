@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,25 +48,11 @@ _NUMBERS: dict[str, type[np.generic]] = {
 _TEXTS = ("model", "policy_action")
 
 
-class Columns(TypedDict):
-    """The columns of ``LabelledEvents``."""
+def read_columns(snapshot: Path, pipeline: Pipeline, as_of: int) -> dict[str, Any]:
+    """The columns of ``LabelledEvents`` by name, oldest event first.
 
-    time: NDArray[np.int64]
-    fraud: NDArray[np.bool_]
-    weight: NDArray[np.float64]
-    fit_weight: NDArray[np.float64]
-    propensity: NDArray[np.float64]
-    margin: NDArray[np.float64]
-    amount: NDArray[np.float64]
-    draw: NDArray[np.float32]
-    entity: NDArray[np.int64]
-    model: Coded
-    policy_action: Coded
-    features: NDArray[np.float64]
-
-
-def read_columns(snapshot: Path, pipeline: Pipeline, as_of: int) -> Columns:
-    """The columns of the matured events, oldest first; raises ContractError as ``read_labelled`` says."""
+    Raises ContractError as ``read_labelled`` says.
+    """
     try:
         with tempfile.TemporaryDirectory(dir=snapshot, prefix="labelled-") as folder:
             file = Path(folder) / "labelled.parquet"
@@ -86,7 +72,6 @@ def _write_ordered(snapshot: Path, file: Path, pipeline: Pipeline, as_of: int) -
 def _columns(pipeline: Pipeline) -> str:
     """SQL for the columns that the arrays are made of, in the order of time."""
     amount = pipeline.decision.costs.amount
-    seed = duck.literal(f"{pipeline.training.seed}:")
     named = {
         "time": "epoch_us(event_time)",
         "fraud": "label = 'fraud'",
@@ -95,7 +80,7 @@ def _columns(pipeline: Pipeline) -> str:
         "propensity": "propensity::double",
         "margin": "margin::double",
         "amount": f"{duck.quoted(amount)}::double" if amount else "'nan'::double",
-        "draw": f"(md5_number_lower({seed} || event_id::varchar) / 18446744073709551616.0)::float",
+        "draw": drawn_by(pipeline, "event_id"),
         "entity": f"md5_number_lower(coalesce({duck.quoted(pipeline.event.key)}::varchar, ''))",
         "model": "model",
         "policy_action": "policy_action",
@@ -105,11 +90,17 @@ def _columns(pipeline: Pipeline) -> str:
     return ", ".join([*own, *features])
 
 
+def drawn_by(pipeline: Pipeline, event_id: str) -> str:
+    """SQL for the draw of an event: uniform in [0, 1], a hash of its id keyed by ``training.seed``."""
+    seed = duck.literal(f"{pipeline.training.seed}:")
+    return f"(md5_number_lower({seed} || {event_id}::varchar) / 18446744073709551616.0)::float"
+
+
 def _own(name: str) -> str:
     return f"sluicegate {name}"  # a space: no feature is called so
 
 
-def _read(file: Path, pipeline: Pipeline) -> Columns:
+def _read(file: Path, pipeline: Pipeline) -> dict[str, Any]:
     names = [feature.name for feature in pipeline.feature_vector]
     with pq.ParquetFile(file) as parquet:
         rows = parquet.metadata.num_rows
@@ -123,11 +114,11 @@ def _read(file: Path, pipeline: Pipeline) -> Columns:
                 column[stretch] = batch.column(_own(name)).to_numpy(zero_copy_only=False)
             for name, coder in coders.items():
                 coder.put(start, batch.column(_own(name)))
-            features[stretch] = _finite(feature_matrix(batch, names))
+            features[stretch] = finite(feature_matrix(batch, names))
             let_go(features)
     numbers["entity"] = np.unique(numbers["entity"], return_inverse=True)[1].astype(np.int64)
     texts = {name: coder.coded for name, coder in coders.items()}
-    return cast("Columns", {**numbers, **texts, "features": features})
+    return {**numbers, **texts, "features": features}
 
 
 def _batches(parquet: pq.ParquetFile) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -137,7 +128,8 @@ def _batches(parquet: pq.ParquetFile) -> Iterator[tuple[int, pa.RecordBatch]]:
         start += len(batch)
 
 
-def _finite(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def finite(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same matrix, its infinities made NaN in place."""
     matrix[np.isinf(matrix)] = np.nan  # XGBoost refuses infinities, and engines differ on them
     return matrix
 

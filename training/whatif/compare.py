@@ -131,9 +131,7 @@ def _queue(side: Side, day: NDArray[np.int64], actions: Strengths, share: NDArra
     _count(side.declines, day, share * (actions == DECLINE))
 
 
-def _count(
-    counts: dict[int, float] | dict[int, int], day: NDArray[np.int64], share: NDArray[np.float64]
-) -> None:
+def _count(counts: dict[int, float], day: NDArray[np.int64], share: NDArray[np.float64]) -> None:
     days, places = np.unique(day, return_inverse=True)
     for each, number in zip(days.tolist(), np.bincount(places, share).tolist(), strict=True):
         counts[each] = counts.get(each, 0) + number

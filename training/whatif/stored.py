@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from feature_store import duck
 from feature_store.log import seen_schema
-from feature_store.units import to_datetime
-from training.dataset.labels import matured_labels
+from training.dataset.labels import instant, matured_labels, matured_until
 from training.history.rows import FALLBACK
 from training.keeper.history_export import EVENTS, OUTCOMES
 
@@ -50,9 +49,9 @@ def decided(pipeline: Pipeline, folder: Path, since: int, until: int) -> Iterato
         known = matured_labels(connection, pipeline, as_of, columns="event_id, label, weight")
         connection.register("known", known)
         parameters = {
-            "since": _instant(since),
-            "until": _instant(until),
-            "matured": _instant(as_of - pipeline.outcomes.maturity),
+            "since": instant(since),
+            "until": instant(until),
+            "matured": instant(matured_until(pipeline, as_of)),
             "history": FALLBACK,
         }
         reader = connection.sql(_DECIDED, params=parameters).to_arrow_reader(BATCH)
@@ -70,7 +69,3 @@ def seen_in(pipeline: Pipeline, batch: pa.RecordBatch) -> pa.RecordBatch:
 def numbers(batch: pa.RecordBatch, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """A column as float64, null as NaN."""
     return np.asarray(batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-
-
-def _instant(microseconds: int) -> object:
-    return to_datetime(microseconds).replace(tzinfo=None)
