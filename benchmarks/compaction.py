@@ -21,7 +21,7 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.units import from_text
 from training.backtest.folds import folds_of
 from training.backtest.past import read_past
-from training.backtest.run import retrained, trained_on, under
+from training.backtest.run import retrained, tested_on, trained_on, under
 from training.evaluation.ranking import average_precision
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _means(pipeline: Pipeline, past: Past, folds: list[Fold], tell: OnProgress) 
         if model.compaction is None:
             raise SystemExit(f"fold {fold.number}: nothing was compacted")
         shares.append(_shares(model.compaction))
-        later = past.events.between(fold.tested_from - 1, fold.tested_until - 1)
+        later = tested_on(past, fold)
         tested.append(average_precision(later.fraud, model.model.margins(later.features)))
     trees, nodes, size, time, loss, bound, moved = np.mean(shares, axis=0).tolist()
     return [

@@ -25,7 +25,7 @@ from training.dataset.split import split_in_time
 from training.evaluation.cards import card_precision
 from training.evaluation.measure import measure
 from training.evaluation.ranking import average_precision, roc_auc
-from training.evaluation.scored import Scored
+from training.evaluation.scored import scored
 from training.fitting.challenger import fit_challenger, refit_challenger
 
 if TYPE_CHECKING:
@@ -123,18 +123,16 @@ def backtest(
 
 @dataclass(frozen=True)
 class _Model:
-    """What was released at a fold's moment, and how much it was fitted on."""
+    """What was released at a fold's moment."""
 
     challenger: Challenger
     fold: Fold
-    rows: int
-    frauds: int
 
 
 def _trained(pipeline: Pipeline, past: Past, fold: Fold, tell: OnProgress) -> _Model:
     trained = trained_on(past, fold)
     _refuse_one_sided(fold, trained, "trained", fold.trained_from, fold.trained_until)
-    return _Model(retrained(pipeline, trained, fold, tell), fold, len(trained), trained.frauds)
+    return _Model(retrained(pipeline, trained, fold, tell), fold)
 
 
 def _test(pipeline: Pipeline, past: Past, fold: Fold, model: _Model) -> FoldResult:
@@ -147,8 +145,8 @@ def _test(pipeline: Pipeline, past: Past, fold: Fold, model: _Model) -> FoldResu
         trained_until=to_text(model.fold.trained_until),
         tested_from=to_text(fold.tested_from),
         tested_until=to_text(fold.tested_until),
-        trained_rows=model.rows,
-        trained_frauds=model.frauds,
+        trained_rows=model.challenger.manifest.rows,
+        trained_frauds=model.challenger.manifest.frauds,
         rows=len(tested),
         frauds=tested.frauds,
         dropped=dropped,
@@ -163,9 +161,8 @@ def _test(pipeline: Pipeline, past: Past, fold: Fold, model: _Model) -> FoldResu
 
 def _others(pipeline: Pipeline, tested: LabelledEvents, score: NDArray[np.float64]) -> dict[str, float]:
     """What depends on the calibrated score and on costs; undefined figures are left out."""
-    scored = Scored(tested.fraud, score, tested.weight, tested.entity, tested.time, tested.amount)
     decision = pipeline.decision
-    found = measure(scored, decision.costs, decision.review_capacity, resamples=0).flat()
+    found = measure(scored(tested, score), decision.costs, decision.review_capacity, resamples=0).flat()
     return {name: value for name, value in found.items() if name not in FIGURES}
 
 
@@ -173,6 +170,11 @@ def trained_on(past: Past, fold: Fold) -> LabelledEvents:
     """The trained stretch, with the labels known at the moment of training."""
     known = past.known_at(fold.moment)
     return known.between(fold.trained_from - 1, fold.trained_until - 1)
+
+
+def tested_on(past: Past, fold: Fold) -> LabelledEvents:
+    """The tested stretch, with the whole truth."""
+    return past.events.between(fold.tested_from - 1, fold.tested_until - 1)
 
 
 def retrained(pipeline: Pipeline, trained: LabelledEvents, fold: Fold, tell: OnProgress) -> Challenger:
@@ -209,8 +211,8 @@ def under(pipeline: Pipeline, algorithm: Family | None, drop_known_entities: boo
 
 
 def _tested(past: Past, fold: Fold, *, drop: bool) -> tuple[LabelledEvents, int]:
-    """The tested events with the whole truth, and how many were left out."""
-    tested = past.events.between(fold.tested_from - 1, fold.tested_until - 1)
+    """The events to test on, and how many were left out."""
+    tested = tested_on(past, fold)
     if not drop:
         return tested, 0
     kept = not_compromised(past, fold)
