@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -125,3 +126,14 @@ def decisions_about(pipeline: Pipeline, bootstrap: str, offset: int = LATE) -> l
         for message in messages
         if msgspec.json.decode(message.value() or b"", type=Decision).event_id == wanted
     ]
+
+
+Start = Callable[..., Keeping]
+
+
+def with_a_late_event(start: Start, pipeline: Pipeline, bootstrap: str) -> Keeping:
+    """A keeper, the model that scored the event, and what its scorer wrote about it."""
+    keeping = start()
+    publish_model(keeping.parts)
+    write_late(pipeline, bootstrap)
+    return keeping
