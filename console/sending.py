@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict, overload
 
 from console.local_run import find_bootstrap
 from console.pipeline_file import find_config, open_pipeline
@@ -88,6 +88,10 @@ def stream_start(given: datetime | None, days: int) -> datetime:
     return as_utc(given) or whole_second - timedelta(days=days)
 
 
+@overload
+def as_utc(moment: datetime) -> datetime: ...
+@overload
+def as_utc(moment: datetime | None) -> datetime | None: ...
 def as_utc(moment: datetime | None) -> datetime | None:
     """A date from the command line, which is UTC unless it says otherwise."""
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

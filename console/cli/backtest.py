@@ -1,7 +1,7 @@
 """``backtest``: what models would have done, fitted on what was known at the time."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,14 +51,14 @@ def backtest(
     from console.logs import only_warnings
     from console.pipeline_file import find_config, open_pipeline
     from console.progress import progress_bar
+    from console.sending import as_utc
     from feature_store.units import to_micros
     from training.backtest.run import backtest_file, under
 
     only_warnings()
     pipeline = under(open_pipeline(find_config(config), state_dir), algorithm, drop_known_entities)
-    moment = to_micros(first_test if first_test.tzinfo else first_test.replace(tzinfo=UTC))
     with progress_bar() as tell:
-        found = backtest_file(pipeline, events, moment, folds, tell, frozen=frozen)
+        found = backtest_file(pipeline, events, to_micros(as_utc(first_test)), folds, tell, frozen=frozen)
     if as_json:
         typer.echo(json.dumps(as_dict(found), indent=2))
     else:

@@ -82,12 +82,11 @@ def whatif(
 
 
 def _stretch(since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    from console.sending import as_utc
     from feature_store.errors import ConfigError
     from feature_store.units import to_micros
 
-    first, end = (
-        each if each.tzinfo else each.replace(tzinfo=UTC) for each in (since or _EVER[0], until or _EVER[1])
-    )
+    first, end = as_utc(since) or _EVER[0], as_utc(until) or _EVER[1]
     if first >= end:
         raise ConfigError(f"--since {first:%F %T} is not before --until {end:%F %T}: no event lies between")
     return to_micros(first), to_micros(end)
