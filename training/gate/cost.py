@@ -42,16 +42,16 @@ def affordable(cost: dict[str, float], spec: CostChecks) -> list[Check]:
     return checks
 
 
-def cost_of(model: Champion, artifact: bytes, sample: NDArray[np.float64]) -> dict[str, float]:
+def cost_of(model: Champion, artifact: bytes, features: NDArray[np.float64]) -> dict[str, float]:
     """``bytes``, ``steps`` (where it is packed), ``us_per_event_1`` and ``us_per_event_1000``.
 
-    ``sample`` are rows of the declared vector to measure with.
+    The first of ``features``, rows of the declared vector, are measured with.
     """
     found = {"bytes": float(len(artifact))}
     if model.packed is not None:
         found["steps"] = float(model.packed.packed.forest.roots[:, _STEPS].sum())
     for rows in _BATCHES:
-        found[f"us_per_event_{rows}"] = round(_us_per_event(model, sample[:rows]), 3)
+        found[f"us_per_event_{rows}"] = round(_us_per_event(model, features[:rows]), 3)
     return found
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 Numbers = dict[str, float]
 
-_MEASURED_ROWS = 1_000
-
 
 def judge_challenger(
     task: Task, split: Split, fitted: Fitted, opponent: Opponent | None, notes: list[str]
@@ -98,7 +96,7 @@ def _scores_and_cost(
         "predicted_frauds": float(np.sum(judged * split.judged.weight)),
         "calibration_ratio": ratio,
         "score_shift": _shift_in_time(fitted.validated.model, split),
-        **cost.cost_of(model, fitted.challenger.artifact, split.judged.features[:_MEASURED_ROWS]),
+        **cost.cost_of(model, fitted.challenger.artifact, split.judged.features),
     }
     checks += scores.steady(
         numbers["score_shift"],

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from training.trainer.phases.prepare import Prepared
     from training.trainer.task import Task
 
-_MEASURED_ROWS = 1_000
-
 
 @dataclass(frozen=True)
 class Refitted:
@@ -49,7 +47,7 @@ def refit(task: Task, prepared: Prepared, challenger: Challenger) -> Refitted:
     checks, metrics = agree(
         _scores(challenger.model, rows), _scores(candidate.model, rows), task.spec.gate.agreement
     )
-    price = cost.cost_of(candidate.model, candidate.artifact, split.judged.features[:_MEASURED_ROWS])
+    price = cost.cost_of(candidate.model, candidate.artifact, split.judged.features)
     return Refitted(candidate, checks + cost.affordable(price, task.spec.gate.cost), {**price, **metrics})
 
 
