@@ -72,17 +72,17 @@ def _worked_off(task: Task) -> tuple[TrainingResult, Challenger | None]:
     verdict = judge_challenger(task, prepared.split, fitted, opponent, notes)
     challenger = candidate = fitted.challenger
     if not verdict.refusals and task.spec.gate.refit:
-        refitted = refit(task, prepared, challenger)
+        refitted = refit(task, prepared, fitted)
         verdict, candidate = verdict.and_also(refitted.checks, refitted.metrics), refitted.candidate
     result = _told(draft, verdict)
     if not verdict.refusals:
-        judged = prepared.split.judged
-        scores = challenger.model.scores(challenger.model.margins(judged.features))
         manifest = msgspec.structs.replace(
-            candidate.manifest, metrics=verdict.metrics, score_bins=bins_of(scores, judged.weight)
+            candidate.manifest,
+            metrics=verdict.metrics,
+            score_bins=bins_of(fitted.score, prepared.split.judged.weight),
         )
         result = msgspec.structs.replace(result, verdict="passed", manifest=manifest)
-    draw(task, prepared, challenger, opponent, result)
+    draw(task, prepared, fitted, opponent, result)
     return result, challenger if verdict.refusals else candidate
 
 

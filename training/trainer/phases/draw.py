@@ -11,30 +11,30 @@ from training.gate.champion import WORDS
 if TYPE_CHECKING:
     from training.card.material import Side
     from training.contract import TrainingResult
-    from training.fitting.challenger import Challenger
+    from training.trainer.phases.fit import Fitted
     from training.trainer.phases.opponent import Opponent
     from training.trainer.phases.prepare import Prepared
     from training.trainer.task import Task
 
 
 def draw(
-    task: Task, prepared: Prepared, challenger: Challenger, opponent: Opponent | None, result: TrainingResult
+    task: Task, prepared: Prepared, fitted: Fitted, opponent: Opponent | None, result: TrainingResult
 ) -> None:
     """Leave ``card.html`` in the run folder, or say in the log why there is none."""
     task.tell("drawing")
     try:
-        _draw(task, prepared, challenger, opponent, result)
+        _draw(task, prepared, fitted, opponent, result)
     except Exception as error:  # noqa: BLE001  (a drawing is not worth a night)
         structlog.get_logger().warning("no_model_card", run=result.run_id, why=repr(error))
 
 
 def _draw(
-    task: Task, prepared: Prepared, challenger: Challenger, opponent: Opponent | None, result: TrainingResult
+    task: Task, prepared: Prepared, fitted: Fitted, opponent: Opponent | None, result: TrainingResult
 ) -> None:
     from training.card.card import leave_card  # noqa: PLC0415  (loads Matplotlib)
     from training.card.material import Material  # noqa: PLC0415
 
-    judged = prepared.split.judged
+    challenger = fitted.challenger
     material = Material(
         pipeline=task.pipeline,
         request=task.request,
@@ -42,7 +42,7 @@ def _draw(
         split=prepared.split,
         model=challenger.model,
         artifact=challenger.artifact,
-        score=challenger.model.scores(challenger.model.margins(judged.features)),
+        score=fitted.score,
         champion=_side(opponent),
         released=result.manifest,
         compaction=challenger.compaction,

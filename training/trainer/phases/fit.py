@@ -9,12 +9,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from feature_store.units import from_text
 from training.fitting.challenger import Challenger, fit_challenger, refit_challenger
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from training.gate.champion import Acting
     from training.trainer.phases.prepare import Prepared
     from training.trainer.task import Task
@@ -28,10 +32,19 @@ _SEEN = (
 
 @dataclass(frozen=True)
 class Fitted:
-    """``validated`` has not seen the validation slice, ``challenger`` is what is judged."""
+    """``validated`` has not seen the validation slice, ``challenger`` is what is judged.
+
+    ``margin`` are the challenger's on the judged events.
+    """
 
     validated: Challenger
     challenger: Challenger
+    margin: NDArray[np.float64]
+
+    @cached_property
+    def score(self) -> NDArray[np.float64]:
+        """The challenger's scores of the judged events."""
+        return self.challenger.model.scores(self.margin)
 
 
 def fit(task: Task, prepared: Prepared, acting: Acting | None = None) -> Fitted:
@@ -55,9 +68,9 @@ def fit(task: Task, prepared: Prepared, acting: Acting | None = None) -> Fitted:
     if seen and task.spec.warm_start:
         validated = replace(validated, notes=[_SEEN])
     task.tell("fitted", rounds=validated.rounds)
-    if not task.spec.gate.refit or task.request.shuffle_labels:  # a refit would see the true labels
-        return Fitted(validated, validated)
-    past = prepared.past
-    task.tell("refitting", events=len(past))
-    challenger = refit_challenger(validated, past, task.request, task.pipeline, task.fitting)
-    return Fitted(validated, challenger)
+    challenger = validated
+    if task.spec.gate.refit and not task.request.shuffle_labels:  # it would see the true labels
+        past = prepared.past
+        task.tell("refitting", events=len(past))
+        challenger = refit_challenger(validated, past, task.request, task.pipeline, task.fitting)
+    return Fitted(validated, challenger, challenger.model.margins(split.judged.features))

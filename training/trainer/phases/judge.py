@@ -30,8 +30,7 @@ def judge_challenger(
 ) -> Verdict:
     """Ask everything that the gate asks: of the data, of the ranking, of the scores, of the cost."""
     challenger = fitted.challenger
-    margin = challenger.model.margins(split.judged.features)
-    found = judge(split.judged, margin, task.spec.seed)
+    found = judge(split.judged, fitted.margin, task.spec.seed)
     words = (
         f"average precision {found.average_precision:.3f} on {found.rows:,} judged events with "
         f"{found.frauds:,} frauds"
@@ -41,11 +40,11 @@ def judge_challenger(
     checks += chance.better_than_chance(found, "the judged stretch")
     champion_metrics: Numbers = {}
     if opponent is not None:
-        compared, champion_metrics = _comparison(task, split, margin, opponent)
+        compared, champion_metrics = _comparison(task, split, fitted.margin, opponent)
         checks += compared
         theirs = champion_metrics.get("average_precision", float("nan"))
         words += f"; the champion {opponent.acting.version} has {theirs:.3f} {WORDS[opponent.side.source]}"
-    own, numbers = _scores_and_cost(task, split, fitted, margin, opponent)
+    own, numbers = _scores_and_cost(task, split, fitted, opponent)
     metrics = {
         **found.as_metrics(),
         **challenger.on_validation.as_metrics("validation_"),
@@ -87,16 +86,15 @@ def _comparison(
 
 
 def _scores_and_cost(
-    task: Task, split: Split, fitted: Fitted, margin: NDArray[np.float64], opponent: Opponent | None
+    task: Task, split: Split, fitted: Fitted, opponent: Opponent | None
 ) -> tuple[list[Check], Numbers]:
-    gate, model = task.spec.gate, fitted.challenger.model
-    judged = model.scores(margin)
+    gate, judged = task.spec.gate, fitted.score
     checks, ratio = scores.calibrated(split.judged, judged, gate)
     numbers = {
         "predicted_frauds": float(np.sum(judged * split.judged.weight)),
         "calibration_ratio": ratio,
         "score_shift": _shift_in_time(fitted.validated.model, split),
-        **cost.cost_of(model, fitted.challenger.artifact, split.judged.features),
+        **cost.cost_of(fitted.challenger.model, fitted.challenger.artifact, split.judged.features),
     }
     checks += scores.steady(
         numbers["score_shift"],

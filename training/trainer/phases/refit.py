@@ -18,11 +18,9 @@ from training.gate import cost
 from training.gate.agreement import agree
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from streams.models.champion import Champion
     from training.contract import Check
     from training.fitting.challenger import Challenger
+    from training.trainer.phases.fit import Fitted
     from training.trainer.phases.prepare import Prepared
     from training.trainer.task import Task
 
@@ -36,18 +34,18 @@ class Refitted:
     metrics: dict[str, float]
 
 
-def refit(task: Task, prepared: Prepared, challenger: Challenger) -> Refitted:
+def refit(task: Task, prepared: Prepared, fitted: Fitted) -> Refitted:
     """Fit what passed to all matured events, and compare."""
-    split = prepared.split
+    split, challenger = prepared.split, fitted.challenger
     everything = prepared.matured
     task.tell("refitting", events=len(everything))
     candidate = refit_challenger(challenger, everything, task.request, task.pipeline, task.fitting)
     candidate = _until(candidate, split.judged_until)
-    rows = (split.validation.features, split.judged.features)
-    checks, metrics = agree(
-        _scores(challenger.model, rows), _scores(candidate.model, rows), task.spec.gate.agreement
-    )
-    price = cost.cost_of(candidate.model, candidate.artifact, split.judged.features)
+    validated, judged = split.validation.features, split.judged.features
+    said = [challenger.model.scores(challenger.model.margins(validated)), fitted.score]
+    again = [candidate.model.scores(candidate.model.margins(part)) for part in (validated, judged)]
+    checks, metrics = agree(np.concatenate(said), np.concatenate(again), task.spec.gate.agreement)
+    price = cost.cost_of(candidate.model, candidate.artifact, judged)
     return Refitted(candidate, checks + cost.affordable(price, task.spec.gate.cost), {**price, **metrics})
 
 
@@ -55,7 +53,3 @@ def _until(candidate: Challenger, matured_until: int) -> Challenger:
     """Its fit reaches to where events are matured, even where the last of them is older."""
     manifest = msgspec.structs.replace(candidate.manifest, fitted_until=to_text(matured_until))
     return replace(candidate, model=replace(candidate.model, manifest=manifest))
-
-
-def _scores(model: Champion, parts: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
-    return np.concatenate([model.scores(model.margins(part)) for part in parts])
