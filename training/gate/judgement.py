@@ -46,14 +46,16 @@ class Judgement:
 def judge(events: LabelledEvents, margin: NDArray[np.float64], seed: int) -> Judgement:
     """Measure the ranking by ``margin``. A measure that a resample leaves undefined counts as 0 there."""
     ranking = Ranking(events.fraud, margin)
+    whole = ranking.curve(events.weight)
     drawn = EntityResamples(events.entity, seed, RESAMPLES).weights(events.weight)
-    found = np.array([(ranking.average_precision(each), ranking.roc_auc(each)) for each in drawn])
+    curves = (ranking.curve(each) for each in drawn)
+    found = np.array([(curve.average_precision(), curve.roc_auc()) for curve in curves])
     low, high = np.quantile(np.nan_to_num(found), [_TAIL, 1 - _TAIL], axis=0)
     return Judgement(
-        average_precision=ranking.average_precision(events.weight),
+        average_precision=whole.average_precision(),
         average_precision_low=float(low[0]),
         average_precision_high=float(high[0]),
-        roc_auc=ranking.roc_auc(events.weight),
+        roc_auc=whole.roc_auc(),
         roc_auc_low=float(low[1]),
         roc_auc_high=float(high[1]),
         prevalence=float(np.average(events.fraud, weights=events.weight)) if len(events) else float("nan"),
