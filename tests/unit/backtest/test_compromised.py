@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.labelled import labelled
-from training.backtest.compromised import DAY, not_compromised
+from training.backtest.compromised import not_compromised
 from training.backtest.folds import Fold
 from training.backtest.past import Past
+from training.evaluation.cards import DAY
 
 TRAIN, GAP, TEST = 3, 2, 4
 EVENTS = st.lists(
