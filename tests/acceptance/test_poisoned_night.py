@@ -146,9 +146,7 @@ def failed(nights: Nights, run: dict[str, Any], *words: str) -> None:
 
 def begun(nights: Nights) -> tuple[int, Path]:
     """Play the next day; its night, and the folder in which a trainer works by now."""
-    night = nights.today + 1
-    nights.tell(night - 2, nights.days[night - 2].fraud)
-    nights.play(Day.usual(night))
+    night = nights.begin()
     folder = nights.folder_of(night)
     while not (folder / "trainer.pid").exists() or not (folder / "trainer.pid").read_text():
         pause()
@@ -184,9 +182,6 @@ def test_a_full_disk(nights: Nights) -> None:
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("may not mount a small disk here; a trainer that can write no more is tested everywhere")
     try:
-        night = nights.today + 1
-        nights.tell(night - 2, nights.days[night - 2].fraud)
-        nights.play(Day.usual(night))
-        failed(nights, nights.run_of(night), "No space left on device")
+        failed(nights, nights.night(), "No space left on device")
     finally:
         subprocess.run(["umount", "--lazy", str(runs)], check=True)

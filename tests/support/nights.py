@@ -136,28 +136,30 @@ class Nights:
         self._say(list(zip(self.days[day].ids, labels, strict=True)), day)
 
     def night(self, day: Day | None = None) -> dict[str, Any]:
-        """Play the next day, a usual one unless it is given, with the truth told in time; its night's run."""
+        """Play the next day, as ``begin`` does; its night's run."""
+        return self.run_of(self.begin(day))
+
+    def begin(self, day: Day | None = None) -> int:
+        """Play the next day, a usual one unless it is given, with the truth told in time; its night."""
         number = self.today + 1
         self.tell(number - 2, self.days[number - 2].fraud)
         self.play(day or Day.usual(number))
-        return self.run_of(number)
+        return number
 
     def run_of(self, night: int) -> dict[str, Any]:
         """The run of ``night``, when it is over."""
         while True:
-            with KeeperClient(self.state) as keeper:
-                runs = [run for run in keeper.runs() if run["as_of"] == START + night * DAY]
-            if runs and runs[-1]["state"] not in {"due", "running"}:
-                return dict(runs[-1])
+            run = self._newest_run(night)
+            if run is not None and run["state"] not in {"due", "running"}:
+                return run
             pause()
 
     def folder_of(self, night: int) -> Path:
         """Where the trainer of ``night`` works, once it does."""
         while True:
-            with KeeperClient(self.state) as keeper:
-                runs = [run for run in keeper.runs() if run["as_of"] == START + night * DAY]
-            if runs and (self.state / "runs" / runs[-1]["run_id"]).exists():
-                return self.state / "runs" / str(runs[-1]["run_id"])
+            run = self._newest_run(night)
+            if run is not None and (self.state / "runs" / run["run_id"]).exists():
+                return self.state / "runs" / str(run["run_id"])
             pause()
 
     def release(self) -> Release:
@@ -171,6 +173,11 @@ class Nights:
         found = read_to_end(self.bootstrap, self.pipeline.topics.alerts)
         alerts = [msgspec.json.decode(message.value() or b"", type=Alert) for message in found]
         return [alert for alert in alerts if alert.kind != "missed_run"]
+
+    def _newest_run(self, night: int) -> dict[str, Any] | None:
+        with KeeperClient(self.state) as keeper:
+            runs = [run for run in keeper.runs() if run["as_of"] == START + night * DAY]
+        return runs[-1] if runs else None
 
     def _say(self, labels: list[tuple[str, str]], day: int) -> None:
         """At noon after ``day``, or now where that is past: nothing may be known before it is said."""
