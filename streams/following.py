@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from feature_store.errors import BrokerError
 from streams.kafka import Consumer, TopicPartition, at_end, end_offsets, reader, start_offsets
 
 if TYPE_CHECKING:
     from streams.kafka import Message
+
+
+_SILENCE_S = 60.0
+
+
+class StoppedAtStartError(Exception):
+    """The process was told to stop before all was read that it needs to act."""
 
 
 class TopicFollower(ABC):
@@ -47,19 +56,36 @@ class TopicFollower(ABC):
         """Whether to take again though nothing was heard: what could not be taken then may be there now."""
         return False
 
-    def start(self) -> None:
-        """Take what is there, then follow in the background."""
+    def start(self, told_to_stop: threading.Event | None = None) -> None:
+        """Take what is there, then follow in the background.
+
+        Raises StoppedAtStartError when ``told_to_stop`` is set meanwhile, BrokerError when Kafka is silent.
+        """
         consumer = self._consumer = reader(self._bootstrap, end_events=True)
         start, end = start_offsets(consumer, self._topic)[0], end_offsets(consumer, self._topic)[0]
         first = self._first(start, end)
         consumer.assign([TopicPartition(self._topic, 0, first)])
-        done = first >= end
-        while not done:
-            for message in consumer.consume(500, 0.5):
-                done = done or at_end(message) or (message.offset() or 0) >= end - 1
-                self._hear(message)
+        if first < end:
+            self._read_until(consumer, end, told_to_stop or threading.Event())
         self._settle()
         self._thread.start()
+
+    def _read_until(self, consumer: Consumer, end: int, told_to_stop: threading.Event) -> None:
+        heard = time.monotonic()
+        while not told_to_stop.is_set():
+            done = False
+            for message in consumer.consume(500, 0.5):
+                done = done or at_end(message) or (message.offset() or 0) >= end - 1
+                if message.error() is None:
+                    heard = time.monotonic()
+                self._hear(message)
+            if done:
+                return
+            if time.monotonic() - heard > _SILENCE_S:
+                consumer.close()
+                raise BrokerError(f"{self._topic}: Kafka sent nothing for {_SILENCE_S:.0f} s; is it there?")
+        consumer.close()
+        raise StoppedAtStartError
 
     def stop(self) -> None:
         """End the thread; returns when it has ended."""

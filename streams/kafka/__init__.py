@@ -26,7 +26,7 @@ from streams.kafka.refused import plain_refusal
 from streams.kafka.registry import unframe_of
 from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.sending import Headers, send
-from streams.kafka.tail import PASSING, at_end, end_offsets, read_range, read_to_end, start_offsets
+from streams.kafka.tail import at_end, end_offsets, passes, read_range, read_to_end, start_offsets
 from streams.kafka.topics import (
     IN_SYNC,
     INTERNAL,
@@ -43,7 +43,6 @@ __all__ = [
     "IN_SYNC",
     "LARGEST_MESSAGE",
     "NEEDS",
-    "PASSING",
     "REBALANCE",
     "Aborted",
     "Cluster",
@@ -69,6 +68,7 @@ __all__ = [
     "group_members",
     "headers_of",
     "let_in",
+    "passes",
     "pipeline_topics",
     "plain_producer",
     "plain_refusal",

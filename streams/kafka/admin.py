@@ -11,7 +11,7 @@ from feature_store.errors import BrokerError
 from streams.kafka.clients import COMMON, LOG
 from streams.kafka.cluster import connection
 from streams.kafka.refused import refused_access
-from streams.kafka.tail import PASSING
+from streams.kafka.tail import passes
 
 TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
@@ -34,13 +34,14 @@ def group_members(bootstrap: str, group: str) -> int | None:
             described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group]
             return len(described.result().members)
         except KafkaException as error:
-            code = error.args[0].code()
+            problem = error.args[0]
+            code = problem.code()
             if code == KafkaError.GROUP_ID_NOT_FOUND:
                 return 0
             if code == KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001  (the client's own name)
                 return None
-            if refused := refused_access(error.args[0], f"group {group!r}", "Describe"):
+            if refused := refused_access(problem, f"group {group!r}", "Describe"):
                 raise refused from error
-            if code not in PASSING or time.monotonic() > deadline:
+            if not passes(problem) or time.monotonic() > deadline:
                 raise BrokerError(f"group {group!r} on {bootstrap} cannot be looked at: {error}") from error
         time.sleep(_PAUSE_S)  # a Kafka that has just started makes its coordinators when first asked

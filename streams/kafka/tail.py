@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -12,7 +12,9 @@ from streams.kafka.clients import reader
 from streams.kafka.refused import plain_refusal, refused_access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 _PAUSE_S = 0.1
 _TIMEOUT_S = 30.0
@@ -37,9 +39,17 @@ PASSING = frozenset(
 """What passes when a broker is back. A consumer's errors do not say it themselves: none is ``retriable``."""
 
 
+def passes(error: KafkaError) -> bool:
+    """Whether the same call may well succeed a moment later."""
+    return error.retriable() or error.code() in PASSING
+
+
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:
-    """The topic's partition numbers. Raises BrokerError where there is no such topic."""
-    found = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics.get(topic)
+    """The topic's partition numbers. Raises BrokerError where there is no such topic, or no answer."""
+    described = _asked_until_answered(
+        f"topic {topic!r}", lambda: consumer.list_topics(topic, timeout=_TIMEOUT_S)
+    )
+    found = described.topics.get(topic)
     problem = found.error if found is not None else None
     if problem is not None and (refused := refused_access(problem, f"topic {topic!r}", "Describe")):
         raise refused
@@ -59,17 +69,29 @@ def end_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
 
 
 def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """First kept offset and the end as read_committed sees it."""
+    """First kept offset and the end as read_committed sees it. Raises BrokerError for no answer."""
+    low, high = _asked_until_answered(
+        f"{topic}[{partition}]",
+        lambda: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S),
+    )
+    return int(low), int(high)
+
+
+def _asked_until_answered(what: str, ask: Callable[[], T]) -> T:
+    """A topic was just made, its leader just changed, or Kafka is just back: for half a minute, ask again."""
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         try:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
-        except KafkaException as error:  # a topic that was just made, or a leader that just changed
-            if not error.args[0].retriable() or time.monotonic() > deadline:
+            return ask()
+        except KafkaException as error:
+            problem = error.args[0]
+            if not passes(problem):
                 raise
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"Kafka said nothing of {what} for {_TIMEOUT_S:.0f} s: {problem.str()}"
+                ) from error
             time.sleep(_PAUSE_S)
-        else:
-            return int(low), int(high)
 
 
 def read_range(bootstrap: str, topic: str, ranges: dict[int, tuple[int, int]]) -> Iterator[Message]:
@@ -125,6 +147,6 @@ def at_end(message: Message) -> bool:
         return False
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
         return True
-    if error.retriable() or error.code() in PASSING:
+    if passes(error):
         return False
     raise plain_refusal(error, f"topic {message.topic()!r}", "Read") or KafkaException(error)

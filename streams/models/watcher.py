@@ -71,12 +71,12 @@ class ModelWatcher(TopicFollower):
         self._wanted: list[str] = []
         self._shadows = ShadowLoader(self._shadow_loaded, self._shadow_failed)
 
-    def start(self) -> None:
+    def start(self, told_to_stop: threading.Event | None = None) -> None:
         """Take the present release, then follow in the background."""
         seconds = warm()  # nothing where `make install` compiled the kernels
         if seconds > _LONG_S:
             _log.info("tree_kernels_compiled", seconds=round(seconds, 1))
-        super().start()
+        super().start(told_to_stop)
 
     def stop(self) -> None:
         """End the threads; returns when they have ended."""

@@ -15,6 +15,8 @@ from streams.policies.active import compile_policy
 from streams.policies.document import FROM_FILE, default_document
 
 if TYPE_CHECKING:
+    import threading
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.alerts import AlertSender, Details
 
@@ -46,9 +48,9 @@ class PolicyWatcher(TopicFollower):
         self._why = "it was not understood"
         self.active = compile_policy(pipeline, default_document(pipeline))
 
-    def start(self) -> None:
+    def start(self, told_to_stop: threading.Event | None = None) -> None:
         """Take what is there, then follow in the background. Raises PolicyError where none of it can act."""
-        super().start()
+        super().start(told_to_stop)
         if self._newest != FROM_FILE and self.active.offset == FROM_FILE:
             self.stop()
             raise PolicyError(f"no published policy can act here: {self._why}; {_CURE}")

@@ -24,7 +24,6 @@ import structlog
 
 from feature_store.errors import StateError
 from streams.kafka import (
-    PASSING,
     REBALANCE,
     Consumer,
     KafkaError,
@@ -33,6 +32,7 @@ from streams.kafka import (
     Patience,
     Producer,
     TopicPartition,
+    passes,
     plain_refusal,
 )
 from streams.scorer.committed import to_offset
@@ -182,7 +182,7 @@ class Deliveries:
                         f"the group did not take the claim of this scorer: {problem.str()}; the process ends "
                         "and a fresh one joins anew"
                     ) from error
-                if not (problem.retriable() or problem.code() in PASSING):
+                if not passes(problem):
                     raise plain_refusal(error) or error from error
                 time.sleep(_PAUSE_S)
             else:

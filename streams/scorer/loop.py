@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import SchemaUnavailableError, StateError
+from streams.following import StoppedAtStartError
 from streams.formats import events_as_json
 from streams.kafka import Aborted, Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
 from streams.metrics import Stage
@@ -91,8 +92,12 @@ class ScorerLoop:
     def run(self, stop: threading.Event) -> None:
         """Decide events until ``stop`` is set. Raises what makes going on unsafe."""
         self._transactions.start()
-        self._watcher.start()
-        self._policies.start()
+        try:
+            self._watcher.start(stop)
+            self._policies.start(stop)
+        except StoppedAtStartError:
+            self._watcher.stop()
+            return
         self._partitions.subscribe()
         _log.info(
             "scorer_ready", epoch=self._watcher.acting.epoch, policy=self._policies.active.document.version

@@ -22,7 +22,7 @@ import structlog
 from feature_store.duck import relations
 from feature_store.errors import BrokerError, StorageError
 from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, plain_refusal, reader
-from streams.kafka.tail import PASSING
+from streams.kafka.tail import passes
 from training.keeper.counted import Counted
 from training.keeper.definitions import add_definitions
 from training.keeper.log_rows import log_tables
@@ -194,7 +194,7 @@ def _reached_end(message: Message, error: KafkaError) -> bool:
         raise StorageError(
             f"{message.topic()}[{message.partition()}]: records that were not sunk are gone: {error.str()}"
         )
-    if error.fatal() or not (error.retriable() or error.code() in PASSING):
+    if error.fatal() or not passes(error):
         refused = plain_refusal(error, f"topic {message.topic()!r}", "Read")
         raise refused or BrokerError(f"Kafka: {error.str()}") from KafkaException(error)
     return False

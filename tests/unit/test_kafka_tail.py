@@ -1,0 +1,52 @@
+"""What passes is asked again; what lasts is told at once; silence is told in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from feature_store.errors import BrokerError
+from streams.kafka import tail
+from streams.kafka.tail import watermarks
+
+if TYPE_CHECKING:
+    from confluent_kafka import TopicPartition
+
+
+class Answers:
+    """Raises each of the codes once, then answers; the last one for ever where ``lasting``."""
+
+    def __init__(self, *codes: int, lasting: bool = False) -> None:
+        self._codes = list(codes)
+        self._lasting = lasting
+
+    def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
+        """As a consumer's."""
+        del partition, timeout
+        if self._codes:
+            code = self._codes[0] if self._lasting else self._codes.pop(0)
+            raise KafkaException(KafkaError(code))
+        return 3, 7
+
+
+def asked(answers: Answers) -> tuple[int, int]:
+    return watermarks(cast("Consumer", answers), "t", 0)
+
+
+def test_a_topic_whose_leader_just_changed_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_PAUSE_S", 0)
+    passing = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TRANSPORT)
+    assert asked(Answers(*passing)) == (3, 7)
+
+
+def test_what_lasts_is_raised_at_once() -> None:
+    with pytest.raises(KafkaException):
+        asked(Answers(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+
+def test_a_kafka_that_never_answers_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_TIMEOUT_S", -1)
+    with pytest.raises(BrokerError, match=r"said nothing of t\[0\]"):
+        asked(Answers(KafkaError.NOT_LEADER_FOR_PARTITION, lasting=True))
