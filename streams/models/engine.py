@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import lightgbm
@@ -62,6 +63,8 @@ class XGBoostEngine:
         self._booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
         self._booster.load_model(bytearray(artifact))
         self.features = int(self._booster.num_features())
+        if json.loads(self._booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear":
+            raise ContractError("XGBoost's gblinear has no in-place predictor: fit trees, by booster: gbtree")
 
     def margins(self, matrix: Matrix) -> Vector:
         """Log-odds per row."""

@@ -36,6 +36,8 @@ class _Tree(msgspec.Struct):
 
 class _Trees(msgspec.Struct):
     trees: list[_Tree]
+    weight_drop: list[float] = []
+    """Of dart, which newer XGBoost calls a gbtree."""
 
 
 class _Booster(msgspec.Struct):
@@ -104,7 +106,10 @@ def _plain_trees(learner: _Learner) -> list[_Tree]:
         raise UnpackableError(f"its booster is {booster.name}")
     if int(parameters.num_class) > 1 or int(parameters.num_target) > 1:
         raise UnpackableError("it has more than one output")
-    trees = msgspec.json.decode(booster.model, type=_Trees).trees
+    model = msgspec.json.decode(booster.model, type=_Trees)
+    trees = model.trees
+    if model.weight_drop:
+        raise UnpackableError("its booster is dart: every tree has a weight")
     if not trees:
         raise UnpackableError("it has no trees")
     return trees
