@@ -10,7 +10,7 @@ import numpy as np
 
 from feature_store.errors import ContractError
 from streams.models import cuda
-from streams.models.trees.probes import probe_rows
+from streams.models.trees.probes import odd_rows, probe_rows
 from streams.models.trees.walk import PackedEngine
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from streams.models.trees.forest import Packed
 
 _REPEATS = 3
-_CLOSE = 1e-4  # log-odds: a GPU adds in another order
 
 
 @dataclass(frozen=True)
@@ -45,20 +44,24 @@ def choose(native: NativeEngine, packed: Packed | str, artifact: bytes, device: 
     walk, fallback = (None, packed) if isinstance(packed, str) else _proven(native, packed)
     on_cpu: Engine = walk or native
     if device == "cuda":
-        return Choice(_on_gpu(native, artifact), "serving.device is cuda", walk, fallback)
+        return Choice(_on_gpu(native, packed, artifact), "serving.device is cuda", walk, fallback)
     if device == "cpu":
         return Choice(
             on_cpu, "equal to the library on every probe" if walk else str(fallback), walk, fallback
         )
     candidates: list[Engine] = [each for each in (walk, native) if each is not None]
+    without = ""
     if native.name == "xgboost" and cuda.why_not() is None:
-        candidates.append(_on_gpu(native, artifact))
+        try:
+            candidates.append(_on_gpu(native, packed, artifact))
+        except ContractError as error:
+            without = f"; without the GPU: {error}"
     if len(candidates) == 1:
-        return Choice(on_cpu, str(fallback), walk, fallback)
+        return Choice(on_cpu, f"{fallback}{without}", walk, fallback)
     rows = _typical_rows(native, packed, batch)
     measured = {each.name: _us_per_row(each, rows) for each in candidates}
     fastest = min(candidates, key=lambda each: measured[each.name])
-    return Choice(fastest, f"the fastest on batches of {len(rows)}", walk, fallback, measured)
+    return Choice(fastest, f"the fastest on batches of {len(rows)}{without}", walk, fallback, measured)
 
 
 def _proven(native: NativeEngine, packed: Packed) -> tuple[PackedEngine | None, str | None]:
@@ -73,16 +76,16 @@ def _proven(native: NativeEngine, packed: Packed) -> tuple[PackedEngine | None, 
     return walk, None
 
 
-def _on_gpu(native: NativeEngine, artifact: bytes) -> cuda.CudaEngine:
+def _on_gpu(native: NativeEngine, packed: Packed | str, artifact: bytes) -> cuda.CudaEngine:
     if native.name != "xgboost":
         raise ContractError(
             f"serving.device: cuda cannot run a {native.name} model: set device: auto or device: cpu, or "
             "training.algorithm: xgboost"
         )
     engine = cuda.CudaEngine(artifact)
-    rows = np.random.default_rng(1).normal(size=(256, native.features))
+    rows = odd_rows(native.features) if isinstance(packed, str) else probe_rows(packed)
     apart = float(np.abs(engine.margins(rows) - native.margins(rows)).max())
-    if not apart <= _CLOSE:
+    if not apart <= cuda.CLOSE:
         raise ContractError(f"the GPU's margins are {apart} away from the CPU's")
     return engine
 

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xgboost as xgb
 
+from streams.models.cuda import on_device
 from training.fitting.algorithms import threads
 from training.fitting.bins import rows_for_bins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
     from training.dataset.events import LabelledEvents
     from training.fitting.algorithms import Plan
@@ -83,12 +86,17 @@ def _paged(
     )
 
 
+def _single(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    return rows.astype(np.float32)
+
+
 class _Pages(xgb.DataIter):
     """Reads a memory map page by page."""
 
     def __init__(self, events: LabelledEvents, plan: Plan, prefix: Path) -> None:
         super().__init__(cache_prefix=str(prefix), on_host=False)
         self._events = events
+        self._to_device = on_device if plan.device == "cuda" else _single
         self._named = {name: _features(plan)[name] for name in ("feature_names", "feature_types")}
         self._next = 0
 
@@ -103,5 +111,5 @@ class _Pages(xgb.DataIter):
         page = slice(self._next, self._next + _PAGE)
         self._next += _PAGE
         part = self._events.where(page)
-        input_data(data=part.features.astype(np.float32), label=part.fraud, weight=part.weight, **self._named)
+        input_data(data=self._to_device(part.features), label=part.fraud, weight=part.weight, **self._named)
         return True

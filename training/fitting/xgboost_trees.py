@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import xgboost as xgb
 
 from feature_store.errors import ConfigError
+from streams.models.cuda import device_of
 from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 from training.fitting.beginning import most_new_rounds
 from training.fitting.xgboost_data import room_for_pages, xgboost_data
@@ -68,7 +69,10 @@ def fit(
             finally:
                 del data  # before its pages
     except (xgb.core.XGBoostError, ValueError) as error:
-        raise ConfigError(f"training.parameters: XGBoost refuses them: {error}") from error
+        cure = "; with training.device: cpu no GPU is asked" if plan.device != "cpu" else ""
+        raise ConfigError(f"training.parameters: XGBoost refuses them: {error}{cure}") from error
+    if plan.device != "cpu":
+        metrics = {**metrics, "fitted_on_gpu": 1.0}
     return Fitted(bytes(booster.save_raw("ubj")), booster.num_boosted_rounds(), given, metrics)
 
 
@@ -92,6 +96,8 @@ def _train(
         verbose_eval=False,
         xgb_model=start,
     )
+    if settings.get("device") == "cuda" and not device_of(booster).startswith("cuda"):
+        raise ConfigError("training.device: XGBoost lost the GPU and grew trees on the CPU; or set it to cpu")
     if patience is not None:
         booster = booster[: booster.best_iteration + 1]
         booster.set_attr(best_iteration=None, best_score=None)

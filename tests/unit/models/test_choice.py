@@ -11,18 +11,17 @@ import pytest
 import xgboost
 
 from feature_store.errors import ContractError
-from streams.models import cuda
 from streams.models.choice import choose
 from streams.models.engine import native_engine
 from streams.models.packing import pack_here
 from streams.models.trees.splits import UnpackableError
 from tests.support.boosters import Recipe, lightgbm_artifact, table, xgboost_artifact
+from tests.support.gpu import GPU
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FAMILIES = pytest.mark.parametrize("family", ["lightgbm", "xgboost"])
-GPU = pytest.mark.skipif(cuda.why_not() is not None, reason=f"needs a GPU: {cuda.why_not()}")
 
 
 def small(family: str, **parameters: Any) -> bytes:
@@ -75,9 +74,8 @@ UNPACKABLE: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: _lightgbm(boosting="rf", bagging_fraction=0.5, bagging_freq=1),
         "averages",
     ),
-    "dart": ("xgboost", lambda: small("xgboost", booster="dart"), "dart"),
+    "dart": ("xgboost", lambda: small("xgboost", booster="dart", rate_drop=0.5), "dart"),
     "outputs": ("xgboost", lambda: small("xgboost", objective="multi:softprob", num_class=2), "one output"),
-    "linear booster": ("xgboost", _xgboost_linear, "gblinear"),
 }
 
 
@@ -91,6 +89,11 @@ def test_what_the_packed_walk_does_not_cover_is_left_to_the_library(case: str) -
     choice = choose(native, str(error.value), artifact, "auto", 64)
     assert choice.engine is native
     assert choice.fallback == str(error.value)
+
+
+def test_a_linear_booster_is_refused_before_it_fails_on_an_event() -> None:
+    with pytest.raises(ContractError, match="gblinear has no in-place predictor"):
+        native_engine("xgboost", _xgboost_linear())
 
 
 def test_a_lightgbm_model_on_a_gpu_is_refused_with_the_cure() -> None:
