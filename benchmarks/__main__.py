@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from benchmarks import features, hot_swap, latency, report, scorer, step, trees
+from benchmarks import features, gpu, hot_swap, latency, report, scorer, step, trees
 from benchmarks.contest import ContestError
 from benchmarks.field import Field
 from benchmarks.machine import Cores, described, two_cores
@@ -27,10 +27,17 @@ MODULES = {
     "scorer": scorer,
     "latency": latency,
     "hot_swap": hot_swap,
+    "gpu": gpu,
 }
 ALL = ("features", "trees", "step", "scorer", "hot_swap")
-"""`scorer` measures latency too."""
-TOLD = {"features": features.main, "trees": trees.main, "step": step.main, "hot_swap": hot_swap.main}
+"""`scorer` measures latency too; `gpu` needs one."""
+TOLD = {
+    "features": features.main,
+    "trees": trees.main,
+    "step": step.main,
+    "hot_swap": hot_swap.main,
+    "gpu": gpu.main,
+}
 DELIVERIES, BOTH = (latency.EXACTLY_ONCE, latency.AT_LEAST_ONCE), "both"
 MEASURED = ("scorer", "latency")
 """These have figures for programs, and a quick run."""

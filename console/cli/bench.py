@@ -22,7 +22,8 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="features, trees, step, scorer, latency, hot_swap (default: all; scorer has latency in it)"
+            help="features, trees, step, scorer, latency, hot_swap, gpu "
+            "(default: all but gpu; scorer has latency in it)"
         ),
     ] = None,
     as_json: AsJson = False,
