@@ -71,7 +71,7 @@ class Plan:
         return [self._keeper(), *scorers, *([self._explainer()] if self.explainer else []), self._monitor()]
 
     def _keeper(self) -> ProcessSpec:
-        more = ("--port", str(self.api_port), *self._metrics(0))
+        more = ("--port", str(self.api_port), "--monitor-url", self.monitor_url, *self._metrics(0))
         return ProcessSpec("keeper", self._command("keeper", *more), AnswersAt(f"{self.keeper_url}/health"))
 
     def _scorer(self, slot: int) -> ProcessSpec:

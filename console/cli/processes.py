@@ -1,5 +1,6 @@
 """The processes one by one, as `up` and containers start them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,10 @@ SigningKey = Annotated[
         envvar="SLUICEGATE_SIGNING_KEY",
         help="file of the Ed25519 key that signs models and releases (sluicegate models keygen)",
     ),
+]
+MonitorUrl = Annotated[
+    str | None,
+    typer.Option("--monitor-url", help="where the monitor answers, for the console's live figures"),
 ]
 _LOOPBACK = "127.0.0.1"
 _NICENESS = 10
@@ -64,20 +69,23 @@ def scorer(
 def keeper(
     config: Config = None,
     broker: Bootstrap = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of the local API")] = 8_321,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="of API and console")] = 8_321,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = _LOOPBACK,
     signing_key: SigningKey = None,
+    monitor_url: MonitorUrl = None,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
-    """Run the keeper: it stores, schedules retraining and publishes models, until SIGTERM."""
+    """Run the keeper: it stores, retrains, publishes models, serves the console, until SIGTERM."""
     from console.entry import prepare
 
     config, bootstrap = prepare(config, broker, state_dir, "keeper")
+    from console.web import console_pages
     from training.keeper.parts import KeeperSettings
     from training.keeper.service import run
 
-    run(KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host, signing_key))
+    settings = KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host, signing_key)
+    run(settings, pages=partial(console_pages, monitor_url=monitor_url))
 
 
 def explainer(

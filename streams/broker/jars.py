@@ -114,7 +114,7 @@ def resolve(target: Path) -> None:
         raise KafkaUnavailableError(f"Maven was not found on PATH. {_CURE}")
     command: Sequence[str] = (
         *(maven, "--batch-mode", "--quiet", "--file", str(_POM), _COPY),
-        *("-DincludeScope=runtime", f"-DoutputDirectory={target}"),
+        *("-DincludeScope=runtime", f"-DoutputDirectory={target.absolute()}"),
     )
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_RESOLVE_SECONDS)

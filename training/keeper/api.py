@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from training.keeper.parts import Parts
-    from training.keeper.policies import Policies
-    from training.keeper.runs import Runs
-    from training.keeper.trainings import Trainings
+    from training.keeper.desk import Desk
 
 _MOST_BYTES = 1_048_576
 """A policy may have thousands of values on its lists."""
@@ -63,19 +60,12 @@ class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Api:
     """The routes, as methods; each returns what becomes JSON."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        policies: Policies,
-        runs: Runs,
-        trainings: Trainings,
-        next_run: Callable[[], int | None],
-    ) -> None:
-        self._parts = parts
-        self._policies = policies
-        self._runs = runs
-        self._trainings = trainings
-        self._next_run = next_run
+    def __init__(self, desk: Desk) -> None:
+        self._parts = desk.parts
+        self._policies = desk.policies
+        self._runs = desk.runs
+        self._trainings = desk.trainings
+        self._next_run = desk.next_run
 
     def application(self, token: str) -> Starlette:
         """The ASGI application that asks for ``token``."""

@@ -1,4 +1,4 @@
-"""SQL stands in files of its own, ``*.sql`` here, and is called by name."""
+"""SQL stands in files of its own, ``*.sql`` here and in ``views``, and is called by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ _NAMED = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | r
 
 
 def _read() -> dict[str, str]:
-    files = resources.files(__package__ or "training.keeper").iterdir()
+    here = resources.files(__package__ or "training.keeper")
+    files = [*here.iterdir(), *here.joinpath("views").iterdir()]
     texts = [file.read_text("utf-8") for file in files if file.name.endswith(".sql")]
     return {name: sql.strip().removesuffix(";") for text in texts for name, sql in _NAMED.findall(text)}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
 ADDRESS_FILE = "keeper.json"
 
@@ -34,7 +34,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def serving(application: Callable[[str], Starlette], port: int, state_dir: Path) -> Iterator[Address]:
+def serving(application: Callable[[str], ASGIApp], port: int, state_dir: Path) -> Iterator[Address]:
     """Serve ``application(token)`` until the block ends; its address stands in ``keeper.json`` meanwhile.
 
     Raises StorageError when the port is taken.

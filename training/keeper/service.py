@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +18,8 @@ from streams.kafka import ensure_topics, pipeline_topics
 from training.keeper.alerts import Alerts
 from training.keeper.amend import Amender
 from training.keeper.api import Api
+from training.keeper.audit import Audit
+from training.keeper.desk import Desk
 from training.keeper.due import DueRuns
 from training.keeper.ends import Ends
 from training.keeper.parts import KeeperSettings, Parts
@@ -39,25 +42,30 @@ from training.signing import signer_of
 from training.writer import KeeperWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    Pages = Callable[[Desk, str], ASGIApp]
+    """Makes what browsers are shown, given the desk and the keeper's token."""
 
 log = structlog.get_logger()
 
 
-def run(settings: KeeperSettings, stop: threading.Event | None = None) -> None:
-    """Run the keeper until SIGTERM, SIGINT or ``stop``.
+def run(settings: KeeperSettings, stop: threading.Event | None = None, pages: Pages | None = None) -> None:
+    """Run the keeper until SIGTERM, SIGINT or ``stop``; ``pages`` are served beside the API.
 
     Raises ConfigError, BrokerError, StorageError or ContractError; the store is whole in any case.
     """
     stop = stop or threading.Event()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with _stopped_by_signals(stop), exclusive(settings.state_dir / LOCK), ExitStack() as stack:
-        _Keeper(settings, stack).sink_until(stop)
+        _Keeper(settings, stack, pages).sink_until(stop)
     log.info("keeper_stopped")
 
 
 class _Keeper:
-    def __init__(self, settings: KeeperSettings, stack: ExitStack) -> None:
+    def __init__(self, settings: KeeperSettings, stack: ExitStack, pages: Pages | None) -> None:
         """Start everything; ``stack`` stops it, the last first."""
         pipeline = load_pipeline(settings.config)
         signer = signer_of(pipeline, settings.signing_key)
@@ -107,8 +115,9 @@ class _Keeper:
         if self._amender is not None:
             self._amender.start()
             stack.callback(self._amender.stop)
-        api = Api(parts, policies, runs, trainings, lambda: self._schedule.next_run)
-        address = stack.enter_context(serving(api.application, settings.api_port, settings.state_dir))
+        desk = Desk(parts, policies, runs, trainings, lambda: self._schedule.next_run, Audit(store, clock))
+        serve = partial(_application, desk, pages)
+        address = stack.enter_context(serving(serve, settings.api_port, settings.state_dir))
         stack.enter_context(watched(parts, runs, trainings, lambda: self._schedule.next_run))
         log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
 
@@ -124,6 +133,21 @@ class _Keeper:
             self._releasing.check()
             if self._amender is not None:
                 self._amender.check()
+
+
+def _application(desk: Desk, pages: Pages | None, token: str) -> ASGIApp:
+    """The API, and the pages for browsers: what is at ``/`` and below ``/console``."""
+    api = Api(desk).application(token)
+    if pages is None:
+        return api
+    console = pages(desk, token)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        for_browsers = path in {"/", "/console"} or path.startswith("/console/")
+        await (console if for_browsers else api)(scope, receive, send)
+
+    return either
 
 
 @contextmanager

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from streams.broker import JarMismatchError, KafkaUnavailableError, jars
 from streams.broker.jars import PINS, pinned_jars, read_pins, verify
 from streams.broker.kafka_home import jars_in_home
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PINNED = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a.jar", "b.jar")}
 
@@ -140,3 +138,19 @@ def test_kafka_home_with_an_old_kafka(tmp_path: Path) -> None:
     (tmp_path / "libs" / "kafka_2.13-3.9.1.jar").touch()
     with pytest.raises(KafkaUnavailableError, match=r"Apache Kafka 3\.9\.1; 4 or newer"):
         jars_in_home(tmp_path)
+
+
+def test_maven_is_told_a_whole_path_since_it_takes_others_from_the_poms_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def ran(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        told.extend(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.which", lambda _: "mvn")
+    monkeypatch.setattr("subprocess.run", ran)
+    jars.resolve(Path("here/libs"))
+    assert f"-DoutputDirectory={tmp_path / 'here/libs'}" in told

@@ -1,0 +1,48 @@
+"""The console as one ASGI application."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from console.web.access import Access
+from console.web.headers import SafeHeaders
+from console.web.routing import Routes
+from console.web.sections import SECTIONS
+from console.web.site import ROOT, Site, templates
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from training.keeper.desk import Desk
+
+
+def console_pages(desk: Desk, token: str, monitor_url: str | None = None) -> Starlette:
+    """The pages below ``/console``, and ``/`` that leads there.
+
+    ``token`` lets the person who started the keeper in, by the link that ``sluicegate up`` prints.
+    """
+    environment = templates()
+    environment.globals["sections"] = SECTIONS
+    site = Site(desk, environment, monitor_url)
+    access = Access(site, token)
+    to = Routes(site, access.visitor)
+    static = resources.files("console.web").joinpath("static")
+    routes = [
+        Route("/", _to_console, methods=["GET"]),
+        Route(ROOT, _to_console, methods=["GET"]),
+        Mount(f"{ROOT}/static", StaticFiles(directory=str(static))),
+        *access.routes(to),
+        *(route for section in SECTIONS for route in section.routes(to)),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)])
+
+
+async def _to_console(_request: Request) -> Response:
+    return RedirectResponse(f"{ROOT}/", status_code=303)

@@ -1,0 +1,140 @@
+"""Routes of pages and of what their forms do: who may, what the browser must prove, what errors become."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from console.web.site import ROOT, Site
+from console.web.visitor import Role, Visitor
+from feature_store.errors import SluicegateError
+from streams.kafka import KafkaException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    Letting = Callable[[Request], Visitor | None]
+    """Who asks; None for nobody that is known."""
+    Shows = Callable[[Site, Request, Visitor], dict[str, Any]]
+    """What the template of a page is given. Raises LookupError for what is not there."""
+    Does = Callable[[Site, Visitor, dict[str, str], dict[str, str]], str]
+    """Does what a form asks for, given path parameters and fields; returns where to go then, below ROOT."""
+
+_MOST_BYTES = 65_536
+
+
+class Routes:
+    """Makes the routes of one site; ``letting`` says who asks."""
+
+    def __init__(self, site: Site, letting: Letting) -> None:
+        self._site = site
+        self._letting = letting
+
+    def page(self, path: str, template: str, shows: Shows, role: Role = Role.VIEWER) -> Route:
+        """A page at ``ROOT + path`` for those whose role includes ``role``."""
+
+        async def answer(request: Request) -> Response:
+            visitor = self._letting(request)
+            if visitor is None:
+                return _to_login(request)
+            if not visitor.may(role):
+                return self._problem(
+                    request, visitor, 403, f"This needs the role {role}; yours is {visitor.role}."
+                )
+            return await run_in_threadpool(self._shown, request, visitor, template, shows)
+
+        return Route(ROOT + path, answer, methods=["GET"])
+
+    def data(self, path: str, shows: Shows, role: Role = Role.VIEWER) -> Route:
+        """JSON at ``ROOT + path``, for the script of a page."""
+
+        async def answer(request: Request) -> Response:
+            visitor = self._letting(request)
+            if visitor is None or not visitor.may(role):
+                return _json({"error": "not for you"}, 401 if visitor is None else 403)
+            return await run_in_threadpool(self._told, request, visitor, shows)
+
+        return Route(ROOT + path, answer, methods=["GET"])
+
+    def form(self, path: str, does: Does, role: Role) -> Route:
+        """What a form at ``ROOT + path`` does; it must carry the visitor's ``csrf``."""
+
+        async def answer(request: Request) -> Response:
+            visitor = self._letting(request)
+            if visitor is None:
+                return _to_login(request)
+            fields = await form_fields(request)
+            if fields is None:
+                return self._problem(request, visitor, 413, "The form is too large.")
+            if not hmac.compare_digest(fields.pop("csrf", "").encode(), visitor.csrf.encode()):
+                return self._problem(
+                    request, visitor, 403, "The form is too old. Go back, reload the page, try again."
+                )
+            if not visitor.may(role):
+                return self._problem(
+                    request, visitor, 403, f"This needs the role {role}; yours is {visitor.role}."
+                )
+            return await run_in_threadpool(self._done, request, visitor, fields, does)
+
+        return Route(ROOT + path, answer, methods=["POST"])
+
+    def _shown(self, request: Request, visitor: Visitor, template: str, shows: Shows) -> Response:
+        try:
+            content = shows(self._site, request, visitor)
+        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+            return self._failed(request, visitor, error)
+        return HTMLResponse(self._site.html(template, request, visitor, **content))
+
+    def _told(self, request: Request, visitor: Visitor, shows: Shows) -> Response:
+        try:
+            return _json(shows(self._site, request, visitor))
+        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+            return _json({"error": str(error)}, _status(error))
+
+    def _done(self, request: Request, visitor: Visitor, fields: dict[str, str], does: Does) -> Response:
+        try:
+            then = does(self._site, visitor, dict(request.path_params), fields)
+        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+            return self._failed(request, visitor, error)
+        return RedirectResponse(ROOT + then, status_code=303)
+
+    def _failed(self, request: Request, visitor: Visitor, error: Exception) -> Response:
+        return self._problem(request, visitor, _status(error), str(error.args[0] if error.args else error))
+
+    def _problem(self, request: Request, visitor: Visitor, status: int, why: str) -> Response:
+        return HTMLResponse(self._site.html("problem.html", request, visitor, status=status, why=why), status)
+
+
+async def form_fields(request: Request) -> dict[str, str] | None:
+    """The fields of a form, the last of a name; None where it is too large."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BYTES:
+            return None
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _to_login(request: Request) -> Response:
+    del request
+    return RedirectResponse(f"{ROOT}/login", status_code=303)
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, LookupError):
+        return 404
+    if isinstance(error, ValueError):
+        return 400
+    return 409 if isinstance(error, SluicegateError) else 503
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,28 @@
+"""The sections of the console, in the order of its menu; each module says which routes it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.web.visitor import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.routing import Route
+
+    from console.web.routing import Routes
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entry of the menu: its title, its address below the console's root, who sees it, and its routes."""
+
+    title: str
+    path: str
+    routes: Callable[[Routes], list[Route]]
+    role: Role = Role.VIEWER
+
+
+SECTIONS: tuple[Section, ...] = ()

@@ -1,0 +1,1 @@
+"""What the console shows of the store: questions that only read, each in a module with its SQL beside it."""
