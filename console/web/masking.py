@@ -1,0 +1,47 @@
+"""Personal data: who sees it, and what the others see instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from console.web.visitor import Role, Visitor
+from feature_store.declaration.aggregates import Aggregate
+from feature_store.declaration.features import code_name, fields_in
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+
+HIDDEN = "•••"
+"""Stands for a value that is there."""
+
+_SHOW_THE_VALUE = {Aggregate.LAST, Aggregate.MIN, Aggregate.MAX}
+
+
+def seen(pipeline: Pipeline, visitor: Visitor, fields: dict[str, Any]) -> dict[str, Any]:
+    """``fields`` (event fields or features, by name) as ``visitor`` may see them; what is missing stays so."""
+    if sees_personal(visitor):
+        return fields
+    hidden = personal(pipeline)
+    return {
+        name: HIDDEN if name in hidden and value is not None else value for name, value in fields.items()
+    }
+
+
+def sees_personal(visitor: Visitor) -> bool:
+    """Whether the visitor's role includes looking at personal data."""
+    return visitor.may(Role.ANALYST)
+
+
+def personal(pipeline: Pipeline) -> frozenset[str]:
+    """The fields declared personal, and the features whose value is one of them or computed from it alone."""
+    fields = {name for name, spec in pipeline.event.fields.items() if spec.personal}
+    if not fields:
+        return frozenset()
+    rows = {name for name, sql in pipeline.features.rows.items() if fields_in(sql, fields)}
+    codes = {code_name(name) for name in pipeline.features.categories if name in fields}
+    windows = {
+        feature.name
+        for feature in pipeline.features.window_features()
+        if feature.column in fields and feature.aggregate in _SHOW_THE_VALUE
+    }
+    return frozenset(fields | rows | codes | windows)
