@@ -144,19 +144,13 @@ class Publisher:
 
         Raises ContractError for that, for a version that is not kept, and where ``step`` does.
         """
+        return self._change(lambda _: ([], step), why, "policy", expected=expected)
 
-        def change(now: ModelsTopic) -> tuple[Records, Step]:
-            epoch = _release_of(now).epoch
-            if expected is not None and epoch != expected:
-                raise ContractError(f"release {epoch} came after {expected}, on which this was decided")
-            return [], step
-
-        return self._change(change, why, "policy")
-
-    def promote(self, version: str, why: str = "promoted by hand") -> Release:
+    def promote(self, version: str, why: str = "promoted by hand", *, expected: int | None = None) -> Release:
         """Make a kept version the champion, as a new epoch, and end a canary that runs.
 
-        Raises ContractError for an unknown version.
+        Raises ContractError for an unknown version, and as all that is done by hand where another release
+        than the ``expected`` epoch acts by now.
         """
 
         def change(now: ModelsTopic) -> tuple[Records, Step]:
@@ -164,16 +158,19 @@ class Publisher:
                 return [], releases.chain(releases.end_canary, releases.promote(version))
             return [], releases.promote(version)
 
-        return self._change(change, why, "hand")
+        return self._change(change, why, "hand", expected=expected)
 
-    def canary(self, version: str, share: float, why: str = "canary by hand") -> Release:
+    def canary(
+        self, version: str, share: float, why: str = "canary by hand", *, expected: int | None = None
+    ) -> Release:
         """Let a kept version act for ``share`` of the entities, as a new epoch.
 
         Raises ContractError for an unknown version, the champion, and where there is no champion.
         """
-        return self._change(lambda _: ([], releases.canary(version, share)), why, "hand")
+        step = releases.canary(version, share)
+        return self._change(lambda _: ([], step), why, "hand", expected=expected)
 
-    def rollback(self, why: str = "rolled back by hand") -> Release:
+    def rollback(self, why: str = "rolled back by hand", *, expected: int | None = None) -> Release:
         """End the canary that runs; without one return to the champion before this one. A new epoch.
 
         Once more goes further back. Raises ContractError when there is nothing to go back to.
@@ -184,20 +181,20 @@ class Publisher:
                 return [], releases.end_canary
             return [], releases.roll_back(now.manifests)
 
-        return self._change(change, why, "hand")
+        return self._change(change, why, "hand", expected=expected)
 
-    def shadow(self, version: str) -> Release:
+    def shadow(self, version: str, why: str | None = None, *, expected: int | None = None) -> Release:
         """Let a kept version score beside the champion without acting, as a new epoch.
 
         Raises ContractError for an unknown version, the champion, or one that is a shadow already.
         """
-        return self._change(lambda _: ([], releases.shadow(version)), f"{version} is a shadow", "hand")
+        step, said = releases.shadow(version), why or f"{version} is a shadow"
+        return self._change(lambda _: ([], step), said, "hand", expected=expected)
 
-    def unshadow(self, version: str) -> Release:
+    def unshadow(self, version: str, why: str | None = None, *, expected: int | None = None) -> Release:
         """Let a shadow score no more, as a new epoch. Raises ContractError where it is none."""
-        return self._change(
-            lambda _: ([], releases.unshadow(version)), f"{version} is a shadow no more", "hand"
-        )
+        step, said = releases.unshadow(version), why or f"{version} is a shadow no more"
+        return self._change(lambda _: ([], step), said, "hand", expected=expected)
 
     def _change(
         self,
@@ -205,11 +202,13 @@ class Publisher:
         why: str,
         by: Literal["hand", "policy"],
         new: str | None = None,
+        expected: int | None = None,
     ) -> Release:
         name = self._pipeline.name
 
         def made() -> tuple[Records, Release]:
             now = self.read()
+            _expect(now, expected)
             records, step = change(now)
             before = msgspec.structs.replace(_release_of(now), withdrawn=None, signature=None)
             release = msgspec.structs.replace(
@@ -248,6 +247,12 @@ def champion_of(now: ModelsTopic) -> str | None:
 
 def _release_of(now: ModelsTopic) -> Release:
     return now.release or releases.NOTHING
+
+
+def _expect(now: ModelsTopic, expected: int | None) -> None:
+    epoch = _release_of(now).epoch
+    if expected is not None and epoch != expected:
+        raise ContractError(f"release {epoch} came after {expected}, on which this was decided")
 
 
 def check_kept(now: ModelsTopic, version: str) -> None:
