@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from console.web import overview
 from console.web.visitor import Role
 
 if TYPE_CHECKING:
@@ -25,4 +26,4 @@ class Section:
     role: Role = Role.VIEWER
 
 
-SECTIONS: tuple[Section, ...] = ()
+SECTIONS: tuple[Section, ...] = (Section("Overview", "/", overview.routes),)

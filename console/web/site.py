@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from console.web.live import Live
 from console.web.words import FILTERS
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ class Site:
     templates: Environment
     monitor_url: str | None = None
     """Where the monitor answers; None where nobody said."""
+
+    @cached_property
+    def live(self) -> Live:
+        """What changes by itself, kept a moment."""
+        return Live(self.desk, self.monitor_url)
 
     def html(self, template: str, request: Request, visitor: Visitor | None, **content: Any) -> str:
         """A page: ``content`` by name, beside ``visitor``, ``path``, ``pipeline`` and ``root``."""

@@ -20,6 +20,7 @@ from streams.kafka.clients import (
 from streams.kafka.cluster import Cluster, connection
 from streams.kafka.group_transactions import REBALANCE, Aborted, GroupTransactions
 from streams.kafka.headers import headers_of
+from streams.kafka.lag import GroupLag, Lag
 from streams.kafka.login import check_settings, let_in
 from streams.kafka.patience import Patience
 from streams.kafka.refused import plain_refusal
@@ -47,10 +48,12 @@ __all__ = [
     "Aborted",
     "Cluster",
     "Consumer",
+    "GroupLag",
     "GroupTransactions",
     "Headers",
     "KafkaError",
     "KafkaException",
+    "Lag",
     "Message",
     "Patience",
     "PresentTopic",

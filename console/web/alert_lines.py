@@ -1,0 +1,40 @@
+"""Alerts as they stand on their topic, for pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from feature_store.units import from_text
+from streams.messages import Alert
+
+if TYPE_CHECKING:
+    from streams.kafka import Message
+
+
+@dataclass(frozen=True)
+class AlertLine:
+    """One alert and its place; ``raised_at`` by the pipeline's clock, ``sent_at`` by Kafka's (us since 1970).
+
+    What is no alert is shown as one of the kind ``unreadable``: anybody may have written it.
+    """
+
+    offset: int
+    kind: str
+    text: str
+    raised_at: int | None
+    sent_at: int
+    details: dict[str, str | int | float | None]
+
+
+def alert_line(message: Message) -> AlertLine:
+    """The alert in a record of the alerts topic."""
+    where, sent_at = message.offset() or 0, int(message.timestamp()[1]) * 1_000
+    try:
+        alert = msgspec.json.decode(message.value() or b"", type=Alert)
+        raised_at = from_text(alert.raised_at)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        return AlertLine(where, "unreadable", f"this record is no alert: {error}", None, sent_at, {})
+    return AlertLine(where, alert.kind, alert.text, raised_at, sent_at, dict(alert.details))
