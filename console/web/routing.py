@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     """Who asks; None for nobody that is known."""
     Shows = Callable[[Site, Request, Visitor], dict[str, Any]]
     """What the template of a page is given. Raises LookupError for what is not there."""
+    Gives = Callable[[Site, Request, Visitor], str]
+    """A whole page. Raises LookupError for what is not there."""
     Does = Callable[[Site, Visitor, dict[str, str], dict[str, str]], str]
     """Does what a form asks for, given path parameters and fields; returns where to go then, below ROOT."""
 
@@ -35,7 +37,7 @@ class Routes:
     """Makes the routes of one site; ``letting`` says who asks."""
 
     def __init__(self, site: Site, letting: Letting) -> None:
-        self._site = site
+        self.site = site
         self._letting = letting
 
     def page(self, path: str, template: str, shows: Shows, role: Role = Role.VIEWER) -> Route:
@@ -64,6 +66,17 @@ class Routes:
 
         return Route(ROOT + path, answer, methods=["GET"])
 
+    def document(self, path: str, gives: Gives, headers: dict[str, str], role: Role = Role.VIEWER) -> Route:
+        """A whole HTML page that is not ours at ``ROOT + path``, under ``headers`` of its own."""
+
+        async def answer(request: Request) -> Response:
+            visitor = self._letting(request)
+            if visitor is None or not visitor.may(role):
+                return _json({"error": "not for you"}, 401 if visitor is None else 403)
+            return await run_in_threadpool(self._given, request, visitor, gives, headers)
+
+        return Route(ROOT + path, answer, methods=["GET"])
+
     def form(self, path: str, does: Does, role: Role) -> Route:
         """What a form at ``ROOT + path`` does; it must carry the visitor's ``csrf``."""
 
@@ -88,20 +101,26 @@ class Routes:
 
     def _shown(self, request: Request, visitor: Visitor, template: str, shows: Shows) -> Response:
         try:
-            content = shows(self._site, request, visitor)
+            content = shows(self.site, request, visitor)
         except (LookupError, ValueError, SluicegateError, KafkaException) as error:
             return self._failed(request, visitor, error)
-        return HTMLResponse(self._site.html(template, request, visitor, **content))
+        return HTMLResponse(self.site.html(template, request, visitor, **content))
+
+    def _given(self, request: Request, visitor: Visitor, gives: Gives, headers: dict[str, str]) -> Response:
+        try:
+            return HTMLResponse(gives(self.site, request, visitor), headers=headers)
+        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+            return self._failed(request, visitor, error)
 
     def _told(self, request: Request, visitor: Visitor, shows: Shows) -> Response:
         try:
-            return _json(shows(self._site, request, visitor))
+            return _json(shows(self.site, request, visitor))
         except (LookupError, ValueError, SluicegateError, KafkaException) as error:
             return _json({"error": str(error)}, _status(error))
 
     def _done(self, request: Request, visitor: Visitor, fields: dict[str, str], does: Does) -> Response:
         try:
-            then = does(self._site, visitor, dict(request.path_params), fields)
+            then = does(self.site, visitor, dict(request.path_params), fields)
         except (LookupError, ValueError, SluicegateError, KafkaException) as error:
             return self._failed(request, visitor, error)
         return RedirectResponse(ROOT + then, status_code=303)
@@ -110,7 +129,7 @@ class Routes:
         return self._problem(request, visitor, _status(error), str(error.args[0] if error.args else error))
 
     def _problem(self, request: Request, visitor: Visitor, status: int, why: str) -> Response:
-        return HTMLResponse(self._site.html("problem.html", request, visitor, status=status, why=why), status)
+        return HTMLResponse(self.site.html("problem.html", request, visitor, status=status, why=why), status)
 
 
 async def form_fields(request: Request) -> dict[str, str] | None:
