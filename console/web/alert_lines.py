@@ -13,6 +13,15 @@ from streams.messages import Alert
 if TYPE_CHECKING:
     from streams.kafka import Message
 
+_LOUD = {
+    "champion_alarm",
+    "rollback",
+    "partition_paused",
+    "score_not_finite",
+    "dead_letter_share",
+    "unreadable",
+}
+
 
 @dataclass(frozen=True)
 class AlertLine:
@@ -38,3 +47,10 @@ def alert_line(message: Message) -> AlertLine:
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         return AlertLine(where, "unreadable", f"this record is no alert: {error}", None, sent_at, {})
     return AlertLine(where, alert.kind, alert.text, raised_at, sent_at, dict(alert.details))
+
+
+def badge_of(kind: str) -> str:
+    """How loud a kind is, as a class of the style sheet: over again, not as it should be, or worth a look."""
+    if "cleared" in kind:
+        return "good"
+    return "bad" if kind in _LOUD or kind.endswith(("_failed", "_rejected")) else "warn"

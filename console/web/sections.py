@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.web import overview
+from console.web import models, overview, schedule
 from console.web.visitor import Role
 
 if TYPE_CHECKING:
@@ -26,4 +26,8 @@ class Section:
     role: Role = Role.VIEWER
 
 
-SECTIONS: tuple[Section, ...] = (Section("Overview", "/", overview.routes),)
+SECTIONS: tuple[Section, ...] = (
+    Section("Overview", "/", overview.routes),
+    Section("Models", "/models", models.routes),
+    Section("Schedule", "/schedule", schedule.routes),
+)
