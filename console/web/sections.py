@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.web import models, overview, schedule
+from console.web import alerts, dead_letters, decisions, models, overview, schedule
 from console.web.visitor import Role
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ class Section:
 
 SECTIONS: tuple[Section, ...] = (
     Section("Overview", "/", overview.routes),
+    Section("Decisions", "/decisions", decisions.routes),
     Section("Models", "/models", models.routes),
     Section("Schedule", "/schedule", schedule.routes),
+    Section("Dead letters", "/dead-letters", dead_letters.routes),
+    Section("Alerts", "/alerts", alerts.routes),
 )
