@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from console.supervisor import AnswersAt, ProcessSpec, SaysReady
 from feature_store.errors import ConfigError
+from streams.metrics import EXPLAINERS_FROM
+from training.keeper.address import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +30,9 @@ class Plan:
     web_port: int
     explainer: bool = False
     metrics_ports: tuple[int, ...] = ()
-    """Of the keeper and of every scorer, in this order; none where nobody gives metrics."""
+    """Of the keeper, of every scorer and of the explainer, in this order; none where nobody gives metrics."""
+    host: str = "127.0.0.1"
+    """The address that the keeper listens on."""
 
     @property
     def monitor_url(self) -> str:
@@ -37,17 +41,18 @@ class Plan:
 
     @property
     def keeper_url(self) -> str:
-        """Where the keeper's local API answers."""
-        return f"http://127.0.0.1:{self.api_port}"
+        """Where this machine reaches the keeper's API and console."""
+        return url_of(self.host, self.api_port)
 
     @property
     def metrics_urls(self) -> dict[str, str]:
         """Process -> where Prometheus may ask it."""
-        names = ["keeper", *self.scorer_names]
-        return {
+        names = ["keeper", *self.scorer_names, *(["explainer"] if self.explainer else [])]
+        urls = {
             name: f"http://127.0.0.1:{port}/metrics"
             for name, port in zip(names, self.metrics_ports, strict=False)
         }
+        return urls | ({"monitor": f"{self.monitor_url}/metrics"} if urls else {})
 
     @property
     def scorer_names(self) -> list[str]:
@@ -71,7 +76,8 @@ class Plan:
         return [self._keeper(), *scorers, *([self._explainer()] if self.explainer else []), self._monitor()]
 
     def _keeper(self) -> ProcessSpec:
-        more = ("--port", str(self.api_port), "--monitor-url", self.monitor_url, *self._metrics(0))
+        where = ("--host", self.host, "--port", str(self.api_port))
+        more = (*where, "--monitor-url", self.monitor_url, *self._metrics(0))
         return ProcessSpec("keeper", self._command("keeper", *more), AnswersAt(f"{self.keeper_url}/health"))
 
     def _scorer(self, slot: int) -> ProcessSpec:
@@ -79,7 +85,9 @@ class Plan:
         return ProcessSpec(f"scorer-{slot}", command, SaysReady("scorer_ready"))
 
     def _explainer(self) -> ProcessSpec:
-        return ProcessSpec("explainer", self._command("explainer"), SaysReady("explainer_ready"))
+        return ProcessSpec(
+            "explainer", self._command("explainer", *self._metrics(-1)), SaysReady("explainer_ready")
+        )
 
     def _monitor(self) -> ProcessSpec:
         command = self._command("monitor", "--port", str(self.web_port))
@@ -116,3 +124,12 @@ def scorer_count(pipeline: Pipeline, wanted: int | None) -> int:
             f"use at most {most}, or raise topics.partitions before the topics are created"
         )
     return wanted or (1 if limits else min(_USUAL_SCORERS, most))
+
+
+def metrics_ports_of(pipeline: Pipeline, scorers: int, *, explainer: bool) -> tuple[int, ...]:
+    """Where keeper, scorers and explainer give their metrics, where the pipeline declares it."""
+    declared = pipeline.serving.metrics_port
+    if not declared:
+        return ()
+    places = [*range(1 + scorers), *([EXPLAINERS_FROM] if explainer else [])]
+    return tuple(declared + place for place in places)

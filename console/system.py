@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from console.listening import LOOPBACK, check_host
 from console.local_run import LocalRun, announced, broker_setting, only_run
 from console.pipeline_file import open_pipeline
-from console.plan import Plan, scorer_count
+from console.plan import Plan, metrics_ports_of, scorer_count
 from console.soundness import check_soundness
 from console.supervisor import LogBook, Supervisor
 from feature_store.declaration.clients import plain
@@ -35,13 +36,14 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class SystemSettings:
-    """What to run; ``broker`` and ``scorers`` None: as the pipeline says."""
+    """What to run; ``broker`` and ``scorers`` None: as the pipeline says. ``host``: of the keeper."""
 
     config: Path
     state_dir: Path
     broker: str | None = None
     scorers: int | None = None
     verbose: bool = False
+    host: str = LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
     """
     pipeline = open_pipeline(settings.config, settings.state_dir)
     check_soundness(pipeline, settings.config)
+    check_host(settings.host, pipeline, settings.state_dir)
     scorers = scorer_count(pipeline, settings.scorers)
     chosen = broker_setting(settings.broker, pipeline)
     with (
@@ -90,8 +93,10 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
         _broker(chosen, pipeline, settings.state_dir, show) as broker,
     ):
         ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
-        declared = pipeline.serving.metrics_port
-        free = choose_ports(settings.state_dir / "ports.json", 2 if declared else 3 + scorers)
+        explainer = pipeline.serving.explanations == "async"
+        declared = metrics_ports_of(pipeline, scorers, explainer=explainer)
+        own = 0 if declared else 1 + scorers + explainer
+        free = choose_ports(settings.state_dir / "ports.json", 2 + own)
         api_port, web_port, *metrics_ports = free
         plan = Plan(
             settings.config.resolve(),
@@ -100,8 +105,9 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
             scorers,
             api_port,
             web_port,
-            explainer=pipeline.serving.explanations == "async",
-            metrics_ports=tuple(metrics_ports or range(declared, declared + 1 + scorers)),
+            explainer=explainer,
+            metrics_ports=declared or tuple(metrics_ports),
+            host=settings.host,
         )
         supervisor = Supervisor(logbook)
         try:

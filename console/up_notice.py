@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.options import STATE_DIR
+from console.listening import is_loopback
 from console.pipeline_file import find_config
 from feature_store.errors import ConfigError
 from streams.sources.simulate import check_fields
+from training.keeper.client import KeeperClient
 
 if TYPE_CHECKING:
     from console.plan import Plan
@@ -28,7 +31,7 @@ def what_runs_where(system: System) -> str:
         f"{pipeline.name} is up: {plan.in_words}",
         f"  broker   {broker.bootstrap}  ({_KINDS[broker.kind]}{version})",
         f"  monitor  {plan.monitor_url}",
-        f"  keeper   {plan.keeper_url}",
+        f"  console  {console_address(plan)}",
         *metrics_lines(plan),
         f"  logs     {system.logbook.path}",
         *what_to_type(pipeline, plan),
@@ -39,6 +42,16 @@ def what_runs_where(system: System) -> str:
     return "\n".join(lines)
 
 
+def console_address(plan: Plan) -> str:
+    """The link that lets the local user in, on a terminal; elsewhere, as in logs, how to get it."""
+    if not sys.stdout.isatty():
+        return f"{plan.keeper_url}  (sluicegate console{_state_option(plan)} prints a link that lets you in)"
+    if not is_loopback(plan.host):
+        return f"{plan.keeper_url}  (also from other machines; log in as a user)"
+    with KeeperClient(plan.state_dir) as keeper:
+        return keeper.console_link
+
+
 def metrics_lines(plan: Plan) -> list[str]:
     """Where Prometheus may ask."""
     found = [f"{url}  ({name})" for name, url in plan.metrics_urls.items()]
@@ -47,11 +60,9 @@ def metrics_lines(plan: Plan) -> list[str]:
 
 def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:
     """The commands for another terminal in this folder, with the options that make them mean this run."""
-    options = ""
-    if plan.config != find_config(None).resolve():
-        options += f" --config {_as_typed(plan.config)}"
-    if plan.state_dir != STATE_DIR.resolve():
-        options += f" --state-dir {_as_typed(plan.state_dir)}"
+    state = _state_option(plan)
+    config = "" if plan.config == find_config(None).resolve() else f" --config {_as_typed(plan.config)}"
+    options = config + state
     try:
         check_fields(pipeline)
         source = "simulate"
@@ -63,6 +74,10 @@ def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:
         f"           or in another terminal: sluicegate {source}{options}",
         f"  watch    sluicegate tail --follow{options}",
     ]
+
+
+def _state_option(plan: Plan) -> str:
+    return "" if plan.state_dir == STATE_DIR.resolve() else f" --state-dir {_as_typed(plan.state_dir)}"
 
 
 def _as_typed(path: Path) -> str:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
+from training.keeper.who import who_asks
 
-
-def who_asks() -> str:
-    """The name of the user; the number, where the machine has no name for it, as in containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+__all__ = ["who_asks"]

@@ -21,6 +21,7 @@ from console.cli import (
     tail,
     topics,
     train,
+    users,
     whatif,
 )
 
@@ -51,7 +52,7 @@ def root(
 
 
 for group in (
-    local, sources, backfill, features, tail, explain, dlq, policy, models, train, backtest, whatif, topics,
-    declaration, processes, bench,
+    local, users, sources, backfill, features, tail, explain, dlq, policy, models, train, backtest, whatif,
+    topics, declaration, processes, bench,
 ):  # fmt: skip
     group.register(app)

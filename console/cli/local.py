@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import STATE_DIR, BrokerChoice, Config, StateDir
+from console.cli.options import STATE_DIR, BrokerChoice, Config, Host, StateDir
 
 Scorers = Annotated[
     int | None,
@@ -31,6 +31,7 @@ def up(
     scorers: Scorers = None,
     state_dir: StateDir = STATE_DIR,
     verbose: Verbose = False,
+    host: Host = "127.0.0.1",
 ) -> None:
     """Run broker, scorers, keeper and monitor on this machine until Ctrl-C."""
     from console.interrupts import StopAsked, stop_on_signals
@@ -39,7 +40,7 @@ def up(
     from console.system import SystemSettings, running_system
     from console.up_notice import what_runs_where
 
-    settings = SystemSettings(find_config(config), state_dir, broker, scorers, verbose)
+    settings = SystemSettings(find_config(config), state_dir, broker, scorers, verbose, host)
     try:
         with stop_on_signals(), running_system(settings, typer.echo) as system:
             typer.echo(what_runs_where(system))

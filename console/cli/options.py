@@ -32,5 +32,13 @@ StateDir = Annotated[Path, typer.Option("--state-dir", help="where a run on this
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 Why = Annotated[str, typer.Option("--why", help="the reason; it is kept with the version")]
 By = Annotated[str | None, typer.Option("--by", help="who decided it (default: the user of this machine)")]
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        help="address that API and console listen on; other than loopback only where there are users, or a "
+        "declared proxy says who asks",
+    ),
+]
 
 STATE_DIR = Path(".sluicegate")

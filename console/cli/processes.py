@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import STATE_DIR, Bootstrap, Config, StateDir
+from console.cli.options import STATE_DIR, Bootstrap, Config, Host, StateDir
 
 Slot = Annotated[
     int,
@@ -74,22 +74,33 @@ def keeper(
     metrics_host: MetricsHost = _LOOPBACK,
     signing_key: SigningKey = None,
     monitor_url: MonitorUrl = None,
+    host: Host = _LOOPBACK,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run the keeper: it stores, retrains, publishes models, serves the console, until SIGTERM."""
     from console.entry import prepare
 
     config, bootstrap = prepare(config, broker, state_dir, "keeper")
+    from console.listening import check_host
     from console.web import console_pages
+    from feature_store.declaration.load import load_pipeline
     from training.keeper.parts import KeeperSettings
     from training.keeper.service import run
 
-    settings = KeeperSettings(config, bootstrap, state_dir, port, metrics_port, metrics_host, signing_key)
+    check_host(host, load_pipeline(config), state_dir)
+    settings = KeeperSettings(
+        config, bootstrap, state_dir, port, metrics_port, metrics_host, signing_key, host
+    )
     run(settings, pages=partial(console_pages, monitor_url=monitor_url))
 
 
 def explainer(
-    config: Config = None, broker: Bootstrap = None, slot: Slot = 0, state_dir: StateDir = STATE_DIR
+    config: Config = None,
+    broker: Bootstrap = None,
+    slot: Slot = 0,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = _LOOPBACK,
+    state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run one explainer: exact reasons of the decisions that stop something, until SIGTERM."""
     from console.entry import prepare
@@ -97,7 +108,7 @@ def explainer(
     config, bootstrap = prepare(config, broker, state_dir, "explainer")
     from streams.explainer import ExplainerSettings, run
 
-    run(ExplainerSettings(config, bootstrap, slot, _NICENESS))
+    run(ExplainerSettings(config, bootstrap, slot, _NICENESS, metrics_port, metrics_host))
 
 
 def monitor(

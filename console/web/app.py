@@ -11,8 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from console.listening import names_of
+from console.users import Users
 from console.web.access import Access
+from console.web.guard import Guard
 from console.web.headers import SafeHeaders
+from console.web.proxied import Proxied
 from console.web.routing import Routes
 from console.web.sections import SECTIONS
 from console.web.site import ROOT, Site, templates
@@ -31,17 +35,21 @@ def console_pages(desk: Desk, token: str, monitor_url: str | None = None) -> Sta
     environment = templates()
     environment.globals["sections"] = SECTIONS
     site = Site(desk, environment, monitor_url)
-    access = Access(site, token)
+    settings, spec = desk.parts.settings, desk.parts.pipeline.console
+    proxied = Proxied(spec.proxy)
+    access = Access(site, token, Users(settings.state_dir), proxied)
+    desk.audit.bring = access.note_changes
     to = Routes(site, access.visitor)
     static = resources.files("console.web").joinpath("static")
     routes = [
         Route("/", _to_console, methods=["GET"]),
         Route(ROOT, _to_console, methods=["GET"]),
         Mount(f"{ROOT}/static", StaticFiles(directory=str(static))),
-        *access.routes(to),
+        *access.routes(),
         *(route for section in SECTIONS for route in section.routes(to)),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)])
+    guard = Middleware(Guard, proxied=proxied, hosts=names_of(settings.host, spec))
+    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders), guard])
 
 
 async def _to_console(_request: Request) -> Response:

@@ -30,7 +30,14 @@ class SafeHeaders:
                 headers.setdefault("content-security-policy", _POLICY)
                 headers.setdefault("x-content-type-options", "nosniff")
                 headers.setdefault("referrer-policy", "same-origin")
-                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("cross-origin-opener-policy", "same-origin")
+                headers.setdefault("cross-origin-resource-policy", "same-origin")
+                headers.setdefault("cache-control", _kept(scope))
             await send(message)
 
         await self._app(scope, receive, sent)
+
+
+def _kept(scope: Scope) -> str:
+    """Pages hold what is not for everybody; scripts and styles may be kept, but asked about."""
+    return "no-cache" if "/static/" in str(scope.get("path", "")) else "no-store"

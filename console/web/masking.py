@@ -18,13 +18,11 @@ _SHOW_THE_VALUE = {Aggregate.LAST, Aggregate.MIN, Aggregate.MAX}
 
 
 def seen(pipeline: Pipeline, visitor: Visitor, fields: dict[str, Any]) -> dict[str, Any]:
-    """``fields`` (event fields or features, by name) as ``visitor`` may see them; what is missing stays so."""
+    """``fields`` (event fields or features, by name) as ``visitor`` may see them; null stays null."""
     if sees_personal(visitor):
         return fields
     hidden = personal(pipeline)
-    return {
-        name: HIDDEN if name in hidden and value is not None else value for name, value in fields.items()
-    }
+    return {name: HIDDEN if name in hidden and value is not None else value for name, value in fields.items()}
 
 
 def sees_personal(visitor: Visitor) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -143,8 +143,10 @@ async def form_fields(request: Request) -> dict[str, str] | None:
 
 
 def _to_login(request: Request) -> Response:
-    del request
-    return RedirectResponse(f"{ROOT}/login", status_code=303)
+    """To the form, and from there back to the page that was asked for."""
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    wanted = f"?next={quote(asked, safe='/')}" if request.method == "GET" and asked != f"{ROOT}/" else ""
+    return RedirectResponse(f"{ROOT}/login{wanted}", status_code=303)
 
 
 def _status(error: Exception) -> int:

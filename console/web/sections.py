@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.web import alerts, dead_letters, decisions, models, overview, schedule
+from console.web import alerts, audit_page, dead_letters, decisions, models, overview, schedule
 from console.web.visitor import Role
 
 if TYPE_CHECKING:
@@ -33,4 +33,5 @@ SECTIONS: tuple[Section, ...] = (
     Section("Schedule", "/schedule", schedule.routes),
     Section("Dead letters", "/dead-letters", dead_letters.routes),
     Section("Alerts", "/alerts", alerts.routes),
+    Section("Audit", "/audit", audit_page.routes, Role.OPERATOR),
 )

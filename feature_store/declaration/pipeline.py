@@ -9,9 +9,11 @@ from pydantic import Field, model_validator
 from feature_store.clock import ClockName
 from feature_store.declaration.base import Declared
 from feature_store.declaration.clients import ClientSettings, KafkaSettings
+from feature_store.declaration.console import ConsoleSpec
 from feature_store.declaration.decision import DecisionSpec
 from feature_store.declaration.event import EventSpec, Kind
 from feature_store.declaration.features import Feature, FeatureSpec, code_name
+from feature_store.declaration.monitoring import MonitoringSpec
 from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
 from feature_store.declaration.texts import check_texts
@@ -61,6 +63,8 @@ class Pipeline(Declared):
     decision: DecisionSpec
     training: TrainingSpec = TrainingSpec()
     serving: ServingSpec = ServingSpec()
+    monitoring: MonitoringSpec = MonitoringSpec()
+    console: ConsoleSpec = ConsoleSpec()
 
     @property
     def name(self) -> str:
@@ -109,8 +113,10 @@ class Pipeline(Declared):
         amount = self.decision.costs.amount
         if amount is not None:
             self._require_number("decision.costs.amount", amount)
+        self.console.check_against(self.outcomes.sources)
         self.serving.check_against(self.training.algorithm)
         self.training.check_against({feature.name for feature in self.feature_vector})
+        self.monitoring.check_against({feature.name for feature in self.feature_vector})
         self.decision.check_against(self.event.fields, {feature.name for feature in self.feature_vector})
         return self
 

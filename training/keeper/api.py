@@ -7,7 +7,6 @@ Every route but ``/health``, which says nothing, needs ``Authorization: Bearer <
 from __future__ import annotations
 
 import hmac
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,12 +18,10 @@ from starlette.routing import Route
 from feature_store.errors import ContractError, PolicyError, SluicegateError
 from streams.kafka import KafkaException
 from training.keeper.cards import card
+from training.keeper.commands import Commands
 from training.keeper.evaluation import evaluate
 from training.keeper.evidence import told_evidence
-from training.keeper.history_export import export_history
-from training.keeper.history_import import import_history
 from training.keeper.status import model, models, status
-from training.keeper.store import newest_arrival
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,32 +32,15 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1_048_576
 """A policy may have thousands of values on its lists."""
-
-
-class TrainCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /train``."""
-
-    shuffle_labels: bool = False
-    dry: bool = False
-    trust_data: bool = False
-
-
-class PromoteCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /models/{version}/promote``; ``canary``: only for that share of the entities."""
-
-    canary: float | None = None
-
-
-class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /history`` and ``POST /export-history``: a folder inside the state folder."""
-
-    folder: str
+_USUAL_CHANGES = 200
+_MOST_CHANGES = 10_000
 
 
 class Api:
     """The routes, as methods; each returns what becomes JSON."""
 
     def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._parts = desk.parts
         self._policies = desk.policies
         self._runs = desk.runs
@@ -79,17 +59,9 @@ class Api:
             "/event": lambda asked: told_evidence(self._parts, asked.query_params.get("id", "")),
             "/policy": lambda _: self._policies.told(),
             "/policy/history": lambda _: self._policies.history(),
+            "/audit": self._audit,
         }
-        commands: dict[str, Callable[[Request, bytes], Any]] = {
-            "/train": self._train,
-            "/models/{version}/promote": self._promote,
-            "/models/{version}/shadow": self._shadow,
-            "/models/{version}/unshadow": self._unshadow,
-            "/rollback": lambda _request, _body: self._parts.publisher.rollback(),
-            "/policy": lambda _, body: self._policies.asked(msgspec.json.decode(body)),
-            "/history": self._import_history,
-            "/export-history": self._export_history,
-        }
+        commands = Commands(self._desk).by_path
         routes = [Route("/health", _health, methods=["GET"])]
         routes += [Route(path, _guarded(token, work), methods=["GET"]) for path, work in reading.items()]
         routes += [Route(path, _told(token, work), methods=["POST"]) for path, work in commands.items()]
@@ -103,51 +75,10 @@ class Api:
             "training": self._trainings.running,
         }
 
-    def _train(self, _request: Request, body: bytes) -> Any:
-        command = msgspec.json.decode(body or b"{}", type=TrainCommand)
-        now = self._parts.clock.now()
-        if now == 0:
-            raise ContractError("nothing has been decided yet, so there is nothing to train on")
-        run = self._runs.request(
-            "command",
-            now,
-            shuffle_labels=command.shuffle_labels,
-            dry=command.dry,
-            trust_data=command.trust_data,
-        )
-        self._trainings.wake()
-        return {"run_id": run.run_id}
-
-    def _promote(self, request: Request, body: bytes) -> Any:
-        command = msgspec.json.decode(body or b"{}", type=PromoteCommand)
-        version, publisher = request.path_params["version"], self._parts.publisher
-        return (
-            publisher.promote(version)
-            if command.canary is None
-            else publisher.canary(version, command.canary)
-        )
-
-    def _shadow(self, request: Request, _body: bytes) -> Any:
-        return self._parts.publisher.shadow(request.path_params["version"])
-
-    def _unshadow(self, request: Request, _body: bytes) -> Any:
-        return self._parts.publisher.unshadow(request.path_params["version"])
-
-    def _import_history(self, _request: Request, body: bytes) -> Any:
-        parts = self._parts
-        with parts.writing, parts.store.cursor() as cursor:
-            taken = import_history(cursor, parts.pipeline, parts.settings.state_dir, _folder(body))
-            parts.clock.observe(newest_arrival(cursor))
-        return taken
-
-    def _export_history(self, _request: Request, body: bytes) -> Any:
-        parts = self._parts
-        with parts.store.cursor() as cursor:
-            return export_history(cursor, parts.pipeline, parts.settings.state_dir, _folder(body))
-
-
-def _folder(body: bytes) -> Path:
-    return Path(msgspec.json.decode(body, type=FolderCommand).folder)
+    def _audit(self, request: Request) -> Any:
+        asked = request.query_params.get("most", "")
+        most = int(asked) if asked.isdecimal() else _USUAL_CHANGES
+        return self._desk.audit.newest(min(most, _MOST_CHANGES))
 
 
 async def _health(_request: Request) -> Response:

@@ -12,6 +12,8 @@ from training.keeper.queries import sql
 from training.keeper.store import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feature_store.clock import Clock
     from feature_store.duck import Connection
 
@@ -43,6 +45,8 @@ class Audit:
         self._clock = clock
         self._one_at_a_time = threading.Lock()
         self._store.execute(sql("create_audit"))
+        self.bring: Callable[[], None] = lambda: None
+        """Called before the trail is read: notes what was changed while nobody could."""
 
     def note(
         self,
@@ -69,11 +73,22 @@ class Audit:
         with self._one_at_a_time:
             self._store.execute(sql("add_audit"), line)
 
-    def newest(self, most: int = 200) -> list[Change]:
-        """The newest lines, the newest first."""
+    def newest(
+        self, most: int = 200, before: int | None = None, who: str = "", what: str = "", subject: str = ""
+    ) -> list[Change]:
+        """The newest lines, the newest first: of those with a number below ``before``, and of one who did one
+        thing to one subject, where these are given.
+        """
+        self.bring()
+        asked = {"most": most, "before": before, "who": who, "what": what, "subject": subject}
         with self._one_at_a_time:
-            found = rows(self._store, "newest_audit", {"most": most})
+            found = rows(self._store, "newest_audit", asked)
         return [msgspec.convert(row | _decoded(row), Change) for row in found]
+
+    def kinds(self) -> list[str]:
+        """What there is in the trail, in alphabetical order: ``promote``, ``verdict``, …"""
+        with self._one_at_a_time:
+            return [str(row["what"]) for row in rows(self._store, "audit_kinds", {})]
 
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,4 +15,10 @@ FROM audit;
 -- name: newest_audit
 SELECT number, epoch_us(noted_at) AS noted_at, epoch_us(changed_at) AS changed_at, who, role, via, what, subject,
     "before", "after"
-FROM audit ORDER BY number DESC LIMIT $most;
+FROM audit
+WHERE ($before IS NULL OR number < $before) AND ($who = '' OR who = $who) AND ($what = '' OR what = $what)
+    AND ($subject = '' OR contains(subject, $subject))
+ORDER BY number DESC LIMIT $most;
+
+-- name: audit_kinds
+SELECT DISTINCT what FROM audit ORDER BY what;

@@ -11,6 +11,7 @@ import msgspec
 from feature_store.errors import SluicegateError
 from training.keeper.evidence import Evidence
 from training.keeper.server import ADDRESS_FILE, Address
+from training.keeper.who import who_asks, who_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +35,11 @@ class KeeperClient:
     Every method raises KeeperUnreachableError or KeeperRefusedError.
     """
 
-    def __init__(self, state_dir: Path) -> None:
-        """Read where it is. Raises KeeperUnreachableError when no keeper runs there."""
+    def __init__(self, state_dir: Path, who: str | None = None) -> None:
+        """Read where it is. Raises KeeperUnreachableError when no keeper runs there.
+
+        ``who`` stands in the audit trail beside what is changed; without it the user of this machine.
+        """
         self._state_dir = state_dir
         try:
             address = msgspec.json.decode((state_dir / ADDRESS_FILE).read_bytes(), type=Address)
@@ -46,7 +50,8 @@ class KeeperClient:
             ) from error
         except (OSError, msgspec.MsgspecError) as error:
             raise KeeperUnreachableError(f"{state_dir / ADDRESS_FILE}: cannot be read: {error}") from error
-        headers = {"authorization": f"Bearer {address.token}"}
+        headers = {"authorization": f"Bearer {address.token}", **who_header(who or who_asks())}
+        self._address = address
         self._http = httpx.Client(base_url=address.url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -54,6 +59,15 @@ class KeeperClient:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    @property
+    def console_link(self) -> str:
+        """What lets a browser of this machine in to the console."""
+        return f"{self._address.url}/console/enter?key={self._address.token}"
+
+    def audit(self, most: int) -> list[dict[str, Any]]:
+        """The newest changes of the audit trail, the newest first."""
+        return list(self._ask("GET", f"/audit?most={most}"))
 
     def status(self) -> dict[str, Any]:
         """Clock, lag, rows, next run, release."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeeperSettings:
-    """How a keeper is started; ``api_port`` 0 takes a free one.
+    """How a keeper is started; ``api_port`` 0 takes a free one, ``host`` is the address it is on.
 
     ``metrics_port`` None: as the pipeline file declares; 0: nowhere. ``signing_key`` is a file: with it, what
     is published is signed.
@@ -36,6 +36,7 @@ class KeeperSettings:
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
     signing_key: Path | None = None
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Serving the local API from a thread, on the loopback address alone."""
+"""Serving API and console from a thread, on the loopback address unless told otherwise."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from feature_store.errors import StorageError
+from training.keeper.address import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 ADDRESS_FILE = "keeper.json"
-
-_HOST = "127.0.0.1"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -34,25 +33,29 @@ class Address(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def serving(application: Callable[[str], ASGIApp], port: int, state_dir: Path) -> Iterator[Address]:
+def serving(
+    application: Callable[[str], ASGIApp], host: str, port: int, state_dir: Path
+) -> Iterator[Address]:
     """Serve ``application(token)`` until the block ends; its address stands in ``keeper.json`` meanwhile.
 
-    Raises StorageError when the port is taken.
+    Raises StorageError when the port is taken, or the host is no address of this machine.
     """
     token = secrets.token_urlsafe(32)
-    listening = _listen(port)
+    listening = _listen(host, port)
     server = uvicorn.Server(
         uvicorn.Config(
             application(token),
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # who a proxy is, and what it may say, is declared
+            server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=2,
         )
     )
     thread = threading.Thread(target=server.run, args=([listening],), name="api")
     thread.start()
-    address = Address(f"http://{_HOST}:{listening.getsockname()[1]}", token, os.getpid())
+    address = Address(url_of(host, listening.getsockname()[1]), token, os.getpid())
     file = state_dir / ADDRESS_FILE
     try:
         _write_private(file, msgspec.json.encode(address))
@@ -64,16 +67,21 @@ def serving(application: Callable[[str], ASGIApp], port: int, state_dir: Path) -
         listening.close()
 
 
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise StorageError(f"{host!r} is no address to listen on: {error.strerror}") from error
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((_HOST, port))
+        listening.bind(address)
         listening.listen(128)  # from here on connections wait for the server instead of being refused
     except OSError as error:
         listening.close()
         raise StorageError(
-            f"the keeper's API cannot listen on {_HOST}:{port}: {error.strerror}; choose another with --port"
+            f"the keeper cannot listen on {host}:{port}: {error.strerror}; "
+            "choose another with --port or --host"
         ) from error
     return listening
 

@@ -15,6 +15,7 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
 from streams.broker.state_lock import exclusive
 from streams.kafka import ensure_topics, pipeline_topics
+from streams.metrics import Health
 from training.keeper.alerts import Alerts
 from training.keeper.amend import Amender
 from training.keeper.api import Api
@@ -117,13 +118,15 @@ class _Keeper:
             stack.callback(self._amender.stop)
         desk = Desk(parts, policies, runs, trainings, lambda: self._schedule.next_run, Audit(store, clock))
         serve = partial(_application, desk, pages)
-        address = stack.enter_context(serving(serve, settings.api_port, settings.state_dir))
-        stack.enter_context(watched(parts, runs, trainings, lambda: self._schedule.next_run))
+        address = stack.enter_context(serving(serve, settings.host, settings.api_port, settings.state_dir))
+        self._health = Health()
+        stack.enter_context(watched(parts, runs, trainings, lambda: self._schedule.next_run, self._health))
         log.info("keeper_ready", pipeline=pipeline.name, url=address.url, next_run=self._schedule.next_run)
 
     def sink_until(self, stop: threading.Event) -> None:
         """Sink, send what the outcomes mean, and let the schedule see the time, until ``stop``."""
         while not stop.is_set():
+            self._health.beat()
             self._sink.step()
             self._sender.step()
             self._schedule.tick(self._clock.now())
