@@ -1,4 +1,4 @@
-"""Have a model's scores moved from where they lay when it was judged?"""
+"""Where a model's scores lay when it was judged, and whether they have moved from there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.distribution import cell_shares, stability_index
 from streams.messages.model import ScoreBins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _QUANTILES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
-_LEAST = 0.5  # events: an empty bin counts as half a one, so that the index is finite
 
 
 def bins_of(scores: NDArray[np.float64], weight: NDArray[np.float64]) -> ScoreBins | None:
@@ -22,20 +22,20 @@ def bins_of(scores: NDArray[np.float64], weight: NDArray[np.float64]) -> ScoreBi
     """
     if not len(scores):
         return None
-    order = np.argsort(scores, kind="stable")
-    ranked, cumulated = scores[order], np.cumsum(weight[order])
+    edges = deciles(scores, weight)
+    return ScoreBins(edges.tolist(), cell_shares(edges, scores, weight).tolist())
+
+
+def deciles(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The edges of ``bins_of``, each one of ``values``, which are some; fewer where many are equal."""
+    order = np.argsort(values, kind="stable")
+    ranked, cumulated = values[order], np.cumsum(weight[order])
     places = np.searchsorted(cumulated, _QUANTILES * cumulated[-1])
-    edges = np.unique(ranked[np.minimum(places, len(ranked) - 1)])
-    placed = np.searchsorted(edges, scores, side="left")
-    shares = np.bincount(placed, weights=weight, minlength=len(edges) + 1) / cumulated[-1]
-    return ScoreBins(edges.tolist(), shares.tolist())
+    return np.unique(ranked[np.minimum(places, len(ranked) - 1)])
 
 
 def shift(bins: ScoreBins, scores: NDArray[np.float64]) -> float:
     """Population stability index of ``scores``: 0 is as before, 0.25 much by custom."""
-    edges = np.asarray(bins.edges)
-    counts = np.bincount(np.searchsorted(edges, scores, side="left"), minlength=len(edges) + 1)
-    least = _LEAST / max(len(scores), 1)
-    after = np.maximum(counts / max(len(scores), 1), least)
-    before = np.maximum(bins.shares, least)
-    return float(np.sum((after - before) * np.log(after / before)))
+    count = len(scores)
+    after = cell_shares(bins.edges, scores, np.ones(count))
+    return stability_index(bins.shares, after, count)

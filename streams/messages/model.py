@@ -135,6 +135,37 @@ class ScoreBins(msgspec.Struct, frozen=True):
     shares: list[float]
 
 
+class FeatureBins(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the values of one feature lay.
+
+    ``shares[i]`` of those that were there, above ``edges[i - 1]`` and up to ``edges[i]``; ``missing`` of all.
+    ``usual`` and ``usual_missing``: how far nine in ten stretches of the reference lay from the whole of it,
+    by PSI and in the missing share. What moves that far on any day is no news. ``effective``: how many
+    independent events they are worth.
+    """
+
+    edges: list[float]
+    shares: list[float]
+    effective: float
+    missing: float = 0.0
+    usual: float = 0.0
+    usual_missing: float = 0.0
+
+
+class FeatureReference(msgspec.Struct, frozen=True):
+    """What a model knows of the world: its features on the events that it was fitted on, the newest of them.
+
+    ``events`` were looked at; ``judged``: how many independent ones those behind ``Manifest.score_bins``
+    are worth.
+    """
+
+    since: str
+    until: str
+    events: int
+    judged: float
+    features: dict[str, FeatureBins]
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """Everything about one immutable model version."""
 
@@ -154,6 +185,8 @@ class Manifest(msgspec.Struct, frozen=True):
     signature: Signature | None = None
     score_bins: ScoreBins | None = None
     """Of the judged events, by the fit that was judged: live scores are held against it."""
+    feature_bins: FeatureReference | None = None
+    """Live features are held against it."""
 
 
 class Release(msgspec.Struct, frozen=True):

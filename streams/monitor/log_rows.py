@@ -35,6 +35,9 @@ class LogRows(NamedTuple):
     propensity: Floats
     """Of being let through, where it would have been stopped; NaN where not known."""
     fallbacks: int
+    offsets: Ints
+    batch: pa.RecordBatch
+    """The rows themselves."""
 
 
 def read_rows(batch: pa.RecordBatch, from_offset: int) -> LogRows:
@@ -58,6 +61,8 @@ def read_rows(batch: pa.RecordBatch, from_offset: int) -> LogRows:
             stopped=_actions(batch.column("policy_action")) != ACTIONS.index(Action.APPROVE),
             propensity=_floats(batch.column("propensity")),
             fallbacks=batch.num_rows - batch.column("fallback").null_count,
+            offsets=batch.column("source_offset").to_numpy(zero_copy_only=False),
+            batch=batch,
         )
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise ContractError(f"not rows of a feature log: {error!r}") from error

@@ -69,6 +69,10 @@ class ModelUses:
         """(version, number, use), in the order in which they were first read."""
         return [(version, number, self._uses[number]) for version, number in self._numbers.items()]
 
+    def number(self, version: str) -> int:
+        """The number of a version; -1 where it has decided nothing."""
+        return self._numbers.get(version, -1)
+
     def _number(self, version: str | None) -> int:
         name = NO_MODEL if version is None else version
         if name not in self._numbers and len(self._numbers) >= _NAMED:

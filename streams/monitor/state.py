@@ -12,6 +12,7 @@ import numpy as np
 
 from feature_store.clock import StreamClock
 from feature_store.units import to_text
+from streams.monitor.drift import Drift
 from streams.monitor.latency import Latency
 from streams.monitor.log_rows import ACTIONS, LogRows, read_rows
 from streams.monitor.maturing import Maturing
@@ -19,6 +20,8 @@ from streams.monitor.models import SCORE_EDGES, ModelUse, ModelUses
 from streams.monitor.progress import Progress
 from streams.monitor.quality import Quality, score_bins
 from streams.monitor.rates import Rates
+from streams.monitor.releases import Acting
+from streams.monitor.taking import Sampling
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +54,10 @@ class MonitorState:
         self._releases: dict[int, dict[str, int]] = {}
         self._problems = {"repeated": 0, "unreadable": 0}
         self._caught_up = False
+        self._sampling = Sampling(pipeline)
+        self._drift = Drift(pipeline)
+        self._drifted: dict[str, Any] = {}
+        self.look(Acting())
 
     def now(self) -> int:
         """The pipeline's clock (us): the wall, or the newest arrival among the decisions read."""
@@ -70,7 +77,7 @@ class MonitorState:
         self._counts["duplicates"] += sum(offset >= new_from for offset in meta.duplicates)
         self._counts["dead_letters"] += sum(offset >= new_from for offset in meta.dead_letters)
         if rows.event_ids:
-            self._decisions(rows, written_at)
+            self._decisions(meta.partition, rows, written_at)
             self._release(meta.release_epoch, rows)
 
     def outcome(self, outcome: Outcome) -> None:
@@ -94,6 +101,15 @@ class MonitorState:
     def caught_up(self) -> None:
         """Take note that everything has been given that was there at some moment since the start."""
         self._caught_up = True
+
+    def look(self, acting: Acting) -> dict[str, Any]:
+        """Hold the newest decisions against what the champion was fitted on; the figures."""
+        recent, now = self._sampling.recent, self.now()
+        version = "" if acting.champion is None else acting.champion.version
+        self._drifted = self._drift.compare(
+            recent.sample(now), acting.champion, self._models.number(version), whole=recent.covers(now)
+        )
+        return self._drifted
 
     def status(self) -> dict[str, Any]:
         """Everything, for people and programs; the keys are stable."""
@@ -119,10 +135,11 @@ class MonitorState:
             ],
             "outcomes": self._outcomes,
             "quality": quality,
+            "drift": self._drifted,
             "problems": self._problems,
         }
 
-    def _decisions(self, rows: LogRows, written_at: int) -> None:
+    def _decisions(self, partition: int, rows: LogRows, written_at: int) -> None:
         count = len(rows.event_ids)
         self._counts["events"] += count
         self._counts["fallbacks"] += rows.fallbacks
@@ -133,6 +150,7 @@ class MonitorState:
         self._stream_rate.add(rows.arrivals, rows.actions)
         self._latency.add(written, (written_at - rows.record_times) / 1_000)
         models = self._models.add(rows.models, rows.scores, rows.decided)
+        self._sampling.add(partition, rows, models)
         self._maturing.decided(
             rows.event_ids,
             rows.event_times,

@@ -19,6 +19,7 @@ import msgspec
 
 from feature_store.errors import ContractError
 from training.contract import TrainingResult, load_request
+from training.feature_bins import reference_of
 from training.gate.champion import Acting
 from training.gate.enough import too_little
 from training.score_bins import bins_of
@@ -76,10 +77,14 @@ def _worked_off(task: Task) -> tuple[TrainingResult, Challenger | None]:
         verdict, candidate = verdict.and_also(refitted.checks, refitted.metrics), refitted.candidate
     result = _told(draft, verdict)
     if not verdict.refusals:
+        judged = prepared.split.judged
+        bins = bins_of(fitted.score, judged.weight)
+        columns = candidate.manifest.features
         manifest = msgspec.structs.replace(
             candidate.manifest,
             metrics=verdict.metrics,
-            score_bins=bins_of(fitted.score, prepared.split.judged.weight),
+            score_bins=bins,
+            feature_bins=reference_of(task.pipeline, columns, prepared.matured, judged, bins, fitted.score),
         )
         result = msgspec.structs.replace(result, verdict="passed", manifest=manifest)
     draw(task, prepared, fitted, opponent, result)

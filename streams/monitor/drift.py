@@ -1,0 +1,195 @@
+"""Drift: the newest events held against those that the champion was fitted on, feature by feature.
+
+Why these measures and bounds: docs/discussions/drift.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from feature_store.declaration.features import fields_in
+from streams.distribution import (
+    adjusted,
+    cells_of,
+    chance_of_difference,
+    effective_size,
+    shares_of,
+    stability_index,
+)
+from streams.messages.model import FeatureBins
+
+if TYPE_CHECKING:
+    from feature_store.declaration.monitoring import DriftSpec
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest
+    from streams.monitor.arrays import Flags, Floats, Ints
+    from streams.monitor.sample import Sample
+
+_DIGITS = 6
+_NO_REFERENCE = "the champion's manifest says nothing of its features: it was fitted by an older version"
+_MANY = 1e12  # as if nothing about the reference were left to chance
+
+
+class Measured(NamedTuple):
+    """One feature, or the score. ``shares`` are of values that are there; a figure is None without any."""
+
+    psi: float | None
+    chance: float
+    missing: float
+    missing_chance: float
+    shares: list[float]
+
+
+def time_features(pipeline: Pipeline) -> frozenset[str]:
+    """Row features of nothing but the event's time: they say when it is, which is no drift."""
+    fields = pipeline.event.fields
+    return frozenset(
+        name
+        for name, sql in pipeline.features.rows.items()
+        if fields_in(sql, fields) == [pipeline.event.time]
+    )
+
+
+class Drift:
+    """Compares, for one pipeline."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._spec: DriftSpec = pipeline.monitoring.drift
+        self._free = time_features(pipeline) | set(self._spec.ignore)
+        self._columns = {feature.name: at for at, feature in enumerate(pipeline.feature_vector)}
+
+    def compare(
+        self, sample: Sample, champion: Manifest | None, number: int, *, whole: bool
+    ) -> dict[str, Any]:
+        """The figures of ``/status.json``; ``number`` is the champion's among the rows' models.
+
+        ``whole``: whether events of a whole window have been seen.
+        """
+        found: dict[str, Any] = {
+            "reference": None if champion is None else champion.version,
+            "events": sample.events,
+            "state": "no_reference",
+            "why": None,
+            "features": [],
+            "score": None,
+        }
+        if champion is None:
+            return found | {"why": "no champion acts yet"}
+        enough = whole and sample.events >= self._spec.least
+        by_champion = sample.models == number
+        found["score"] = self._score(sample, by_champion, champion, enough=enough)
+        if champion.feature_bins is None:
+            return found | {"why": _NO_REFERENCE}
+        found["features"] = self._features(sample, champion, enough=enough)
+        return found | self._overall(found["features"], sample, enough=enough)
+
+    def _overall(self, features: list[dict[str, Any]], sample: Sample, *, enough: bool) -> dict[str, Any]:
+        if enough:
+            moved = any(each["state"] in {"drift", "missing"} for each in features)
+            return {"state": "drift" if moved else "stable", "why": None}
+        less = sample.events < self._spec.least
+        why = f"fewer than {self._spec.least} events" if less else "the window is not full yet"
+        return {"state": "too_little", "why": why}
+
+    def _features(self, sample: Sample, champion: Manifest, *, enough: bool) -> list[dict[str, Any]]:
+        reference = champion.feature_bins
+        if reference is None:
+            return []
+        known = {name: bins for name, bins in reference.features.items() if name in self._columns}
+        entities = _numbered(sample)
+        measured = [
+            _measure(sample.features[:, self._columns[name]], sample.weights, entities, bins)
+            for name, bins in known.items()
+        ]
+        chances = adjusted([each.chance for each in measured])
+        absent = adjusted([each.missing_chance for each in measured])
+        return [
+            self._told(name, bins, each, chance, gone, sample, enough=enough)
+            for (name, bins), each, chance, gone in zip(known.items(), measured, chances, absent, strict=True)
+        ]
+
+    def _told(
+        self,
+        name: str,
+        bins: FeatureBins,
+        found: Measured,
+        chance: float,
+        gone: float,
+        sample: Sample,
+        *,
+        enough: bool,
+    ) -> dict[str, Any]:
+        told = {
+            "name": name,
+            "psi": None if found.psi is None else round(found.psi, _DIGITS),
+            "p_value": chance,
+            "missing": round(found.missing, _DIGITS),
+            "missing_reference": bins.missing,
+            "missing_p_value": gone,
+            "usual": bins.usual,
+            "n": sample.events,
+            "edges": bins.edges,
+            "reference_shares": bins.shares,
+            "shares": found.shares,
+        }
+        return told | {"state": self._state(name, told, bins) if enough else "too_little"}
+
+    def _state(self, name: str, told: dict[str, Any], bins: FeatureBins) -> str:
+        spec = self._spec
+        if name in self._free:
+            return "ignored"
+        away = abs(told["missing"] - bins.missing) - min(bins.usual_missing, spec.missing)
+        if away >= spec.missing and told["missing_p_value"] < spec.significance:
+            return "missing"
+        return self._moved(told["psi"], told["p_value"], bins.usual)
+
+    def _moved(self, psi: float | None, chance: float, usual: float) -> str:
+        """``drift``, ``stable``, or ``between``: above what clears an alert, below what raises one."""
+        spec = self._spec
+        beyond = (psi or 0.0) - min(usual, spec.psi)
+        if beyond >= spec.psi and chance < spec.significance:
+            return "drift"
+        return "between" if beyond > spec.clear else "stable"
+
+    def _score(self, sample: Sample, of: Flags, champion: Manifest, *, enough: bool) -> dict[str, Any] | None:
+        if champion.score_bins is None:
+            return None
+        judged = champion.feature_bins.judged if champion.feature_bins is not None else _MANY
+        bins = FeatureBins(champion.score_bins.edges, champion.score_bins.shares, judged)
+        weights = sample.weights * (of & ~np.isnan(sample.scores))
+        found = _measure(sample.scores, weights, _numbered(sample), bins)
+        events = round(float(weights.sum()))
+        told = {
+            "psi": None if found.psi is None else round(found.psi, _DIGITS),
+            "p_value": found.chance,
+            "n": events,
+            "edges": bins.edges,
+            "reference_shares": bins.shares,
+            "shares": found.shares,
+        }
+        enough = enough and events >= self._spec.least
+        return told | {"state": self._moved(found.psi, found.chance, 0.0) if enough else "too_little"}
+
+
+def _numbered(sample: Sample) -> Ints:
+    return np.unique(sample.entities, return_inverse=True)[1].astype(np.int64)
+
+
+def _measure(values: Floats, weights: Floats, entities: Ints, bins: FeatureBins) -> Measured:
+    """``values`` of events that count by ``weights``, held against ``bins``."""
+    cells, last = cells_of(bins.edges, values), len(bins.edges)
+    there = ~np.isnan(values)
+    cells[~there] = last + 1
+    total = float(weights.sum())
+    missing = 1.0 - float(weights[there].sum()) / total if total else 0.0
+    worth, held = effective_size(cells, weights, entities), bins.effective
+    gone = chance_of_difference([bins.missing, 1 - bins.missing], held, [missing, 1 - missing], worth)
+    present = worth * (1 - missing)
+    if not bins.edges or present < 1:
+        return Measured(None, 1.0, missing, gone, [])
+    shares = shares_of(cells[there], weights[there], last + 1)
+    chance = chance_of_difference(bins.shares, held * (1 - bins.missing), shares, present)
+    psi = stability_index(bins.shares, shares, present)
+    return Measured(psi, chance, missing, gone, shares.round(_DIGITS).tolist())
