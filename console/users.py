@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from console.passwords import Cost, hashed, matches, unguessable
-from feature_store.declaration.console import RoleName
 from feature_store.errors import ConfigError
+from feature_store.roles import RoleName
 from streams.broker.state_lock import exclusive
 
 if TYPE_CHECKING:

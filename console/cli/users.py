@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.options import STATE_DIR, AsJson, StateDir
-from feature_store.declaration.console import RoleName
+from feature_store.roles import RoleName
 
 if TYPE_CHECKING:
     from console.users import Users

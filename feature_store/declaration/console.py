@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from feature_store.declaration.base import Declared
+from feature_store.roles import RoleName
 from feature_store.units import Duration
-
-RoleName = Literal["viewer", "analyst", "operator"]
 
 _HEADER = re.compile(r"^[A-Za-z0-9-]+$")
 _NEVER_NAMES = {"host", "cookie", "origin", "connection", "content-length", "content-type"}
