@@ -62,8 +62,8 @@ def _fit() -> None:
     _seconds(_events(2_000), "cuda", 1, _FEWER_BINS)  # the first one wakes the GPU
     all_cores = os.cpu_count() or 1
     for rows in FITTED_ROWS:
-        events, few = _events(rows), threads(rows)
-        on_cpu = [all_cores] if rows > _PATIENT_ROWS else sorted({few, all_cores})
+        events = _events(rows)
+        on_cpu = [all_cores] if rows > _PATIENT_ROWS else sorted({2, all_cores})
         for bins in (_SHIPPED_BINS, _FEWER_BINS):
             _compare("in memory", events, bins, on_cpu)
         with tempfile.TemporaryDirectory() as folder:

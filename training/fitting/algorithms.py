@@ -8,6 +8,7 @@ against .733. And the gate's own measure takes no part in choosing what it judge
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol, cast
@@ -31,12 +32,17 @@ REPORT_EVERY = 50
 """Rounds between two progress lines."""
 
 
-_ROWS_FOR_TWO_THREADS = 100_000
+_ROWS_PER_THREAD = 50_000
+"""With fewer, threads wait for each other more than they work."""
 
 
 def threads(rows: int) -> int:
-    """How many threads pay: below this many rows they wait for each other more than they work."""
-    return 2 if rows >= _ROWS_FOR_TWO_THREADS else 1
+    """How many threads pay, of those that this process may have."""
+    return max(1, min(_cores(), rows // _ROWS_PER_THREAD))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
