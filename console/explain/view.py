@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.explain.reproduce import SCORELESS
+from console.explain.words import policy_in_words, rule_in_words
 from console.page import page
 from feature_store.declaration.texts import FeatureTexts, plain
 from streams.messages import Decision
@@ -149,8 +150,11 @@ def _decision(found: Evidence, pipeline: Pipeline) -> list[tuple[str, Any]]:
         ("model", f"{scored.model} by {scored.engine}" if scored.model else f"none ({scored.fallback})"),
         ("margin", scored.margin),
         ("score", scored.score),
-        ("matched", "\n".join(_rule(found, pipeline, name) for name in scored.rules) or "no rule, no list"),
-        ("policy", _policy(found)),
+        (
+            "matched",
+            "\n".join(rule_in_words(found, pipeline, name) for name in scored.rules) or "no rule, no list",
+        ),
+        ("policy", policy_in_words(found)),
         ("release epoch", found.release_epoch),
         ("propensity", scored.propensity),
         ("source", f"partition {scored.source_partition}, offset {scored.source_offset}, seq {scored.seq}"),
@@ -165,23 +169,3 @@ def _decision(found: Evidence, pipeline: Pipeline) -> list[tuple[str, Any]]:
     facts += [("amended to", msgspec.json.decode(each, type=Decision).action) for each in found.amendments]
     facts += [("outcome", f"{o.label}, by {o.source} at {o.observed_at}") for o in found.outcomes]
     return facts
-
-
-def _policy(found: Evidence) -> str:
-    offset, document = found.policy_offset, found.policy
-    if offset is None:
-        return "not known"
-    if offset < 0:
-        return "the pipeline file's own"
-    made = f"version {document.version} by {document.made_by}: {document.why}, " if document else ""
-    return f"{made}offset {offset} of the policy topic"
-
-
-def _rule(found: Evidence, pipeline: Pipeline, name: str) -> str:
-    """A rule with what it says, where that is known."""
-    if found.policy is not None:
-        said = [(rule.when, rule.action) for rule in found.policy.rules if rule.name == name]
-    else:
-        rules = (*pipeline.decision.rules, *pipeline.decision.cold_start)
-        said = [(rule.when, rule.action.value) for rule in rules if rule.name == name]
-    return f"{name}: {said[0][0]} ({said[0][1]})" if said else name

@@ -27,7 +27,7 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "dead_letters": _WRITE, "models": _READ, "policy": _READ, "alerts": _WRITE,
     },
     "keeper": {
-        "features": _READ, "decisions": _READ, "outcomes": _READ, "entity_outcomes": _BOTH,
+        "features": _READ, "decisions": _READ, "outcomes": _BOTH, "entity_outcomes": _BOTH,
         "models": _BOTH, "policy": _BOTH, "alerts": _WRITE, "events": _SEE, "dead_letters": _SEE,
         "explanations": _SEE,  # seen, so that it does not take them for missing
     },

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from training.keeper.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,3 +27,8 @@ class Desk:
     trainings: Trainings
     next_run: Callable[[], int | None]
     audit: Audit
+    verdicts: Verdicts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What people say of events goes through one place."""
+        object.__setattr__(self, "verdicts", Verdicts(self.parts, self.audit))

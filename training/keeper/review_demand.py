@@ -59,7 +59,7 @@ def review_demand(store: Connection, pipeline: Pipeline, by: Scoring, now: int) 
 
 def today(store: Connection, pipeline: Pipeline, capacity: float, now: int) -> Today:
     """Today's queue and what is left of the day, in the time zone of the schedule."""
-    begin, end = _day(now, ZoneInfo(pipeline.training.time_zone))
+    begin, end = calendar_day(now, ZoneInfo(pipeline.training.time_zone))
     waiting = rows(store, "waiting_reviews", {"day": begin})[0]["waiting"]
     return Today(capacity, float(str(waiting)), (end - now) / (end - begin))
 
@@ -104,7 +104,7 @@ def _per_day(first: object, now: int) -> float:
     return DAY / min(DAY, max(_LEAST_SPAN, span))
 
 
-def _day(now: int, zone: ZoneInfo) -> tuple[int, int]:
+def calendar_day(now: int, zone: ZoneInfo) -> tuple[int, int]:
     """The calendar day around ``now`` in ``zone``: first instant, and first of the next (us)."""
     date = to_datetime(now).astimezone(zone).date()
     dates = date, date + timedelta(days=1)

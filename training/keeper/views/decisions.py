@@ -48,8 +48,8 @@ class Position:
 class Wanted:
     """Which decisions; None: any.
 
-    ``text`` is sought in ``text_fields`` and the id; ``*`` at its end: anything may follow. ``since`` and ``until`` are arrivals, us since 1970. ``queue_rules``: the rules that ever sent
-    events to ``queue``.
+    ``text`` is sought in ``text_fields`` and the id; ``*`` at its end: anything may follow. ``since`` and
+    ``until`` are arrivals, us since 1970. ``queue_rules``: the rules that ever sent events to ``queue``.
     """
 
     text: str | None = None
