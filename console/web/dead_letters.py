@@ -28,7 +28,7 @@ _PATIENCE_S = 2.0
 
 def routes(to: Routes) -> list[Route]:
     """List, letter, and redrive."""
-    pages = DeadLetters()
+    pages = _Pages(to.site)
     return [
         to.page("/dead-letters", "dead_letters.html", pages.listed),
         to.page("/dead-letters/{partition:int}/{offset:int}", "dead_letter.html", pages.one),
@@ -36,21 +36,21 @@ def routes(to: Routes) -> list[Route]:
     ]
 
 
-class DeadLetters:
-    """The pages; they share what is being sent again."""
+class _Pages:
+    """They share what is being sent again."""
 
-    def __init__(self) -> None:
-        self._redriving: Redriving | None = None
+    def __init__(self, site: Site) -> None:
+        self._redriving = Redriving(site.desk)
+        self._ids = EventIds(site.desk.parts.pipeline.event.id)
 
     def listed(self, site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
         """Reasons with their counts, and the newest letters: all, of one reason, or of one event."""
         found = site.live.letters()
         letters = found.value or []
-        ids = EventIds(site.desk.parts.pipeline.event.id)
         reason = request.query_params.get("reason", "")
         event_id = request.query_params.get("event_id", "").strip()
         meant = Selection(frozenset([reason] if reason else ()), event_id=event_id or None)
-        chosen = [each for each in letters if meant.means(each, ids)]
+        chosen = [each for each in letters if meant.means(each, self._ids)]
         whole = sees_personal(visitor)
         return {
             "why": found.why,
@@ -60,9 +60,9 @@ class DeadLetters:
             "read": len(letters),
             "most": MOST_LETTERS,
             "found": len(chosen),
-            "letters": [letter_line(each, ids, whole=whole) for each in chosen[:_SHOWN]],
+            "letters": [letter_line(each, self._ids, whole=whole) for each in chosen[:_SHOWN]],
             "whole": whole,
-            "redrive": self._redrives(site).newest,
+            "redrive": self._redriving.newest,
             "operator": visitor.may(Role.OPERATOR),
         }
 
@@ -71,16 +71,15 @@ class DeadLetters:
         place = Place(request.path_params["partition"], request.path_params["offset"])
         letter = _letter_at(site, place)
         whole = sees_personal(visitor)
-        ids = EventIds(site.desk.parts.pipeline.event.id)
         return {
             "letter": letter,
-            "line": letter_line(letter, ids, whole=whole),
+            "line": letter_line(letter, self._ids, whole=whole),
             "whole": whole,
             "body": body_of(letter.value) if whole else None,
             "key": body_of(letter.key).text if whole else None,
             "headers": [(name, body_of(value).text) for name, value in letter.headers] if whole else [],
             "header_count": len(letter.headers),
-            "redrive": self._redrives(site).newest,
+            "redrive": self._redriving.newest,
             "operator": visitor.may(Role.OPERATOR),
         }
 
@@ -88,7 +87,6 @@ class DeadLetters:
         """Send one letter (``place``), those of a ``reason``, or all; with ``dry`` only say what would go."""
         del path
         place, reason = fields.get("place", ""), fields.get("reason", "")
-        ids = EventIds(site.desk.parts.pipeline.event.id)
         if place:
             selection, what = Selection(places=frozenset([place_of(place)])), f"the letter {place}"
         elif reason:
@@ -97,16 +95,10 @@ class DeadLetters:
             selection, what = Selection(), "all letters"
         else:
             raise ValueError("say which: a letter, a reason, or all")
-        redriving = self._redrives(site)
-        redriving.start(selection, ids, what, visitor, dry=bool(fields.get("dry")))
-        redriving.wait(_PATIENCE_S)
+        self._redriving.start(selection, self._ids, what, visitor, dry=bool(fields.get("dry")))
+        self._redriving.wait(_PATIENCE_S)
         site.live.letters.forget()
         return f"/dead-letters/{place}" if place else "/dead-letters"
-
-    def _redrives(self, site: Site) -> Redriving:
-        if self._redriving is None:
-            self._redriving = Redriving(site.desk)
-        return self._redriving
 
 
 def _letter_at(site: Site, place: Place) -> DeadLetter:
