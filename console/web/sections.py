@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.web import alerts, audit_page, dead_letters, decisions, models, overview, schedule
+from console.web import (
+    alerts,
+    audit_page,
+    dead_letters,
+    decisions,
+    features,
+    models,
+    overview,
+    policy,
+    review,
+    schedule,
+)
 from console.web.visitor import Role
 
 if TYPE_CHECKING:
@@ -28,9 +39,12 @@ class Section:
 
 SECTIONS: tuple[Section, ...] = (
     Section("Overview", "/", overview.routes),
+    Section("Review", "/review", review.routes),
     Section("Decisions", "/decisions", decisions.routes),
     Section("Models", "/models", models.routes),
+    Section("Features", "/features", features.routes),
     Section("Schedule", "/schedule", schedule.routes),
+    Section("Policy", "/policy", policy.routes),
     Section("Dead letters", "/dead-letters", dead_letters.routes),
     Section("Alerts", "/alerts", alerts.routes),
     Section("Audit", "/audit", audit_page.routes, Role.OPERATOR),
