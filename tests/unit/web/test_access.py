@@ -22,6 +22,8 @@ from tests.support.web import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.testclient import TestClient
 
     from training.keeper.desk import Desk
@@ -102,7 +104,11 @@ def test_the_form_to_log_in_must_be_ours(desk: Desk, users: Users) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site", "origin": ORIGIN}],
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site", "origin": ORIGIN},
+    ],
 )
 def test_forms_of_other_sites_change_nothing(desk: Desk, headers: dict[str, str]) -> None:
     operator = let_in(desk)
@@ -124,11 +130,12 @@ def test_what_a_command_changes_about_a_user_ends_their_session_and_is_noted(
 ) -> None:
     client = client_of(desk)
     ann = Person(client)
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: users.set_role("ann", "viewer", "bob"),
         lambda: users.set_password("ann", PASSWORD, "bob"),
         lambda: users.remove("ann", "bob"),
-    ):
+    ]
+    for change in changes:
         assert log_in(client, "ann") == 303
         assert ann.get("/").url.path == "/console/"
         change()
