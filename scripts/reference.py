@@ -1,12 +1,13 @@
 """Write the part of the reference that the code knows best: `python scripts/reference.py`.
 
 docs/reference/pipeline-file.md from the models of the declaration, docs/reference/commands.md from the help
-of every command. A test holds both to the code.
+of every command, the tables of docs/reference/metrics.md from the definitions. A test holds them to the code.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from console.cli.app import app
 from feature_store.declaration.load import pipeline_schema
+from streams.metrics import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "pipeline-file.md": pipeline_page(pipeline_schema()),
         REFERENCE / "commands.md": commands_page(),
+        REFERENCE / "metrics.md": metrics_page((REFERENCE / "metrics.md").read_text(encoding="utf-8")),
     }
 
 
@@ -53,6 +56,25 @@ def pipeline_page(schema: Schema) -> str:
         f"## `{path}`\n\n{_table(kinds[name], kinds, path)}" for path, name in _sections(schema, kinds, "")
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def metrics_page(page: str) -> str:
+    """``page`` with its tables anew: each stands between ``<!-- metrics: NAME -->`` and ``<!-- end -->``."""
+    return re.sub(
+        r"(?<=<!-- metrics: )(\w+) -->.*?(?=<!-- end -->)",
+        lambda found: f"{found[1]} -->\n\n{_metrics(getattr(definitions, found[1]))}\n\n",
+        page,
+        flags=re.DOTALL,
+    )
+
+
+def _metrics(of: tuple[definitions.Definition, ...]) -> str:
+    rows = [
+        f"| `{each.name}` | {each.kind.value} | {', '.join(f'`{label}`' for label in each.labels)} "
+        f"| {each.meaning} |"
+        for each in of
+    ]
+    return "\n".join(["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows])
 
 
 def _sections(schema: Schema, kinds: Schema, path: str) -> Iterator[tuple[str, str]]:

@@ -75,8 +75,8 @@ class ServingSpec(Declared):
         default=0,
         ge=0,
         le=65_000,
-        description="where the keeper gives its metrics to Prometheus; a scorer: its slot + 1 above. 0: "
-        "nowhere (`up` then takes free ports). `--metrics-port` goes before it",
+        description="where the keeper gives its metrics to Prometheus; a scorer: its slot + 1 above; an "
+        "explainer: its slot + 201. 0: nowhere (`up` then takes free ports). `--metrics-port` goes before it",
     )
     session_timeout: Duration = Field(
         default=10_000_000, description="a scorer silent for this long loses its partitions"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from feature_store.log import LogMeta
     from streams.explainer.explain import Explained, KnownModels
     from streams.explainer.transaction import ExplanationWriter
+    from streams.metrics import ExplainerMetrics
 
 _log = structlog.get_logger()
 _MESSAGES = 64
@@ -40,8 +41,10 @@ class ExplainerLoop:
         writer: ExplanationWriter,
         models: KnownModels,
         last: Callable[[int], int],
+        metrics: ExplainerMetrics,
     ) -> None:
         """``last`` says up to which source offset a partition was explained before."""
+        self._metrics = metrics
         self._consumer = consumer
         self._writer = writer
         self._explaining = Explaining(pipeline, models)
@@ -61,6 +64,8 @@ class ExplainerLoop:
         try:
             while not stop.is_set():
                 self._turn(stop)
+                self._metrics.health.beat()
+                self._metrics.stand(self._held.lag())
                 self._pulse()
         finally:
             self._consumer.close()
@@ -118,9 +123,11 @@ class ExplainerLoop:
         try:
             self._writer.commit(found, moved)
         except Aborted:
+            self._metrics.aborted()
             self._waiting = []
             self._held.seek_back()
             return
+        self._metrics.turn(len(found), skipped)
         self._held.positions |= moved
         self._claims = claims
         self.explained += len(found)

@@ -47,6 +47,14 @@ class Held:
         for partition, offset in self.positions.items():
             self._consumer.seek(TopicPartition(self._topic, partition, offset))
 
+    def lag(self) -> dict[int, int]:
+        """Partition -> messages that wait, as the last fetch told; nobody is asked."""
+        return {partition: self._waiting(partition, at) for partition, at in self.positions.items()}
+
+    def _waiting(self, partition: int, position: int) -> int:
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+        return max(0, end - position)
+
     def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
         try:
             self._joined()

@@ -11,6 +11,7 @@ import structlog
 
 from feature_store.declaration.load import load_pipeline
 from streams.kafka import group_member
+from streams.metrics import EXPLAINERS_FROM, ExplainerMetrics, listen_at, serving_metrics
 from streams.scorer.run import stop_on_signals
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ class ExplainerSettings:
     """What an explainer is told at start; ``slot`` must be its own among the running explainers, and stable.
 
     ``niceness`` is added to the process's own: explanations can wait, decisions cannot.
+    ``metrics_port`` None: as the pipeline file declares; 0: nowhere.
     """
 
     config: Path
     bootstrap: str
     slot: int = 0
     niceness: int = 0
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
 
 def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> None:
@@ -54,8 +58,12 @@ def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> Non
     writer = ExplanationWriter(producer, consumer, pipeline.topics, pipeline.serving.commit_patience / 1e6)
     models = Models(settings.bootstrap, pipeline)
     last = partial(last_explained, settings.bootstrap, consumer, pipeline.topics.explanations)
+    metrics = ExplainerMetrics(pipeline.name, settings.slot)
+    place = EXPLAINERS_FROM + settings.slot
+    listen = listen_at(pipeline.serving.metrics_port, place, settings.metrics_port, settings.metrics_host)
     try:
-        ExplainerLoop(pipeline, consumer, writer, models, last).run(stop)
+        with serving_metrics(metrics.registry, metrics.health, listen):
+            ExplainerLoop(pipeline, consumer, writer, models, last, metrics).run(stop)
     finally:
         models.close()
     _log.info("explainer_stopped", slot=settings.slot)

@@ -114,7 +114,7 @@ SINK_LAG: Final = Definition(
     "sluicegate_sink_lag_records", Kind.GAUGE, "records of a topic that are not in the store yet", ("topic",)
 )
 STORE_COUNTS: Final = Definition(
-    "sluicegate_store_count",
+    "sluicegate_store_rows",
     Kind.GAUGE,
     "what the store holds, as `/status` of the keeper counts it",
     ("what",),
@@ -124,13 +124,26 @@ RUNS: Final = Definition(
     "sluicegate_training_runs", Kind.GAUGE, "training runs in the store by state", ("state",)
 )
 TRAINING: Final = Definition("sluicegate_training_running", Kind.GAUGE, "1 while a training run goes on")
+LAST_RUN: Final = Definition(
+    "sluicegate_training_last_run_timestamp_seconds",
+    Kind.GAUGE,
+    "until when the newest run in each state reads, seconds since 1970 by the pipeline's clock",
+    ("state",),
+)
+RUN_SECONDS: Final = Definition(
+    "sluicegate_training_run_duration_seconds",
+    Kind.GAUGE,
+    "how long the newest run that ended took, wall time",
+)
 NEXT_RUN: Final = Definition(
-    "sluicegate_training_next_run_seconds",
+    "sluicegate_training_next_run_timestamp_seconds",
     Kind.GAUGE,
     "when the next scheduled run is due, seconds since 1970 by the pipeline's clock",
 )
 CLOCK: Final = Definition(
-    "sluicegate_clock_seconds", Kind.GAUGE, "the pipeline's clock, seconds since 1970; 0: nothing seen yet"
+    "sluicegate_clock_timestamp_seconds",
+    Kind.GAUGE,
+    "the pipeline's clock, seconds since 1970; 0: nothing seen yet",
 )
 PUBLISHED_EPOCH: Final = Definition(
     "sluicegate_published_epoch", Kind.GAUGE, "epoch of the newest release on the models topic"
@@ -140,12 +153,79 @@ SCORING: Final = Definition(
     "sluicegate_scoring_versions", Kind.GAUGE, "versions of the newest release by what they are", ("state",)
 )
 
+# -- explainers, per turn
+
+EXPLANATIONS: Final = Definition(
+    "sluicegate_explanations_total", Kind.COUNTER, "decisions whose exact reasons were written"
+)
+UNEXPLAINED: Final = Definition(
+    "sluicegate_unexplained_total", Kind.COUNTER, "decisions that cannot be explained: their model is gone"
+)
+EXPLAINER_ABORTS: Final = Definition(
+    "sluicegate_explainer_aborted_turns_total", Kind.COUNTER, "turns that were rolled back, to be done again"
+)
+EXPLAINER_LAG: Final = Definition(
+    "sluicegate_explainer_lag_messages",
+    Kind.GAUGE,
+    "messages of the feature log, by partition, that wait for their explanations",
+    ("partition",),
+)
+
+# -- the monitor, looked up at every scrape; it reads all that its topics keep at every start
+
+CAUGHT_UP: Final = Definition(
+    "sluicegate_monitor_caught_up", Kind.GAUGE, "1 once all has been read that was there when it started"
+)
+MONITORED: Final = Definition(
+    "sluicegate_monitor_events_total",
+    Kind.COUNTER,
+    "decisions read, with those that were kept before it started",
+)
+OUTCOMES: Final = Definition(
+    "sluicegate_monitor_outcomes_total", Kind.COUNTER, "outcomes read, by what they say", ("label",)
+)
+PROBLEMS: Final = Definition(
+    "sluicegate_monitor_problems_total", Kind.COUNTER, "messages read again, or not understood", ("what",)
+)
+LABELLED: Final = Definition(
+    "sluicegate_labelled_events", Kind.GAUGE, "matured events by their label", ("label",)
+)
+PRECISION: Final = Definition(
+    "sluicegate_precision_ratio", Kind.GAUGE, "frauds among the matured events that were stopped"
+)
+RECALL: Final = Definition("sluicegate_recall_ratio", Kind.GAUGE, "stopped ones among the matured frauds")
+DRIFT_PSI: Final = Definition(
+    "sluicegate_drift_psi",
+    Kind.GAUGE,
+    "population stability index of a feature against what the champion was fitted on",
+    ("feature",),
+)
+DRIFTED: Final = Definition(
+    "sluicegate_drifted_features",
+    Kind.GAUGE,
+    "features by how they stand against what the champion was fitted on",
+    ("state",),
+)
+MISSING: Final = Definition(
+    "sluicegate_missing_ratio", Kind.GAUGE, "share of the newest events that lack a feature", ("feature",)
+)
+SCORE_PSI: Final = Definition(
+    "sluicegate_score_drift_psi", Kind.GAUGE, "population stability index of the champion's score"
+)
+
 SCORER: Final = (
     PROCESS, RECORDS, DECISIONS, DEAD_LETTERS, DUPLICATES, FALLBACKS, STEPS, ABORTS, STEP_SECONDS,
     BATCH_RECORDS, LATENCY, PARTITIONS, LAG, STATE_ENTITIES, STATE_BYTES, STATE_IDS, EPOCH, POLICY_OFFSET,
     MODEL, SWAPS,
 )  # fmt: skip
 KEEPER: Final = (
-    PROCESS, SINK_LAG, STORE_COUNTS, STORE_BYTES, RUNS, TRAINING, NEXT_RUN, CLOCK, PUBLISHED_EPOCH,
-    SCORING,
+    PROCESS, SINK_LAG, STORE_COUNTS, STORE_BYTES, RUNS, TRAINING, LAST_RUN, RUN_SECONDS, NEXT_RUN, CLOCK,
+    PUBLISHED_EPOCH, SCORING,
 )  # fmt: skip
+EXPLAINER: Final = (PROCESS, EXPLANATIONS, UNEXPLAINED, EXPLAINER_ABORTS, EXPLAINER_LAG)
+MONITOR: Final = (
+    PROCESS, CAUGHT_UP, MONITORED, OUTCOMES, PROBLEMS, LABELLED, PRECISION, RECALL, DRIFT_PSI, DRIFTED,
+    MISSING, SCORE_PSI,
+)  # fmt: skip
+ALL: Final = {each.name: each for each in (*SCORER, *KEEPER, *EXPLAINER, *MONITOR)}
+"""By name; every process tells who it is."""

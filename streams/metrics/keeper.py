@@ -32,6 +32,10 @@ class KeeperStanding(NamedTuple):
     epoch: int
     scoring: Mapping[str, int] = MappingProxyType({})
     """champion, canary, shadow -> versions that are it."""
+    last_runs: Mapping[str, int] = MappingProxyType({})
+    """State -> until when the newest run in it reads."""
+    run_seconds: float = 0.0
+    """Of the newest run that ended, wall time."""
 
 
 class KeeperMetrics:
@@ -44,6 +48,8 @@ class KeeperMetrics:
         self._bytes = gauge(d.STORE_BYTES, registry)
         self._runs = gauge(d.RUNS, registry)
         self._training = gauge(d.TRAINING, registry)
+        self._last_run = gauge(d.LAST_RUN, registry)
+        self._run_seconds = gauge(d.RUN_SECONDS, registry)
         self._next_run = gauge(d.NEXT_RUN, registry)
         self._clock = gauge(d.CLOCK, registry)
         self._epoch = gauge(d.PUBLISHED_EPOCH, registry)
@@ -57,6 +63,9 @@ class KeeperMetrics:
         _each(self._scoring, now.scoring)
         self._bytes.set(now.store_bytes)
         self._training.set(now.training)
+        for state, at in now.last_runs.items():
+            self._last_run.labels(state).set(at / _MICROSECONDS)
+        self._run_seconds.set(now.run_seconds)
         self._next_run.set((now.next_run or 0) / _MICROSECONDS)
         self._clock.set(now.now / _MICROSECONDS)
         self._epoch.set(now.epoch)

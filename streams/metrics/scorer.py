@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.metrics import definitions as d
+from streams.metrics.health import Health
 from streams.metrics.histogram import Histogram
 from streams.metrics.registry import counter, gauge, new_registry
 
@@ -71,6 +72,7 @@ class ScorerMetrics:
 
     def __init__(self, pipeline: str, slot: int) -> None:
         self.registry = registry = new_registry(pipeline, f"scorer-{slot}")
+        self.health = Health()
         self._records = counter(d.RECORDS, registry)
         self._decisions = counter(d.DECISIONS, registry)
         self._dead_letters = counter(d.DEAD_LETTERS, registry)

@@ -121,6 +121,7 @@ class ScorerLoop:
     def _turn(self) -> None:
         message = self._consumer.poll(_POLL_S)
         self._raise_failures()
+        self._metrics.health.beat()
         self._pulse.beat(self._watcher.acting.epoch)
         self._telling.turn(self._watcher.acting, self._policies.active.offset)
         self._pausing.turn()

@@ -82,7 +82,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
         pipeline.serving.metrics_port, 1 + settings.slot, settings.metrics_port, settings.metrics_host
     )
     try:
-        with serving_metrics(metrics.registry, listen):
+        with serving_metrics(metrics.registry, metrics.health, listen):
             loop.run(stop)
     finally:
         alerts.close()

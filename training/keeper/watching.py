@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streams.messages import Release
+    from streams.metrics import Health
     from training.keeper.parts import Parts
-    from training.keeper.runs import Runs
+    from training.keeper.runs import Run, Runs
     from training.keeper.trainings import Trainings
 
 _EVERY_S = 5.0
@@ -34,14 +35,21 @@ log = structlog.get_logger()
 
 @contextmanager
 def watched(
-    parts: Parts, runs: Runs, trainings: Trainings, next_run: Callable[[], int | None]
+    parts: Parts,
+    runs: Runs,
+    trainings: Trainings,
+    next_run: Callable[[], int | None],
+    health: Health,
 ) -> Iterator[str | None]:
-    """Give the keeper's metrics until the block ends, at the address that is yielded; None without a port."""
+    """Give the keeper's metrics until the block ends, at the address that is yielded; None without a port.
+
+    ``health`` hears from the keeper's main thread, and is what probes ask at the same port.
+    """
     settings = parts.settings
     declared = parts.pipeline.serving.metrics_port
     listen = listen_at(declared, 0, settings.metrics_port, settings.metrics_host)
     metrics = KeeperMetrics(parts.pipeline.name)
-    with serving_metrics(metrics.registry, listen) as url:
+    with serving_metrics(metrics.registry, health, listen) as url:
         if url is None:
             yield None
             return
@@ -82,18 +90,24 @@ class _Look:
 
     def _standing(self) -> KeeperStanding:
         told = status(self._parts)
-        release = told["release"]
+        release, runs = told["release"], self._runs.all()
         return KeeperStanding(
             lag=told["lag"],
             counts=told["rows"],
             store_bytes=sum(file.stat().st_size for file in self._parts.settings.state_dir.glob(f"{STORE}*")),
-            runs=dict.fromkeys(get_args(State), 0) | Counter(run.state for run in self._runs.all()),
+            runs=dict.fromkeys(get_args(State), 0) | Counter(run.state for run in runs),
             training=self._trainings.running is not None,
             next_run=self._next_run(),
             now=self._parts.clock.now(),
             epoch=0 if release is None else release.epoch,
             scoring=_scoring(release),
+            last_runs=dict.fromkeys(get_args(State), 0) | {run.state: run.as_of for run in runs},
+            run_seconds=_seconds_of_newest(runs),
         )
+
+
+def _seconds_of_newest(runs: list[Run]) -> float:
+    return next((run.result.seconds for run in reversed(runs) if run.result is not None), 0.0)
 
 
 def _scoring(release: Release | None) -> dict[str, int]:

@@ -16,6 +16,7 @@ from streams.explainer.transaction import ExplanationWriter
 from streams.kafka import group_consumer, plain_producer, read_to_end, transactional_producer
 from streams.messages.explanation import Explanation
 from streams.messages.model import artifact_key, manifest_key
+from streams.metrics import ExplainerMetrics
 from tests.support.kafka import feed_of, read_until
 from tests.support.payments import private_pipeline
 from tests.support.processes import explainer
@@ -84,7 +85,9 @@ class Run:
         self.models = Models(bootstrap, pipeline)
         made = writer(producer, self.consumer, pipeline.topics, 30)
         last = partial(last_explained, bootstrap, self.consumer, pipeline.topics.explanations)
-        self.loop = ExplainerLoop(pipeline, self.consumer, made, self.models, last)
+        self.loop = ExplainerLoop(
+            pipeline, self.consumer, made, self.models, last, ExplainerMetrics(pipeline.name, 0)
+        )
         self.stop = threading.Event()
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run)

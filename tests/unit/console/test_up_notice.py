@@ -52,6 +52,7 @@ def test_where_prometheus_may_ask_is_told(tmp_path: Path) -> None:
         "  metrics  http://127.0.0.1:9400/metrics  (keeper)",
         "           http://127.0.0.1:9401/metrics  (scorer-0)",
         "           http://127.0.0.1:9402/metrics  (scorer-1)",
+        f"           {given.monitor_url}/metrics  (monitor)",
     ]
     keeper, first, second, *_ = given.processes()
     ports = [each.arguments[each.arguments.index("--metrics-port") + 1] for each in (keeper, first, second)]

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.broker.ports import choose_ports
-from streams.metrics import Listen, ScorerMetrics, Stage, Stages, Standing, listen_at, serving_metrics
+from streams.metrics import Health, Listen, ScorerMetrics, Stage, Stages, Standing, listen_at, serving_metrics
 from streams.metrics import definitions as d
 from streams.metrics.histogram import Histogram
 
@@ -144,20 +144,20 @@ def test_bounds_rise() -> None:
 def test_they_are_served_until_the_block_ends(tmp_path: Path) -> None:
     (port,) = choose_ports(tmp_path / "ports.json", 1)
     metrics = ScorerMetrics("payments", 3)
-    with serving_metrics(metrics.registry, Listen(port)) as url:
+    with serving_metrics(metrics.registry, metrics.health, Listen(port)) as url:
         assert url is not None
         found = samples(httpx.get(url, timeout=30).content)
         assert any(name == "process_resident_memory_bytes" for name, _ in found)
         (info,) = (labels for name, labels in found if name == "sluicegate_process_info")
         assert dict(info)["process"] == "scorer-3"
-        with serving_metrics(metrics.registry, Listen(port)) as second:
+        with serving_metrics(metrics.registry, metrics.health, Listen(port)) as second:
             assert second is None  # taken: the work goes on without
     with pytest.raises(httpx.ConnectError):
         httpx.get(url, timeout=30)
 
 
 def test_no_port_no_metrics() -> None:
-    with serving_metrics(CollectorRegistry(), Listen()) as url:
+    with serving_metrics(CollectorRegistry(), Health(), Listen()) as url:
         assert url is None
 
 

@@ -17,7 +17,7 @@ from streams.metrics import definitions as d
 from streams.metrics.definitions import Definition, Kind, Stage
 
 ROOT = Path(__file__).resolve().parents[3]
-ALL = {definition.name: definition for definition in (*d.SCORER, *d.KEEPER)}
+ALL = d.ALL
 PAGE = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "config/grafana/sluicegate.json").read_text(encoding="utf-8"))
 
