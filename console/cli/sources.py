@@ -31,6 +31,14 @@ def simulate(
         datetime | None,
         typer.Option("--start", help="the first instant, UTC (default: so long ago that it ends now)"),
     ] = None,
+    drift_day: Annotated[
+        int | None,
+        typer.Option(
+            "--drift-day",
+            min=0,
+            help="from this day on (the first is 0) everybody pays much more than before",
+        ),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="write the labelled events to this Parquet file, not to Kafka")
     ] = None,
@@ -46,7 +54,13 @@ def simulate(
     from console.sending import Sending, stream_start, told
     from streams.sources import Scenario, run_simulate, write_parquet
 
-    scenario = Scenario(days=days, events_per_day=events_per_day, seed=seed, start=stream_start(start, days))
+    scenario = Scenario(
+        days=days,
+        events_per_day=events_per_day,
+        seed=seed,
+        start=stream_start(start, days),
+        drift_day=drift_day,
+    )
     if to is not None:
         typer.echo(told({"file": str(to), "events": write_parquet(scenario, to)}, as_json=as_json))
         return

@@ -31,7 +31,10 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "models": _BOTH, "policy": _BOTH, "alerts": _WRITE, "events": _SEE, "dead_letters": _SEE,
         "explanations": _SEE,  # seen, so that it does not take them for missing
     },
-    "monitor": {"features": _READ, "outcomes": _READ},
+    "monitor": {
+        "events": _READ, "features": _READ, "decisions": _READ, "outcomes": _READ, "models": _READ,
+        "alerts": _BOTH,
+    },
     "explainer": {"features": _READ, "models": _READ, "explanations": _BOTH},
 }  # fmt: skip
 """Process -> topic, by its key in `topics` -> Kafka's names of the operations."""

@@ -134,16 +134,18 @@ class Drift:
             "reference_shares": bins.shares,
             "shares": found.shares,
         }
-        return told | {"state": self._state(name, told, bins) if enough else "too_little"}
+        if not enough:
+            return told | {"state": "too_little", "missing_state": "too_little"}
+        gone_state = self._gone(found.missing, bins, gone)
+        state = "missing" if gone_state == "bad" else self._moved(found.psi, chance, bins.usual)
+        return told | {"state": "ignored" if name in self._free else state, "missing_state": gone_state}
 
-    def _state(self, name: str, told: dict[str, Any], bins: FeatureBins) -> str:
+    def _gone(self, missing: float, bins: FeatureBins, chance: float) -> str:
         spec = self._spec
-        if name in self._free:
-            return "ignored"
-        away = abs(told["missing"] - bins.missing) - min(bins.usual_missing, spec.missing)
-        if away >= spec.missing and told["missing_p_value"] < spec.significance:
-            return "missing"
-        return self._moved(told["psi"], told["p_value"], bins.usual)
+        away = abs(missing - bins.missing) - min(bins.usual_missing, spec.missing)
+        if away >= spec.missing and chance < spec.significance:
+            return "bad"
+        return "between" if away > spec.missing * spec.clear / spec.psi else "good"
 
     def _moved(self, psi: float | None, chance: float, usual: float) -> str:
         """``drift``, ``stable``, or ``between``: above what clears an alert, below what raises one."""

@@ -13,6 +13,7 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.errors import SluicegateError
 from streams.kafka import reader, start_offsets
 from streams.monitor.app import build_app
+from streams.monitor.looking import Looking
 from streams.monitor.state import MonitorState
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def run(settings: MonitorSettings) -> None:
     """
     pipeline = load_pipeline(settings.config)
     _require_topics(settings.bootstrap, pipeline)
-    worker = _worker(settings, pipeline)
+    state = MonitorState(pipeline)
+    looking = Looking(pipeline, settings.bootstrap, state)
+    worker = _worker(settings, pipeline, state, looking)
+    looking.start()
     _log.info(
         "monitor_started", pipeline=pipeline.name, web=f"http://{settings.web_host}:{settings.web_port}/"
     )
@@ -51,24 +55,26 @@ def run(settings: MonitorSettings) -> None:
     except SystemExit:
         if worker.crash_reason is not None:
             raise SluicegateError(f"the monitor gave up: {worker.crash_reason!r}") from worker.crash_reason
+    finally:
+        looking.stop()
     _log.info("monitor_stopped", pipeline=pipeline.name)
 
 
 def _require_topics(bootstrap: str, pipeline: Pipeline) -> None:
     consumer = reader(bootstrap)
     try:
-        for topic in (pipeline.topics.features, pipeline.topics.outcomes):
+        names = pipeline.topics
+        for topic in (names.features, names.outcomes, names.models, names.alerts, names.events):
             start_offsets(consumer, topic)
     finally:
         consumer.close()
 
 
-def _worker(settings: MonitorSettings, pipeline: Pipeline) -> Worker:
+def _worker(settings: MonitorSettings, pipeline: Pipeline, state: MonitorState, looking: Looking) -> Worker:
     data = settings.state_dir / "monitor"
     data.mkdir(parents=True, exist_ok=True)
-    for name in ("faust", "mode", "aiokafka", "streams.monitor.transport"):
+    for name in ("faust", "mode", "aiokafka", "httpx", "httpcore", "streams.monitor.transport"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    state = MonitorState(pipeline)
     app = build_app(
         pipeline,
         state,
@@ -77,6 +83,7 @@ def _worker(settings: MonitorSettings, pipeline: Pipeline) -> Worker:
         web_port=settings.web_port,
         data=data.absolute(),
     )
+    looking.attach(app)
     worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel="WARNING")
     worker.spinner = None  # it writes to the terminal even when quiet
     return worker

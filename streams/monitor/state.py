@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_store.clock import StreamClock
+from feature_store.clock import StreamClock, WallClock
 from feature_store.units import to_text
+from streams.monitor.action_rates import ActionRates
 from streams.monitor.drift import Drift
+from streams.monitor.figures import Figures
+from streams.monitor.freshness import Freshness
 from streams.monitor.latency import Latency
 from streams.monitor.log_rows import ACTIONS, LogRows, read_rows
 from streams.monitor.maturing import Maturing
@@ -20,15 +23,16 @@ from streams.monitor.models import SCORE_EDGES, ModelUse, ModelUses
 from streams.monitor.progress import Progress
 from streams.monitor.quality import Quality, score_bins
 from streams.monitor.rates import Rates
-from streams.monitor.releases import Acting
 from streams.monitor.taking import Sampling
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.log import LogMeta
     from streams.messages import Outcome
+    from streams.monitor.releases import Acting
 
 _MINUTE = 60_000_000
 _HOUR = 3_600_000_000
@@ -41,6 +45,7 @@ class MonitorState:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._clock = StreamClock()
+        self.clock: Clock = self._clock if pipeline.clock == "stream" else WallClock()
         self._started = _wall()
         self._source = Progress()
         self._wall_rate = Rates(_MINUTE, ACTIONS)
@@ -56,12 +61,13 @@ class MonitorState:
         self._caught_up = False
         self._sampling = Sampling(pipeline)
         self._drift = Drift(pipeline)
-        self._drifted: dict[str, Any] = {}
-        self.look(Acting())
+        self._action_rates = ActionRates(pipeline.monitoring.actions, pipeline.monitoring.drift.significance)
+        self.freshness = Freshness(pipeline.monitoring.freshness, by_the_wall=pipeline.clock == "wall")
+        self.figures = Figures()
 
     def now(self) -> int:
         """The pipeline's clock (us): the wall, or the newest arrival among the decisions read."""
-        return _wall() if self._pipeline.clock == "wall" else self._clock.now()
+        return self.clock.now()
 
     def batch(self, batch: pa.RecordBatch, meta: LogMeta, written_at: int) -> None:
         """Count a feature log message that was written at ``written_at`` (us, Kafka's own time).
@@ -102,14 +108,26 @@ class MonitorState:
         """Take note that everything has been given that was there at some moment since the start."""
         self._caught_up = True
 
-    def look(self, acting: Acting) -> dict[str, Any]:
-        """Hold the newest decisions against what the champion was fitted on; the figures."""
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether that is so."""
+        return self._caught_up
+
+    def look(self, acting: Acting) -> Figures:
+        """Hold the newest decisions against what the champion was fitted on, and against the week before."""
         recent, now = self._sampling.recent, self.now()
         version = "" if acting.champion is None else acting.champion.version
-        self._drifted = self._drift.compare(
+        found = self._drift.compare(
             recent.sample(now), acting.champion, self._models.number(version), whole=recent.covers(now)
         )
-        return self._drifted
+        self.figures.drift = {"looked_at": to_text(now), **found}
+        self.figures.actions = self._action_rates.status(now)
+        return self.figures
+
+    def look_at_the_clock(self) -> Figures:
+        """See how long nothing has come, and how long what came has waited."""
+        self.figures.freshness = self.freshness.status(_wall())
+        return self.figures
 
     def status(self) -> dict[str, Any]:
         """Everything, for people and programs; the keys are stable."""
@@ -135,7 +153,10 @@ class MonitorState:
             ],
             "outcomes": self._outcomes,
             "quality": quality,
-            "drift": self._drifted,
+            "drift": self.figures.drift,
+            "action_rates": self.figures.actions,
+            "agreement": self.figures.agreement,
+            "freshness": self.figures.freshness,
             "problems": self._problems,
         }
 
@@ -148,9 +169,12 @@ class MonitorState:
         written = np.full(count, written_at, np.int64)
         self._wall_rate.add(written, rows.actions)
         self._stream_rate.add(rows.arrivals, rows.actions)
+        self.freshness.add(written)
         self._latency.add(written, (written_at - rows.record_times) / 1_000)
         models = self._models.add(rows.models, rows.scores, rows.decided)
         self._sampling.add(partition, rows, models)
+        scored = ~np.isnan(rows.scores)
+        self._action_rates.add(rows.arrivals[scored], rows.actions[scored])
         self._maturing.decided(
             rows.event_ids,
             rows.event_times,

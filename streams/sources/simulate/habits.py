@@ -56,7 +56,7 @@ def amounts(world: World, customer: Ints, terminal: Ints, factor: Floats, rng: n
     """Lognormal amounts in cents, by category and customer, times ``factor``."""
     category = world.terminals.category[terminal]
     log = _AMOUNT[category] + 0.6 * world.level[customer] + _SPREAD[category] * rng.normal(size=len(customer))
-    cents = np.rint(100 * np.exp(log) * factor).astype(np.int64)
+    cents = np.rint(100 * np.exp(log) * factor * world.prices).astype(np.int64)
     return np.asarray(np.clip(cents, _LEAST_CENTS, _MOST_CENTS))
 
 

@@ -11,6 +11,7 @@ from feature_store.units import to_micros
 DAY_US = 86_400_000_000
 _SHARES = ("fraud_share", "duplicate_share", "garbage_share", "late_share")
 _MOST_FRAUD = 0.2
+_MOST_DRIFT = 1_000.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Scenario:
     garbage_share: float = 0.0002
     late_share: float = 0.01
     new_pattern_day: int = 5
+    drift_day: int | None = None
+    drift_factor: float = 2.5
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -45,6 +48,8 @@ class Scenario:
             most = _MOST_FRAUD if name == "fraud_share" else 1.0
             if not 0 <= getattr(self, name) <= most:
                 raise ConfigError(f"{name} must be between 0 and {most:g} (found {getattr(self, name)})")
+        if not 0 < self.drift_factor < _MOST_DRIFT:
+            raise ConfigError(f"drift_factor must be above 0 and below {_MOST_DRIFT:g}")
         if self.start.tzinfo is None:
             raise ConfigError("start needs a UTC offset, for example 2026-01-05T00:00:00Z")
 
@@ -52,6 +57,10 @@ class Scenario:
     def start_us(self) -> int:
         """The first instant, in whole milliseconds, as us since 1970 UTC."""
         return to_micros(self.start) // 1_000 * 1_000
+
+    def prices(self, day: int) -> float:
+        """What everybody pays on ``day``, as a multiple of what they paid on the first."""
+        return self.drift_factor if self.drift_day is not None and day >= self.drift_day else 1.0
 
     @property
     def expected_events(self) -> int:

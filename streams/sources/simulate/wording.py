@@ -29,6 +29,7 @@ FIELDS = (
 
 
 _OF_NO_WEIGHT = {"days", "duplicate_share", "garbage_share", "late_share"}  # for what a payment says
+_OF_DRIFT = {"drift_day", "drift_factor"}
 
 
 class Wording:
@@ -126,5 +127,6 @@ def _quoted(text: str | None) -> str:
 
 def _run_name(scenario: Scenario) -> str:
     """Eight characters that are the same only where the payments are, however many days are played."""
-    facts = {name: value for name, value in asdict(scenario).items() if name not in _OF_NO_WEIGHT}
+    without = _OF_NO_WEIGHT | (_OF_DRIFT if scenario.drift_day is None else set())
+    facts = {name: value for name, value in asdict(scenario).items() if name not in without}
     return hashlib.blake2s(repr(sorted(facts.items())).encode(), digest_size=4).hexdigest()

@@ -69,10 +69,13 @@ class World:
         self.shops: Ints = self.terminals.shop_in(np.repeat(self.home, _SHOPS), rng).reshape(count, _SHOPS)
         self.sites: Ints = self.terminals.site(count * _SITES, rng).reshape(count, _SITES)
         self.compromised: dict[int, int] = {}  # terminal -> last day
+        self.prices = 1.0
+        self._prices = scenario.prices
         self._activity: Floats = np.cumsum(rng.gamma(1.6, 1.0, count) + 0.02)
 
     def next_day(self, day: int, rng: np.random.Generator) -> None:
-        """Some leave for a journey, some buy a new telephone, some terminals are tampered with."""
+        """Some leave for a journey or buy a telephone, some terminals are tampered with, prices change."""
+        self.prices = self._prices(day)
         count = len(self.home)
         leaving = (self.travel_until < day) & (rng.random(count) < _TRAVEL_STARTS)
         self.travel_until[leaving] = day + rng.integers(1, _LONGEST_TRAVEL, int(leaving.sum()))

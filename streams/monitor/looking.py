@@ -1,0 +1,88 @@
+"""What looks need of Kafka: what acts, what was said before, how far scorers are; and the timer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.errors import BrokerError
+from streams.alerts import AlertSender
+from streams.kafka import GroupLag, KafkaException
+from streams.monitor.looks import Looks
+from streams.monitor.releases import Releases
+from streams.monitor.told import Told
+
+if TYPE_CHECKING:
+    import faust
+
+    from feature_store.declaration.pipeline import Pipeline
+    from streams.following import TopicFollower
+    from streams.monitor.state import MonitorState
+
+_TICK_S = 0.25
+_log = structlog.get_logger()
+
+
+class Looking:
+    """The looks of one monitor; ``attach`` it to the app before that is started."""
+
+    def __init__(self, pipeline: Pipeline, bootstrap: str, state: MonitorState) -> None:
+        self._state = state
+        self._sender = AlertSender(bootstrap, pipeline, state.clock, "monitor")
+        self._looks = Looks(pipeline, self._sender.send)
+        self._releases = Releases(bootstrap, pipeline)
+        self._told = Told(bootstrap, pipeline, self._looks.episodes, self._looks.name)
+        self._lag = GroupLag(bootstrap, f"sluicegate.{pipeline.name}.scorer", pipeline.topics.events)
+        self._followers: tuple[TopicFollower, ...] = (self._releases, self._told)
+        self._epoch = -1
+
+    def start(self) -> None:
+        """Read what acts and what was said. Raises BrokerError when Kafka is silent."""
+        for follower in self._followers:
+            follower.start()
+
+    def stop(self) -> None:
+        """Leave Kafka, once every alert is there."""
+        for follower in self._followers:
+            follower.stop()
+        self._sender.close()
+        self._lag.close()
+
+    def attach(self, app: faust.App) -> None:
+        """Look, from when everything has been read that there was."""
+
+        async def look() -> None:
+            for follower in self._followers:
+                if follower.failure is not None:
+                    await app.crash(follower.failure)
+                    return
+            if self._state.is_caught_up:
+                self._told.apply()
+                self._at_events()
+                await self._by_the_wall()
+
+        app.timer(_TICK_S)(look)
+
+    def _at_events(self) -> None:
+        now, acting = self._state.now(), self._releases.acting
+        due = self._looks.due(now)
+        if not due and acting.epoch == self._epoch:
+            return
+        self._epoch = acting.epoch
+        figures = self._state.look(acting)
+        if due:
+            self._looks.at_events(now, figures)
+
+    async def _by_the_wall(self) -> None:
+        if not self._looks.due_by_the_wall():
+            return
+        try:
+            lag = await asyncio.to_thread(self._lag)
+        except (BrokerError, KafkaException) as error:
+            _log.warning("monitor_lag_unknown", why=str(error))
+        else:
+            self._state.freshness.behind.add(lag, time.monotonic())
+        self._looks.by_the_wall(self._state.look_at_the_clock())
