@@ -13,14 +13,12 @@ from streams.messages import Alert
 if TYPE_CHECKING:
     from streams.kafka import Message
 
-_LOUD = {
-    "champion_alarm",
-    "rollback",
-    "partition_paused",
-    "score_not_finite",
-    "dead_letter_share",
-    "unreadable",
-}
+_LOUD = frozenset(
+    {
+        "behind", "champion_alarm", "dead_letter_share", "partition_paused", "rollback", "score_not_finite",
+        "silence", "unreadable",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

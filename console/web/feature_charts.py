@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.web.charts import Chart, Series, beside, columns
 
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from console.web.monitor_figures import Spread
     from training.keeper.views.features import Histogram
 
 
-def then_and_now(name: str, drift: dict[str, Any]) -> Markup:
+def then_and_now(name: str, drift: Spread) -> Markup:
     """Shares in the reference's bins, then and now."""
     series = [
-        Series("when fitted", [100 * share for share in drift["reference_shares"]], "soft"),
-        Series("now", [100 * share for share in drift["shares"]], "plain"),
+        Series("when fitted", [100 * share for share in drift.reference_shares], "soft"),
+        Series("now", [100 * share for share in drift.shares], "plain"),
     ]
-    chart = Chart(f"{name}: share of events with it", bins_in_words(drift["edges"]), series, " %", 1)
+    chart = Chart(f"{name}: share of events with it", bins_in_words(drift.edges), series, " %", 1)
     return beside(chart)
 
 

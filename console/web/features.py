@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
+    from console.web.monitor_figures import Spread
     from console.web.routing import Routes
     from console.web.site import Site
     from console.web.visitor import Visitor
@@ -52,13 +53,13 @@ class Line:
     feature: Explained
     importance: float | None
     values: Values | None
-    drift: dict[str, Any] | None
+    drift: Spread | None
     hidden: bool
 
     @property
     def psi(self) -> float | None:
         """How far it is from the reference."""
-        return None if self.drift is None else self.drift.get("psi")
+        return None if self.drift is None else self.drift.psi
 
 
 class _Pages:
@@ -78,10 +79,10 @@ class _Pages:
         words = request.query_params.get("words", "").strip().lower()
         by = request.query_params.get("by", "")
         lately, uses, monitor = self._recent(), self._uses(), site.live.monitor()
-        drift = (monitor.value or {}).get("drift")
+        drift = None if monitor.value is None else monitor.value.drift
         acting = next((use for use in uses.value or () if use.role == "champion"), None)
         lines = [
-            self._line(each, lately.value, acting, _drift_of(drift, each.name), visitor)
+            self._line(each, lately.value, acting, None if drift is None else drift.of(each.name), visitor)
             for each in self._declared
             if words in f"{each.name} {each.words}".lower()
         ]
@@ -90,7 +91,6 @@ class _Pages:
             "why": [each.why for each in (lately, uses) if each.why],
             "monitor": monitor,
             "drift": drift,
-            "score": (drift or {}).get("score"),
             "recent": lately.value,
             "lines": _ordered(lines, by),
             "all": len(self._declared),
@@ -111,16 +111,17 @@ class _Pages:
         if feature is None and name != SCORE:
             raise LookupError(f"there is no feature {name!r}")
         monitor, uses, lately = site.live.monitor(), self._uses(), self._recent()
-        drift = _drift_of((monitor.value or {}).get("drift"), name)
+        told = None if monitor.value is None else monitor.value.drift
+        spread = None if told is None else told.score if name == SCORE else told.of(name)
         hidden = name in self._personal and not sees_personal(visitor)
         return {
             "name": name,
             "feature": feature,
             "hidden": hidden,
-            "drift": drift,
-            "reference": ((monitor.value or {}).get("drift") or {}).get("reference"),
+            "told": told,
+            "drift": spread,
             "monitor": monitor,
-            "chart": None if hidden else self._chart(name, drift),
+            "chart": None if hidden else self._chart(name, spread),
             "uses": [use for use in uses.value or () if name in use.gains],
             "uses_why": uses.why,
             "recent": lately.value,
@@ -134,7 +135,7 @@ class _Pages:
         feature: Explained,
         lately: Recent | None,
         acting: ModelUse | None,
-        drift: dict[str, Any] | None,
+        drift: Spread | None,
         visitor: Visitor,
     ) -> Line:
         hidden = feature.name in self._personal and not sees_personal(visitor)
@@ -142,20 +143,10 @@ class _Pages:
         importance = None if acting is None else acting.gains.get(feature.name)
         return Line(feature, importance, values, drift, hidden)
 
-    def _chart(self, name: str, drift: dict[str, Any] | None) -> Markup | None:
-        if drift is not None and drift["shares"]:
+    def _chart(self, name: str, drift: Spread | None) -> Markup | None:
+        if drift is not None and drift.shares:
             return then_and_now(name, drift)
         return now(name, histogram(self._parts, name))
-
-
-def _drift_of(drift: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
-    """What the monitor says of one feature, or of the score."""
-    if drift is None:
-        return None
-    if name == SCORE:
-        score: dict[str, Any] | None = drift.get("score")
-        return score
-    return next((each for each in drift.get("features", ()) if each["name"] == name), None)
 
 
 def _ordered(lines: list[Line], by: str) -> list[Line]:

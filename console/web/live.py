@@ -9,12 +9,13 @@ from console.dead_letters import letter_of
 from console.reading import newest
 from console.web.alert_lines import AlertLine, alert_line
 from console.web.kept import Kept
-from console.web.monitor_client import monitor_status
+from console.web.monitor_client import monitor_figures
 from streams.kafka import GroupLag, Lag
 from training.keeper.status import status
 
 if TYPE_CHECKING:
     from console.dead_letters import DeadLetter
+    from console.web.monitor_figures import MonitorFigures
     from training.keeper.desk import Desk
 
 MOST_ALERTS = 500
@@ -27,8 +28,8 @@ class Live:
     def __init__(self, desk: Desk, monitor_url: str | None) -> None:
         self._desk = desk
         self._lag: GroupLag | None = None
-        self.monitor: Kept[dict[str, Any]] = Kept(
-            "the monitor", partial(monitor_status, monitor_url), for_s=1
+        self.monitor: Kept[MonitorFigures] = Kept(
+            "the monitor", partial(monitor_figures, monitor_url), for_s=1
         )
         self.scorers: Kept[dict[int, Lag]] = Kept("the scorers' lag", self._scorers, for_s=2)
         self.keeper: Kept[dict[str, Any]] = Kept("the keeper's lag", lambda: status(desk.parts), for_s=2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from console.web.alert_lines import badge_of
 from console.web.kept import Kept
 from console.web.over_time import DAY, MONEY, SPANS, Row, began, decisions_charts, money_chart, total_of
+from console.web.watch_lines import watch_lines
 from training.keeper.views.overview import decided, first_arrival, money
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class _Overview:
             "now": now,
             "clock": desk.parts.pipeline.clock,
             "live": monitor,
+            "watched": [] if monitor.value is None else watch_lines(monitor.value),
             "scorers": _scorers(site),
             "keeper": keeper,
             "release": None if keeper.value is None else keeper.value["release"],
