@@ -94,7 +94,7 @@ def _enlist(fields: Fields) -> dict[str, Any]:
     edit = {name: _field(fields, name) for name in ("kind", "field", "value")}
     if lasting := fields.get("lasting", "").strip():
         edit["lasting"] = lasting
-    return {"edit": "enlist", **edit, "note": fields.get("note", "").strip()}
+    return {"edit": "enlist", **edit, "note": fields.get("why", "").strip()}
 
 
 def _snooze(fields: Fields) -> dict[str, Any]:
