@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from console.web import decision
 from console.web.lines import queues_of, shown_lines
 from console.web.masking import personal, sees_personal
 from feature_store.declaration.decision import Action
@@ -33,8 +34,8 @@ _FILTERS = (
 
 
 def routes(to: Routes) -> list[Route]:
-    """The list."""
-    return [to.page("/decisions", "decisions.html", _list)]
+    """The list, and the page of one of them."""
+    return [to.page("/decisions", "decisions.html", _list), *decision.routes(to)]
 
 
 def _list(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
@@ -64,8 +65,8 @@ def _list(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
 
 def rule_names(site: Site) -> list[str]:
     """What can stand in ``rules`` of a decision under the policy in force."""
-    decision = site.desk.parts.pipeline.decision
-    names = [rule.name for rule in (*decision.rules, *decision.cold_start)]
+    declared = site.desk.parts.pipeline.decision
+    names = [rule.name for rule in (*declared.rules, *declared.cold_start)]
     try:
         document = site.desk.policies.in_force().document
     except (SluicegateError, KafkaException):  # the page can do without

@@ -6,7 +6,7 @@
   const selected = () => queue().querySelector('article[aria-current="true"]');
   const help = document.getElementById("help");
   const failed = document.getElementById("failed");
-  const maySay = () => Boolean(queue().querySelector("form.verdict")) ;
+  const maySay = () => Boolean(queue().querySelector("form.verdict"));
   let busy = false;
 
   function select(item, focus = true) {
@@ -47,7 +47,7 @@
   }
 
   function show(holders) {
-    const me = document.querySelector(".who span")?.textContent.split(" · ")[0];
+    const me = queue().dataset.me;
     for (const item of items()) {
       const holder = holders[item.dataset.event];
       const badge = item.querySelector(".holder");
@@ -65,7 +65,9 @@
     for (const id of ["work", "queue", "said", "told"]) {
       const fresh = page.getElementById(id);
       const old = document.getElementById(id);
-      if (fresh && old) old.replaceWith(document.adoptNode(fresh));
+      if (!fresh || !old) continue;
+      old.className = fresh.className;
+      old.replaceChildren(...fresh.childNodes);
     }
   }
 

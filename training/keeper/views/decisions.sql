@@ -35,12 +35,11 @@ ORDER BY arrived_at DESC, source_partition DESC, source_offset DESC
 LIMIT $most;
 
 -- name: decisions_entity_counts
+WITH mine AS MATERIALIZED (
+    SELECT CAST(event_id AS VARCHAR) AS event_id, action FROM scored
+    WHERE arrived_at > make_timestamp($after) AND ({entity}))
 SELECT count(*) AS events, count(*) FILTER (action = 'review') AS reviewed,
-    count(*) FILTER (action = 'decline') AS declined, epoch_us(min(arrived_at)) AS first
-FROM scored
-WHERE arrived_at > make_timestamp($after) AND ({entity});
-
--- name: decisions_entity_frauds
-SELECT count(DISTINCT outcomes.event_id) AS frauds
-FROM outcomes JOIN scored ON outcomes.event_id = CAST(scored.event_id AS VARCHAR)
-WHERE outcomes.label = 'fraud' AND scored.arrived_at > make_timestamp($after) AND ({entity});
+    count(*) FILTER (action = 'decline') AS declined,
+    (SELECT count(DISTINCT event_id) FROM outcomes
+     WHERE label = 'fraud' AND event_id IN (SELECT event_id FROM mine)) AS frauds
+FROM mine;
