@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.support.boosters import Recipe, lightgbm_artifact, table, xgboost_art
 
 if TYPE_CHECKING:
     from feature_store.expressions import Matrix
+    from streams.models.engine import NativeEngine
     from streams.models.trees.walk import PackedEngine
 
 ARTIFACTS = {"lightgbm": lightgbm_artifact, "xgboost": xgboost_artifact}
@@ -95,12 +97,18 @@ def test_margins_are_the_librarys_in_every_way_of_fitting(family: str, case: str
     assert_equal(family, artifact, rows.matrix)
 
 
+@cache
+def both_ways(family: str) -> tuple[NativeEngine, PackedEngine]:
+    rows = table(5)
+    artifact = ARTIFACTS[family](rows, Recipe(category=True))
+    return native_engine(family, artifact), assert_equal(family, artifact, rows.matrix)
+
+
 @FAMILIES
 @settings(max_examples=60)
 @given(data=st.data())
 def test_any_numbers_at_all_give_the_librarys_margins(family: str, data: st.DataObject) -> None:
-    rows = table(5)
-    engine = assert_equal(family, ARTIFACTS[family](rows, Recipe(category=True)), rows.matrix)
+    native, engine = both_ways(family)
     numbers = st.one_of(
         st.floats(),
         st.floats(width=32),
@@ -108,7 +116,6 @@ def test_any_numbers_at_all_give_the_librarys_margins(family: str, data: st.Data
         st.sampled_from(engine.packed.forest.edges.tolist()),
     )
     drawn = np.array(data.draw(st.lists(st.lists(numbers, min_size=5, max_size=5), min_size=1, max_size=20)))
-    native = native_engine(family, ARTIFACTS[family](rows, Recipe(category=True)))
     assert native.margins(drawn).tobytes() == engine.margins(drawn).tobytes()
 
 
