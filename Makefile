@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Where Python may not keep its bytecode, every process that a test starts compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests of one file stay in one process; most of their time is waiting for brokers and processes.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
