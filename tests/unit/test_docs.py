@@ -80,6 +80,7 @@ def command_lines() -> Iterator[tuple[str, str]]:
                     yield name, found[0]
 
 
+COMMAND: Any = get_command(app)
 COMMANDS = sorted({each for each in command_lines() if each[1].startswith("sluicegate ")})
 TARGETS = sorted({each for each in command_lines() if each[1].startswith("make ")})
 SNIPPETS = [
@@ -102,7 +103,7 @@ def test_generated_pages_are_up_to_date() -> None:
 def test_commands_parse(where: str, line: str) -> None:
     words = shlex.split(re.sub(r"\s>\s*\S+", "", line), comments=True)[1:]
     rest = [PLACES.get(word, word) for word in words]
-    command: Any = get_command(app)
+    command = COMMAND
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"{where}: {line}: there is no command {rest[0]!r}"
         command = command.commands[rest.pop(0)]
@@ -150,7 +151,9 @@ def test_every_page_is_in_the_index() -> None:
 
 
 @pytest.mark.parametrize(("where", "kind", "text"), SNIPPETS, ids=[each[0] for each in SNIPPETS])
-def test_yaml_examples_load(where: str, kind: str, text: str, tmp_path: Path) -> None:
+def test_yaml_examples_load(
+    where: str, kind: str, text: str, tmp_path: Path, files_of_examples: dict[str, str]
+) -> None:
     path = tmp_path / "example.yaml"
     if kind == "complete":
         path.write_text(text, encoding="utf-8")
@@ -161,12 +164,14 @@ def test_yaml_examples_load(where: str, kind: str, text: str, tmp_path: Path) ->
             f"{where}: mark the block `yaml complete`, `yaml snippet` or `yaml snippet=SECTION`"
         )
         tree = with_snippet(yaml.safe_load(text), section)
-        path, pipeline = pipeline_of(tree, tmp_path, ENVIRONMENT | files_of_examples(tmp_path))
+        path, pipeline = pipeline_of(tree, tmp_path, ENVIRONMENT | files_of_examples)
     check_soundness(pipeline, path)
 
 
-def files_of_examples(folder: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def files_of_examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What examples take from the environment: names of files that are there, and a user."""
+    folder = tmp_path_factory.mktemp("examples")
     authority = Authority(folder)
     certificate, key = authority.client("scorer")
     return {

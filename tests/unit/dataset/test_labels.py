@@ -175,8 +175,9 @@ def test_agrees_with_the_obvious_way(
         snapshot.outcomes[-1]["partition"] = partition
     labels = truths(snapshot)
     judged = {event["event_id"]: (label, judging(event)) for event, label in labels if label}
-    assert labels_of(snapshot) == judged
-    assert fit_weights_of(snapshot) == pytest.approx(fitting(labels))
+    rows = rows_of(snapshot, AS_OF)
+    assert {row["event_id"]: (row["label"], row["weight"]) for row in rows} == judged
+    assert {row["event_id"]: row["fit_weight"] for row in rows} == pytest.approx(fitting(labels))
 
 
 Labelled = list[tuple[dict[str, Any], str | None]]
