@@ -124,9 +124,14 @@ def _numbers(chart: Chart) -> Markup:
         for at, label in enumerate(chart.labels)
     )
     return Markup(
-        '<details class="numbers"><summary>Numbers</summary><div class="wide"><table><thead><tr>'
+        '<details class="numbers" id="{}"><summary>Numbers</summary><div class="wide"><table><thead><tr>'
         '<th scope="col"></th>{}</tr></thead><tbody>{}</tbody></table></div></details>'
-    ).format(head, body)
+    ).format(_name(chart), head, body)
+
+
+def _name(chart: Chart) -> str:
+    """What tells the chart from others on its page."""
+    return "numbers-" + "".join(each if each.isalnum() else "-" for each in chart.title.lower())
 
 
 def _bar(style: str, left: float, top: float, width: float, height: float) -> Markup:

@@ -1,7 +1,8 @@
 // Pages work without this; it saves reloads.
 "use strict";
 
-// <div data-refresh="5">: its content is fetched anew every 5 s while the page is seen and nobody types in it.
+// <div id="…" data-refresh="5">: its content is fetched anew every 5 s while the page is seen and nobody types in
+// it; what was opened stays open, if it has an id.
 for (const part of document.querySelectorAll("[data-refresh]")) {
   const every = Number(part.dataset.refresh) * 1000;
   setInterval(async () => {
@@ -11,7 +12,10 @@ for (const part of document.querySelectorAll("[data-refresh]")) {
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(part.id);
-      if (fresh) part.replaceChildren(...fresh.childNodes);
+      if (!fresh) return;
+      const open = [...part.querySelectorAll("details[id][open]")].map((each) => each.id);
+      part.replaceChildren(...fresh.childNodes);
+      for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     } catch { /* the keeper is away: what is shown stays */ }
   }, every);
 }
