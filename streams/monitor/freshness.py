@@ -18,7 +18,7 @@ _SLOT = 300_000_000
 _SLOTS_A_DAY = _DAY // _SLOT
 _DAYS = 7
 _EXPECTED = 20.0
-"""Decisions that would have been there: that none is, comes about by chance twice in a thousand million times."""
+"""Decisions that would have been there: with so many none at all is no chance (e**-20)."""
 
 _MARKS = 10
 """Records on a partition that may be no events: marks of transactions that ended."""

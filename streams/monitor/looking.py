@@ -14,8 +14,11 @@ from streams.kafka import GroupLag, KafkaException
 from streams.monitor.looks import Looks
 from streams.monitor.releases import Releases
 from streams.monitor.told import Told
+from streams.monitor.webhook import Webhook
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import faust
 
     from feature_store.declaration.pipeline import Pipeline
@@ -29,14 +32,17 @@ _log = structlog.get_logger()
 class Looking:
     """The looks of one monitor; ``attach`` it to the app before that is started."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap: str, state: MonitorState) -> None:
+    def __init__(self, pipeline: Pipeline, bootstrap: str, state: MonitorState, data: Path) -> None:
+        """``data``: the monitor's folder, where it notes what it has sent on."""
         self._state = state
         self._sender = AlertSender(bootstrap, pipeline, state.clock, "monitor")
         self._looks = Looks(pipeline, self._sender.send)
         self._releases = Releases(bootstrap, pipeline)
         self._told = Told(bootstrap, pipeline, self._looks.episodes, self._looks.name)
         self._lag = GroupLag(bootstrap, f"sluicegate.{pipeline.name}.scorer", pipeline.topics.events)
-        self._followers: tuple[TopicFollower, ...] = (self._releases, self._told)
+        self._followers: list[TopicFollower] = [self._releases, self._told]
+        if pipeline.monitoring.webhook:
+            self._followers.append(Webhook(bootstrap, pipeline, data / "webhook.json"))
         self._epoch = -1
 
     def start(self) -> None:

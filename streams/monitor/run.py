@@ -44,7 +44,9 @@ def run(settings: MonitorSettings) -> None:
     pipeline = load_pipeline(settings.config)
     _require_topics(settings.bootstrap, pipeline)
     state = MonitorState(pipeline)
-    looking = Looking(pipeline, settings.bootstrap, state)
+    data = settings.state_dir / "monitor"
+    data.mkdir(parents=True, exist_ok=True)
+    looking = Looking(pipeline, settings.bootstrap, state, data)
     worker = _worker(settings, pipeline, state, looking)
     looking.start()
     _log.info(
@@ -71,8 +73,6 @@ def _require_topics(bootstrap: str, pipeline: Pipeline) -> None:
 
 
 def _worker(settings: MonitorSettings, pipeline: Pipeline, state: MonitorState, looking: Looking) -> Worker:
-    data = settings.state_dir / "monitor"
-    data.mkdir(parents=True, exist_ok=True)
     for name in ("faust", "mode", "aiokafka", "httpx", "httpcore", "streams.monitor.transport"):
         logging.getLogger(name).setLevel(logging.WARNING)
     app = build_app(
@@ -81,7 +81,7 @@ def _worker(settings: MonitorSettings, pipeline: Pipeline, state: MonitorState, 
         bootstrap=settings.bootstrap,
         web_host=settings.web_host,
         web_port=settings.web_port,
-        data=data.absolute(),
+        data=(settings.state_dir / "monitor").absolute(),
     )
     looking.attach(app)
     worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel="WARNING")

@@ -37,6 +37,13 @@ def keeper(config: Path, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
+def monitor(config: Path, bootstrap: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """One running monitor, its web view on ``port``; killed on the way out if it still runs."""
+    with _process(config, "monitor", "monitor", "--broker", bootstrap, "--port", str(port)) as process:
+        yield process
+
+
+@contextmanager
 def _process(config: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "console.cli", *arguments, "--config", str(config)]
     with (
