@@ -11,6 +11,7 @@ from console.web.run_words import lasting
 from training.keeper.views.run_log import LOG, steps_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.web import Person
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 START = 1_767_225_600_000_000
 
 
-def told(*said: dict[str, object]) -> str:
+def told(*said: Mapping[str, object]) -> str:
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in said)
 
 
