@@ -14,8 +14,6 @@ from streams.metrics import Health, Listen, serving_metrics
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest import MonkeyPatch
-
 
 class Clock:
     def __init__(self) -> None:
@@ -26,7 +24,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("streams.metrics.health.time", clock)
     return clock

@@ -15,15 +15,25 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.broker.ports import choose_ports
-from streams.metrics import Health, Listen, ScorerMetrics, Stage, Stages, Standing, listen_at, serving_metrics
+from streams.metrics import (
+    ExplainerMetrics,
+    Health,
+    Listen,
+    MonitorMetrics,
+    ScorerMetrics,
+    Stage,
+    Stages,
+    listen_at,
+    serving_metrics,
+)
 from streams.metrics import definitions as d
 from streams.metrics.histogram import Histogram
+from tests.unit.metrics.told import A_STATUS, AT_REST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-AT_REST = Standing({0: 5, 3: 0}, 4, -1, "m1", "packed", 120, 4_096, 77)
 
 
 def samples(text: bytes) -> Samples:
@@ -115,6 +125,42 @@ def test_a_scorer_tells_every_metric_that_is_declared_for_it_and_no_other_of_our
     assert {each.name for each in d.SCORER if not set(series_of(each)) & names} == set()
 
 
+def test_an_explainer_tells_of_its_turns_and_of_the_partitions_that_it_holds() -> None:
+    metrics = ExplainerMetrics("payments", 2)
+    metrics.turn(5, 1)
+    metrics.aborted()
+    metrics.stand({0: 7, 1: 0})
+    metrics.stand({1: 4})
+    found = samples(generate_latest(metrics.registry))
+    assert found["sluicegate_explanations_total", ()] == 5
+    assert found["sluicegate_unexplained_total", ()] == 1
+    assert found["sluicegate_explainer_aborted_turns_total", ()] == 1
+    assert found["sluicegate_explainer_lag_messages", (("partition", "1"),)] == 4
+    assert ("sluicegate_explainer_lag_messages", (("partition", "0"),)) not in found
+    assert {name for name, _ in found} >= {each.name for each in d.EXPLAINER}
+
+
+def test_the_monitor_tells_its_status_and_leaves_out_what_nothing_defines_yet() -> None:
+    found = samples(MonitorMetrics("payments", lambda: A_STATUS).text())
+    assert found["sluicegate_precision_ratio", ()] == 0.5
+    assert ("sluicegate_recall_ratio", ()) not in found  # None
+    assert found["sluicegate_labelled_events", (("label", "legitimate"),)] == 895
+    assert found["sluicegate_drift_psi", (("feature", "amount"),)] == 0.31
+    assert ("sluicegate_drift_psi", (("feature", "country"),)) not in found
+    assert found["sluicegate_missing_ratio", (("feature", "country"),)] == 1
+    assert found["sluicegate_drifted_features", (("state", "drift"),)] == 1
+    assert found["sluicegate_drifted_features", (("state", "ignored"),)] == 0
+    assert found["sluicegate_score_drift_psi", ()] == 0.11
+    ours = {name for name, _ in found if name.startswith("sluicegate_")}
+    assert ours == {each.name for each in d.MONITOR} - {"sluicegate_recall_ratio"}
+
+
+def test_a_monitor_without_a_champion_tells_no_drift() -> None:
+    status = A_STATUS | {"drift": {"features": [], "score": None}}
+    found = {name for name, _ in samples(MonitorMetrics("payments", lambda: status).text())}
+    assert not {"sluicegate_drift_psi", "sluicegate_score_drift_psi"} & found
+
+
 def series_of(definition: d.Definition) -> list[str]:
     if definition.kind is d.Kind.HISTOGRAM:
         return [definition.name + end for end in ("_bucket", "_count", "_sum")]
@@ -136,7 +182,7 @@ def test_a_batch_counts_as_its_values_one_by_one(values: list[float]) -> None:
 
 
 def test_bounds_rise() -> None:
-    for each in {*d.SCORER, *d.KEEPER}:
+    for each in d.ALL.values():
         assert list(each.bounds) == sorted(set(each.bounds))
         assert bool(each.bounds) is (each.kind is d.Kind.HISTOGRAM)
 

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
-from typer.main import get_command
 
-from console.cli.app import app
 from streams.metrics import definitions as d
 from streams.metrics.definitions import Definition, Kind, Stage
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = d.ALL
 PAGE = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
-DASHBOARD: dict[str, Any] = json.loads((ROOT / "config/grafana/sluicegate.json").read_text(encoding="utf-8"))
+DASHBOARDS: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "config/grafana/dashboards").glob("*.json"))
+}
 
 
 def loaded(name: str) -> dict[str, Any]:
@@ -29,12 +30,20 @@ def loaded(name: str) -> dict[str, Any]:
 
 ALERTS = loaded("config/prometheus/alerts.yml")
 SCRAPES = loaded("config/prometheus/prometheus.yml")
-CONTAINERS = loaded("docker-compose.metrics.yml")
-PLAIN = loaded("docker-compose.yml")
+SERVICES = loaded("docker-compose.yml")["services"]
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - of a container network
 METRIC = re.compile(r"\b(?:sluicegate|process)_[a-z_]+")
+RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 EXPRESSIONS = [
-    *(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]),
-    *(rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]),
+    *(
+        target["expr"]
+        for dashboard in DASHBOARDS.values()
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", [])
+    ),
+    *(dashboard["annotations"]["list"][0]["expr"] for dashboard in DASHBOARDS.values()),
+    *(rule["expr"] for rule in RULES),
 ]
 
 
@@ -72,10 +81,12 @@ def test_every_stage_and_nothing_that_is_not_given_is_told() -> None:
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_an_expression_asks_for_what_is_given(expression: str) -> None:
+    recorded = set(re.findall(r"sluicegate:[a-z0-9_:]+", expression))
+    assert recorded <= set(RECORDED)
     names = METRIC.findall(expression)
-    assert names or "up{" in expression
+    assert names or recorded or "up{" in expression
     assert set(names) - GIVEN == set()
-    for by in re.findall(r"by \(([^)]*)\)", expression):
+    for by in re.findall(r"(?:by|ignoring) \(([^)]*)\)", expression):
         assert set(by.split(", ")) <= labels_of(expression) | {"le"}
     for name in names:  # a counter is asked for its rate, anything else is not
         kind = next((each.kind for each in ALL.values() if name in series(each)), None)
@@ -83,42 +94,67 @@ def test_an_expression_asks_for_what_is_given(expression: str) -> None:
         assert bool(re.search(rf"(rate|increase)\({name}", expression)) is grows
 
 
-def test_the_dashboard_is_one_that_grafana_takes() -> None:
-    panels = DASHBOARD["panels"]
+def test_every_metric_is_on_a_dashboard() -> None:
+    shown = {name for expression in EXPRESSIONS for name in METRIC.findall(expression)}
+    assert {each.name for each in ALL.values() if not set(series(each)) & shown} == set()
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_a_dashboard_is_one_that_grafana_takes(dashboard: dict[str, Any]) -> None:
+    panels = dashboard["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
-    source = loaded("config/grafana/datasource.yml")["datasources"][0]
-    assert {panel["datasource"]["uid"] for panel in panels} == {source["uid"]}
+    (source,) = loaded("config/grafana/datasource.yml")["datasources"]
+    taken: set[tuple[int, int]] = set()
     for panel in panels:
         place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
         assert place["x"] + place["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        if panel["type"] == "row":
+            continue
+        assert panel["datasource"] == {"type": "prometheus", "uid": source["uid"]}
         labels = {label for t in panel["targets"] for label in labels_of(t["expr"])}
         said = {word for t in panel["targets"] for word in re.findall(r"{{(\w+)}}", t["legendFormat"])}
-        assert said <= labels | {"instance"}
+        assert said <= labels
+
+
+def test_dashboards_are_found_and_lead_to_each_other() -> None:
+    grafana = SERVICES["grafana"]
+    (provider,) = loaded("config/grafana/dashboards.yml")["providers"]
+    assert f"./config/grafana/dashboards:{provider['options']['path']}:ro" in grafana["volumes"]
+    home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert home.parent == Path(provider["options"]["path"])
+    assert home.stem in DASHBOARDS
+    uids = {dashboard["uid"] for dashboard in DASHBOARDS.values()}
+    assert len(uids) == len(DASHBOARDS)
+    assert {link["url"] for each in DASHBOARDS.values() for link in each["links"]} == {
+        f"/d/{uid}" for uid in uids
+    }
 
 
 def test_prometheus_asks_where_the_containers_listen() -> None:
-    places = [place for job in SCRAPES["scrape_configs"] for place in job["static_configs"]]
-    asked = {target for place in places for target in place["targets"]}
+    asked = {
+        target: job["job_name"].removeprefix("sluicegate-")
+        for job in SCRAPES["scrape_configs"]
+        for place in job["static_configs"]
+        for target in place["targets"]
+    }
     listening = {}
-    for name, service in CONTAINERS["services"].items():
-        if name in PLAIN["services"]:
-            command = service["command"]
-            port = command[command.index("--metrics-port") + 1]
-            listening[f"{name}:{port}"] = name
-            first = command.index("--metrics-port")
-            assert command[:first] == PLAIN["services"][name]["command"]
-            known: Any = get_command(app)
-            options = {option for p in known.commands[command[0]].params for option in p.opts}
-            assert {word for word in command if word.startswith("--")} <= options
-    assert asked == set(listening)
-    assert set(listening.values()) == {n for n in PLAIN["services"] if n.startswith(("keeper", "scorer"))}
+    for name, service in SERVICES.items():
+        options = dict(re.findall(r"--([a-z-]+)=(\S+)", " ".join(service.get("command", []))))
+        if name == "monitor":
+            assert options["host"] == EVERYWHERE
+            listening[f"{name}:{options['port']}"] = name
+        elif "metrics-port" in options:
+            assert options["metrics-host"] == EVERYWHERE
+            listening[f"{name}:{options['metrics-port']}"] = name.split("-", maxsplit=1)[0]
+    assert asked == listening
+    assert set(listening.values()) == {"keeper", "scorer", "explainer", "monitor"}
 
 
-@pytest.mark.parametrize("name", sorted(set(CONTAINERS["services"]) - set(PLAIN["services"])))
-def test_what_watches_has_no_rights_and_is_not_published(name: str) -> None:
-    service = CONTAINERS["services"][name]
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-    mounted = [place.split(":")[0] for place in service["volumes"]]
-    assert all((ROOT / place).exists() for place in mounted if place.startswith("./"))
+def test_alerts_say_how_urgent_they_are_and_what_to_do() -> None:
+    for rule in RULES:
+        if "alert" in rule:
+            assert rule["labels"]["severity"] in {"critical", "warning"}
+            assert rule["annotations"]["summary"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from console.cli.app import app
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = sorted(set(SERVICES) - {"kafka"})
+OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("sluicegate:"))
+WATCHING = ("grafana", "prometheus")
 PINNED = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; (.*?))? \\$((?:\n +--hash=\S+(?: \\)?)+)", re.MULTILINE)
 
 
@@ -34,21 +37,37 @@ def test_every_part_is_there() -> None:
         "monitor",
         "scorer",
         "explainer",
+        *WATCHING,
     }
     assert SERVICES["kafka"]["image"].startswith("apache/kafka:4.1.")
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_part_has_a_command_that_exists_and_no_rights(name: str) -> None:
+def test_part_has_a_command_that_exists(name: str) -> None:
     service = SERVICES[name]
     command = get_command(app)
     for word in service["command"]:
         command = getattr(command, "commands", {}).get(word, command)
     options = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in service["command"] if word.startswith("--")} <= options
+    given = {word.split("=")[0] for word in service["command"] if word.startswith("--")}
+    assert given <= options
+
+
+@pytest.mark.parametrize("name", [*OURS, *WATCHING])
+def test_part_has_no_rights_that_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    mounted = [volume.split(":") for volume in service["volumes"]]
+    from_here = [(source, mode) for source, _, *mode in mounted if source.startswith("./")]
+    assert all((ROOT / source).exists() and mode == ["ro"] for source, mode in from_here)
+
+
+def test_the_file_is_one_that_compose_takes() -> None:
+    files = metadata.files("check-jsonschema") or []
+    (schema,) = (file for file in files if file.name == "compose-spec.json")
+    import_module("jsonschema").validate(COMPOSE, json.loads(schema.read_text()))
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {"topics"}))
@@ -64,9 +83,10 @@ def test_topics_come_after_kafka_and_before_the_rest() -> None:
 
 
 def test_slots_are_each_their_own() -> None:
-    slots = [service["command"][-1] for name, service in SERVICES.items() if name.startswith("scorer-")]
-    assert slots == [str(number) for number in range(len(slots))]
-    assert len(slots) > 1
+    for kind, least in (("scorer-", 2), ("explainer-", 1)):
+        slots = [service["command"][1] for name, service in SERVICES.items() if name.startswith(kind)]
+        assert slots == [f"--slot={number}" for number in range(len(slots))]
+        assert len(slots) >= least
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name.startswith(("scorer-", "keeper", "monitor"))])
