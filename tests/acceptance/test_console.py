@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class System:
 
     def decisions(self) -> dict[str, Decision]:
         """Every decision on Kafka, by event."""
-        found = read_all(self.bootstrap, self.pipeline.topics.decisions)
+        found = records(self.bootstrap, self.pipeline.topics.decisions)
         told = [msgspec.json.decode(record.value, type=Decision) for record in found]
         return {each.event_id: each for each in told}
 
@@ -123,6 +124,10 @@ def window(browser: Browser, system: System) -> Iterator[Window]:
 
 
 def test_every_page_can_be_read_by_everybody(window: Window, system: System) -> None:
+    window.page.set_content("<h1>a</h1><h1>b</h1><input><p style='color: #999; width: 2000px'>dim</p>")
+    assert len(window.faults()) >= len(
+        ("h1", "name", "width", "contrast", "title", "language")
+    )  # it has eyes
     faults = []
     window.go("/login")
     faults += window.faults()
@@ -133,3 +138,112 @@ def test_every_page_can_be_read_by_everybody(window: Window, system: System) -> 
         window.go(path)
         faults += window.faults()
     assert faults == []
+
+
+def test_a_verdict_by_keyboard_is_an_outcome_on_kafka_and_a_label_in_the_store(
+    window: Window, system: System
+) -> None:
+    (event,) = system.decide(1, amount=97)
+    window.log_in("analyst", PASSWORD)
+    page = window.go("/review?text=" + event)
+    page.locator(f'article[data-event="{event}"][aria-current=true]').wait_for()
+    page.keyboard.press("f")
+    page.locator("#said", has_text=event).wait_for()
+    (record,) = (
+        each
+        for each in records(system.bootstrap, system.pipeline.topics.outcomes)
+        if json.loads(each.value)["event_id"] == event
+    )
+    told, headers = json.loads(record.value), {name: value.decode() for name, value in record.headers}
+    assert (told["label"], told["source"]) == ("fraud", "analyst")
+    assert (headers["by"], headers["role"], headers["via"]) == ("analyst", "analyst", "console")
+    assert labels_of(system, event, "fraud") == ["fraud"]
+
+    page.keyboard.press("u")
+    page.locator(f'article[data-event="{event}"][aria-current=true]').wait_for()
+    page.keyboard.press("l")
+    page.locator("#said", has_text="legitimate").wait_for()
+    assert labels_of(system, event, "legitimate")[-1] == "legitimate"
+    said = json.loads(system.up.ask("audit", "--json"))
+    assert [(each["who"], each["what"]) for each in said if each["subject"] == event] == [
+        ("analyst", "verdict"),
+        ("analyst", "verdict"),
+    ]
+
+
+def test_promoting_and_rolling_back_is_seen_on_what_is_decided(window: Window, system: System) -> None:
+    assert system.models_of_the_newest() == {"m1"}
+    window.log_in("operator", PASSWORD)
+    page = window.go("/models/m2")
+    page.get_by_label("Why").fill("it looks better")
+    page.get_by_role("button", name="Promote to champion").click()
+    page.wait_for_url("**/models?released=*")
+    until(lambda: system.models_of_the_newest() == {"m2"}, _moment)
+    page.get_by_label("Why").fill("it was not")
+    page.get_by_role("button", name="Roll back").click()
+    page.wait_for_url("**/models?released=*")
+    until(lambda: system.models_of_the_newest() == {"m1"}, _moment)
+    page = window.go("/audit")
+    assert "it looks better" in page.locator("tr", has_text="promote").inner_text()
+    assert "it was not" in page.locator("tr", has_text="rollback").inner_text()
+
+
+def test_a_decision_is_found_by_what_it_is_about_and_told_to_each_as_they_may_see_it(
+    window: Window, system: System, browser: Browser
+) -> None:
+    (event,) = system.decide(1, customer_id="c-sought", ip_address="203.0.113.77")
+    window.log_in("analyst", PASSWORD)
+    page = window.go("/decisions")
+    page.get_by_role("searchbox").fill("c-sought")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=event).click()
+    page.wait_for_url("**/decisions/event?*")
+    assert event in page.locator("h1").inner_text()
+    assert "203.0.113.77" in page.content()
+    address = page.url.removeprefix(f"{system.url}/console")
+    assert window.faults() == []
+    other = Window(browser, system.url)
+    other.log_in("viewer", PASSWORD)
+    seen = other.go(address).content()
+    other.context.close()
+    assert (event in seen, "203.0.113.77" in seen) == (True, False)
+    assert other.wrong == []
+
+
+def test_what_a_stranger_sent_is_shown_and_does_nothing(window: Window, system: System) -> None:
+    window.log_in("operator", PASSWORD)
+    window.go("/dead-letters")
+    assert "much" in window.page.content() or "amount" in window.page.content()
+    window.page.locator("main tbody a").first.click()
+    window.page.wait_for_load_state()
+    assert "<script>alert(1)</script>" in window.page.locator("main").inner_text()
+    assert window.faults() == []
+
+
+def test_the_local_user_comes_in_by_the_link_and_goes(window: Window, system: System) -> None:
+    link = system.up.ask("console").strip()
+    window.page.goto(link)
+    assert window.page.url == f"{system.url}/console/"
+    assert "key=" not in window.page.content()
+    window.page.get_by_role("button", name="Log out").click()
+    window.page.wait_for_url("**/console/login")
+    window.go("/audit")
+    assert window.page.url.startswith(f"{system.url}/console/login?next=")
+
+
+def records(bootstrap: str, topic: str) -> list[Any]:
+    """Every committed record of a topic; in another thread, since the browser's loop runs in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return list(thread.submit(read_all, bootstrap, topic).result())
+
+
+def labels_of(system: System, event: str, newest: str) -> list[str]:
+    """What the store holds about an event, oldest first, once ``newest`` is the last of it."""
+
+    def labels() -> list[str]:
+        with KeeperClient(system.state) as keeper:
+            (found,) = keeper.event(event)
+        return [each.label for each in found.outcomes]
+
+    until(lambda: labels()[-1:] == [newest], _moment)
+    return labels()
