@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from streams.messages.model import ScoreBins
     from training.dataset.events import LabelledEvents
 
-_REACH = 28 * 86_400_000_000
+_DAY = 86_400_000_000
+_REACH = 28 * _DAY
 _MOST_ROWS = 200_000
 _MOST_CATEGORIES = 32
 _LEAST_IN_STRETCH = 200
@@ -37,30 +38,40 @@ def reference_of(
     judged: LabelledEvents,
     scores: ScoreBins | None,
     score: Floats,
+    oldest: int,
 ) -> FeatureReference | None:
     """The reference of a model with these features, fitted on ``matured``; None without any event.
 
-    ``score`` are those of the judged events, which ``scores`` were made of.
+    ``score`` are those of the judged events, which ``scores`` were made of; events of before ``oldest`` (us)
+    were not asked for. A feature whose window was not full on enough of the events is left out: it grew by
+    itself then, and goes on to.
     """
     known = _newest(matured)
     if not len(known) or scores is None:
         return None
     names = [feature.name for feature in pipeline.feature_vector]
-    stretch = (int(known.time[-1]) - known.time) // pipeline.monitoring.drift.window
+    reach = {feature.name: feature.reach for feature in pipeline.features.window_features()}
+    begun, end = int(matured.time[0]), int(known.time[-1])
+    grew = begun > oldest + _DAY  # else the history goes on before it
+    full = {
+        column.name: known.between(begun + (reach.get(column.name, 0) if grew else 0) - 1, end)
+        for column in columns
+    }
     worth = effective_size(cells_of(scores.edges, score), judged.weight, judged.entity)
     return FeatureReference(
         since=to_text(int(known.time[0])),
-        until=to_text(int(known.time[-1])),
+        until=to_text(end),
         events=len(known),
         judged=round(worth, 1),
         features={
             column.name: _bins(
-                np.ascontiguousarray(known.features[:, names.index(column.name)]),
-                known,
-                stretch,
+                full[column.name],
+                names.index(column.name),
+                pipeline.monitoring.drift.window,
                 category=column.dtype == "category",
             )
             for column in columns
+            if len(full[column.name]) >= _LEAST_IN_STRETCH
         },
     )
 
@@ -78,8 +89,9 @@ def _newest(events: LabelledEvents) -> LabelledEvents:
     return recent.where(counting)
 
 
-def _bins(values: Floats, known: LabelledEvents, stretch: Ints, *, category: bool) -> FeatureBins:
-    weight, there = known.weight, ~np.isnan(values)
+def _bins(known: LabelledEvents, position: int, window: int, *, category: bool) -> FeatureBins:
+    values, weight = np.ascontiguousarray(known.features[:, position]), known.weight
+    stretch, there = (int(known.time[-1]) - known.time) // window, ~np.isnan(values)
     edges = _edges(values[there], weight[there], category=category)
     cells = cells_of(edges, values)
     cells[~there] = len(edges) + 1

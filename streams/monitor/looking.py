@@ -11,8 +11,10 @@ import structlog
 from feature_store.errors import BrokerError
 from streams.alerts import AlertSender
 from streams.kafka import GroupLag, KafkaException
+from streams.monitor.agreement import Agreement
 from streams.monitor.looks import Looks
 from streams.monitor.releases import Releases
+from streams.monitor.shadowed import Shadowed
 from streams.monitor.told import Told
 from streams.monitor.webhook import Webhook
 
@@ -43,17 +45,20 @@ class Looking:
         self._followers: list[TopicFollower] = [self._releases, self._told]
         if pipeline.monitoring.webhook:
             self._followers.append(Webhook(bootstrap, pipeline, data / "webhook.json"))
+        self._shadowed = Shadowed(bootstrap, pipeline, Agreement(pipeline.monitoring.agreement))
         self._epoch = -1
 
     def start(self) -> None:
         """Read what acts and what was said. Raises BrokerError when Kafka is silent."""
         for follower in self._followers:
             follower.start()
+        self._shadowed.start()
 
     def stop(self) -> None:
         """Leave Kafka, once every alert is there."""
         for follower in self._followers:
             follower.stop()
+        self._shadowed.stop()
         self._sender.close()
         self._lag.close()
 
@@ -77,8 +82,10 @@ class Looking:
         due = self._looks.due(now)
         if not due and acting.epoch == self._epoch:
             return
-        self._epoch = acting.epoch
-        figures = self._state.look(acting)
+        if acting.epoch != self._epoch:
+            self._shadowed.under(acting)
+            self._epoch = acting.epoch
+        figures = self._state.look(acting, self._shadowed.status())
         if due:
             self._looks.at_events(now, figures)
 

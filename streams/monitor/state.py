@@ -113,14 +113,18 @@ class MonitorState:
         """Whether that is so."""
         return self._caught_up
 
-    def look(self, acting: Acting) -> Figures:
-        """Hold the newest decisions against what the champion was fitted on, and against the week before."""
+    def look(self, acting: Acting, agreement: list[dict[str, Any]]) -> Figures:
+        """Hold the newest decisions against what the champion was fitted on, and against the week before.
+
+        ``agreement``: the figures of shadows.
+        """
         recent, now = self._sampling.recent, self.now()
         version = "" if acting.champion is None else acting.champion.version
         found = self._drift.compare(
             recent.sample(now), acting.champion, self._models.number(version), whole=recent.covers(now)
         )
         self.figures.drift = {"looked_at": to_text(now), **found}
+        self.figures.agreement = agreement
         self.figures.actions = self._action_rates.status(now)
         return self.figures
 

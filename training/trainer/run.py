@@ -84,7 +84,9 @@ def _worked_off(task: Task) -> tuple[TrainingResult, Challenger | None]:
             candidate.manifest,
             metrics=verdict.metrics,
             score_bins=bins,
-            feature_bins=reference_of(task.pipeline, columns, prepared.matured, judged, bins, fitted.score),
+            feature_bins=reference_of(
+                task.pipeline, columns, prepared.matured, judged, bins, fitted.score, prepared.oldest
+            ),
         )
         result = msgspec.structs.replace(result, verdict="passed", manifest=manifest)
     draw(task, prepared, fitted, opponent, result)
