@@ -53,4 +53,6 @@ def _words(value: Any) -> list[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(each) for each in value) or "none"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
