@@ -105,6 +105,7 @@ class OneDecision:
             "word": verdicts.last_word(event_id) or "",
             "source": verdicts.source,
             "holder": verdicts.claims.holders().get(event_id),
+            "changed": asked.get("policy"),
             "may_say": visitor.may(Role.ANALYST),
             "listable": listable(parts.pipeline, found.event) if may_list(visitor) else [],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from console.web.policy_forms import put_in_force
 from console.web.visitor import Role
 from feature_store.declaration.event import Kind
 from feature_store.units import parse_duration
@@ -58,18 +59,9 @@ def _list(site: Site, visitor: Visitor, _path: dict[str, str], fields: dict[str,
         edit = {"edit": "enlist", "kind": what, "field": field, "value": value, "note": why}
         if lasting:
             edit["lasting"] = lasting
-    before = site.desk.policies.in_force().document.version
-    made = site.desk.policies.asked({"made_by": visitor.name, "why": why, "edits": [edit]})
-    site.desk.audit.note(
-        visitor.name,
-        visitor.role.value,
-        "console",
-        "snooze" if what == "snooze" else "enlist",
-        f"{field}={value}",
-        {"version": before},
-        {"version": made.document.version, **edit},
-    )
-    return fields["then"] if fields.get("then", "").startswith("/decisions/event?") else "/policy"
+    version = put_in_force(site, visitor, {"why": why, "edits": [edit]}).version
+    then = fields.get("then", "")
+    return f"{then}&policy={version}" if then.startswith("/decisions/event?") else f"/policy?made={version}"
 
 
 def _check_end(visitor: Visitor, what: str, lasting: str) -> None:

@@ -157,4 +157,5 @@ def _event_id(fields: dict[str, str]) -> str:
 
 def _back(fields: dict[str, str]) -> str:
     """What the queue was narrowed by, and nothing else."""
-    return urlencode([(name, value) for name, value in parse_qsl(fields.get("back", "")) if name in _KEPT])
+    given = parse_qsl(fields.get("back", ""), keep_blank_values=True)  # a blank queue is the default one
+    return urlencode([(name, value) for name, value in given if name in _KEPT])

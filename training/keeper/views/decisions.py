@@ -95,11 +95,11 @@ def find_decisions(
     lines: list[Listed] = []
     paused = None
     give_up = time.monotonic() + patience_s
-    for after, until in _stretches(store, wanted):
+    for after, until, more in _stretches(store, wanted):
         lines += _between(store, pipeline, replace(wanted, most=wanted.most - len(lines)), (after, until))
         if len(lines) == wanted.most:
             break
-        if time.monotonic() > give_up:
+        if more and time.monotonic() > give_up:
             paused = after
             break
     then = None if paused is None else Position(paused, _LAST, 0)
@@ -121,8 +121,10 @@ def text_condition(text: str, fields: Collection[str], parameters: dict[str, obj
     return f"({' OR '.join(said)})"
 
 
-def _stretches(store: Connection, wanted: Wanted) -> Iterator[tuple[int, int]]:
-    """From the newest back, each several times as long as the one before: (after, until]."""
+def _stretches(store: Connection, wanted: Wanted) -> Iterator[tuple[int, int, bool]]:
+    """From the newest back, each several times as long as the one before: (after, until], and whether another
+    one follows.
+    """
     span = rows(store, "decisions_span")[0]
     first, last = span["first"], span["last"]
     if not isinstance(first, int) or not isinstance(last, int):
@@ -132,7 +134,7 @@ def _stretches(store: Connection, wanted: Wanted) -> Iterator[tuple[int, int]]:
     end, length = max(first, wanted.since or 0) - 1, _FIRST_STRETCH
     while until > end:
         after = max(end, until - length)
-        yield after, until
+        yield after, until, after > end
         until, length = after, length * _WIDER
 
 

@@ -1,0 +1,66 @@
+"""Decided events in the store of a desk, as a keeper would have sunk them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from feature_store.units import to_text
+from streams.messages import Decision, Source
+from tests.unit.keeper.past import add_live
+from tests.unit.keeper.written import MINUTE, START, event_id
+
+if TYPE_CHECKING:
+    from training.keeper.desk import Desk
+
+
+class Stored:
+    """Puts events into the store of ``desk``, a minute of arrival apart, all on partition 0."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._next = 0
+
+    def add(self, count: int = 1, *, message: dict[str, Any] | None = None, **columns: Any) -> list[str]:
+        """Add ``count`` events with these columns, their decision changed by ``message``; gives their ids."""
+        parts, first = self._desk.parts, self._next
+        self._next += count
+        add_live(parts.store, parts.pipeline, first, count, **columns)
+        for offset in range(first, self._next):
+            sent = decision_of(self._desk, offset, columns.get("event_id"), **(message or {}))
+            parts.store.execute(
+                "INSERT INTO decisions VALUES (0, $offset, $id, $topic, 0, $offset, $action, 0, $message)",
+                {
+                    "offset": offset,
+                    "id": sent.event_id,
+                    "topic": sent.source.topic,
+                    "action": columns.get("action", "approve"),
+                    "message": msgspec.json.encode(sent).decode(),
+                },
+            )
+        parts.clock.observe(START + self._next * MINUTE)
+        return [str(columns.get("event_id", event_id(0, offset))) for offset in range(first, self._next)]
+
+
+def decision_of(desk: Desk, offset: int, event: str | None = None, **changes: Any) -> Decision:
+    """A decision about the event at ``offset`` of partition 0."""
+    when = to_text(START + offset * MINUTE)
+    made = Decision(
+        event_id=event or event_id(0, offset),
+        event_time=when,
+        decided_at=when,
+        event={},
+        action="approve",
+        policy_action="approve",
+        propensity=1.0,
+        score=None,
+        model=None,
+        reasons=[],
+        rules=[],
+        fallback="cold_start",
+        shadow={},
+        release=0,
+        source=Source(desk.parts.pipeline.topics.events, 0, offset),
+    )
+    return msgspec.structs.replace(made, **changes)
