@@ -67,7 +67,7 @@ def columns(chart: Chart) -> Markup:
 def beside(chart: Chart) -> Markup:
     """Columns with the series beside each other."""
     count = max(1, len(chart.labels))
-    top = max((value for each in chart.series for value in each.values), default=0.0) or 1.0
+    top = max((value for each in chart.series for value in each.values), default=0.0)
     step = _WIDTH / count
     width = step * (1 - _GAP) / max(1, len(chart.series))
     drawn: list[Markup] = []
@@ -76,7 +76,7 @@ def beside(chart: Chart) -> Markup:
         parts = [Markup("<title>{}: {}</title>").format(label, ", ".join(said))]
         parts.append(_bar("hover", at * step, 0, step, _HEIGHT))
         for place, each in enumerate(chart.series):
-            height = _HEIGHT * each.values[at] / top
+            height = _HEIGHT * each.values[at] / (top or 1.0)
             left = at * step + step * _GAP / 2 + place * width
             parts.append(_bar(each.style, left, _HEIGHT - height, width, height))
         drawn.append(Markup("<g>{}</g>").format(Markup().join(parts)))
@@ -125,7 +125,7 @@ def _numbers(chart: Chart) -> Markup:
     )
     return Markup(
         '<details class="numbers" id="{}"><summary>Numbers</summary><div class="wide"><table><thead><tr>'
-        '<th scope="col"></th>{}</tr></thead><tbody>{}</tbody></table></div></details>'
+        "<td></td>{}</tr></thead><tbody>{}</tbody></table></div></details>"
     ).format(_name(chart), head, body)
 
 
