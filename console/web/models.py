@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from console.web.visitor import Visitor
     from streams.messages import Release
 
-_MEASURED_FOR_S = 120.0
-"""How long measures by matured labels are shown before they are taken anew: taking them costs seconds."""
+_MEASURED_FOR_S = 600.0
+"""How long measures by matured labels are shown before they are taken anew: labels come slowly, and taking
+them costs seconds of a core."""
 _SHOWN = 100
 """Versions on the page, the newest; what is released is told above them."""
 _CARD_HEADERS = {

@@ -50,18 +50,16 @@ def put_in_force(site: Site, visitor: Visitor, change: dict[str, Any]) -> Policy
     before = policies.in_force().document
     after = policies.asked({**change, "made_by": visitor.name}).document
     found = differences(content_in(before), content_in(after))
+    had = {"had": [_words(each) for each in found if each.way == "gone"]}
+    has = {"has": [_words(each) for each in found if each.way == "new"]}
     site.desk.audit.note(
         visitor.name,
         visitor.role,
         "console",
         "policy",
         f"version {after.version}",
-        {"version": before.version, "had": [_words(each) for each in found if each.way == "gone"]},
-        {
-            "version": after.version,
-            "has": [_words(each) for each in found if each.way == "new"],
-            "why": after.why,
-        },
+        {"version": before.version, **(had if had["had"] else {})},
+        {"version": after.version, **(has if has["has"] else {}), "why": after.why},
     )
     return after
 
