@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.unit.trainer.conftest import MakeRun
     from training.contract import TrainingResult
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ALGORITHMS = pytest.mark.parametrize("algorithm", ["lightgbm", "xgboost"])
 
 

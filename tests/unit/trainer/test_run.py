@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.unit.trainer.conftest import MakeRun
 
 JUDGED_FROM = AS_OF - 4 * DAY
+UNDRAWN = pytest.mark.usefixtures("undrawn")
 ALGORITHMS = pytest.mark.parametrize("algorithm", ["lightgbm", "xgboost"])
 
 
@@ -71,6 +72,7 @@ def test_good_data_pass_the_gate_and_leave_a_model_that_a_worker_takes(
     assert high > 0.5
 
 
+@UNDRAWN
 @ALGORITHMS
 def test_the_same_snapshot_gives_the_same_bytes(make_run: MakeRun, algorithm: str) -> None:
     snapshot = payments(declare())
@@ -82,16 +84,13 @@ def test_the_same_snapshot_gives_the_same_bytes(make_run: MakeRun, algorithm: st
     assert artifacts[0] == artifacts[1]
 
 
+@UNDRAWN
 @pytest.mark.parametrize("against_champion", [False, True])
 @ALGORITHMS
 def test_labels_without_meaning_are_refused(
-    make_run: MakeRun, algorithm: str, against_champion: bool
+    make_run: MakeRun, passed: Path, algorithm: str, against_champion: bool
 ) -> None:
-    champion = None
-    if against_champion:
-        folder = make_run(payments(declare()), "champion")
-        run(folder)
-        champion = as_champion(folder)
+    champion = as_champion(passed) if against_champion else None
     for seed in range(3):
         folder = make_run(payments(declare(), seed=seed), f"shuffled{seed}", champion=champion, shuffle=True)
         result = run(folder, algorithm=algorithm, seed=seed)
@@ -122,31 +121,29 @@ def test_an_empty_snapshot_is_too_little(make_run: MakeRun) -> None:
     assert len(result.reasons) == 3
 
 
-def test_a_champion_on_a_par_lets_the_challenger_pass(make_run: MakeRun) -> None:
-    snapshot = payments(declare())
-    first = make_run(snapshot, "v1")
-    run(first)
-    result = run(make_run(snapshot, "v2", champion=as_champion(first)))
+@UNDRAWN
+def test_a_champion_on_a_par_lets_the_challenger_pass(make_run: MakeRun, passed: Path) -> None:
+    result = run(make_run(payments(declare()), "v2", champion=as_champion(passed)))
     assert result.verdict == "passed"
     assert result.champion_metrics["average_precision"] == result.metrics["average_precision"]
     assert result.champion_metrics["live"] == 0
     assert "by its recipe, fitted again" in result.reasons[0]
 
 
-def test_a_challenger_below_the_champions_live_scores_is_refused(make_run: MakeRun) -> None:
+@UNDRAWN
+def test_a_challenger_below_the_champions_live_scores_is_refused(make_run: MakeRun, passed: Path) -> None:
     snapshot = payments(declare())
-    first = make_run(snapshot, "v0")
-    run(first)
     frauds = {outcome["event_id"] for outcome in snapshot.outcomes}
     for row in snapshot.scored:
-        row.update(model="v0", margin=1.0 if row["event_id"] in frauds else -1.0)
-    result = run(make_run(snapshot, champion=as_champion(first)))
+        row.update(model="passed", margin=1.0 if row["event_id"] in frauds else -1.0)
+    result = run(make_run(snapshot, champion=as_champion(passed)))
     assert result.champion_metrics["average_precision"] == 1
     assert result.champion_metrics["live"] == 1
     assert result.verdict == "refused"
     assert [reason.split(":")[0] for reason in result.reasons] == ["worse_than_champion"]
 
 
+@UNDRAWN
 def test_a_champion_is_not_judged_on_what_it_was_fitted_on(make_run: MakeRun) -> None:
     snapshot = payments(declare(), rows=10_000)
     first = make_run(snapshot, "v1")
@@ -162,33 +159,30 @@ def test_a_champion_is_not_judged_on_what_it_was_fitted_on(make_run: MakeRun) ->
     assert "no_verdict: 0 frauds among the 0 judged events" in third.reasons[0]
 
 
-def test_a_champion_whose_features_changed_does_not_stop_the_nights(make_run: MakeRun) -> None:
-    snapshot = payments(declare())
-    first = make_run(snapshot, "v1")
-    run(first)
-    first_feature, *others = manifest_of(load_result(first)).features
+@UNDRAWN
+def test_a_champion_whose_features_changed_does_not_stop_the_nights(make_run: MakeRun, passed: Path) -> None:
+    first_feature, *others = manifest_of(load_result(passed)).features
     changed = msgspec.structs.replace(first_feature, hash="0" * 16)
-    champion = as_champion(first, features=[changed, *others])
-    result = run(make_run(snapshot, "v2", champion=champion))
+    champion = as_champion(passed, features=[changed, *others])
+    result = run(make_run(payments(declare()), "v2", champion=champion))
     assert result.verdict == "passed"
     assert "no scorer can run any more" in result.reasons[-1]
     assert changed.name in result.reasons[-1]
 
 
-def test_a_damaged_champion_never_reaches_the_library(make_run: MakeRun) -> None:
+def test_a_damaged_champion_never_reaches_the_library(make_run: MakeRun, passed: Path) -> None:
     snapshot = payments(declare())
-    first = make_run(snapshot, "v1")
-    run(first)
-    champion = as_champion(first)
-    artifact = (first / ARTIFACT).read_bytes()
+    champion = as_champion(passed)
+    artifact = (passed / ARTIFACT).read_bytes()
     for damaged, word in ((artifact[:-1], "bytes, expected"), (artifact[:-1] + b"x", "SHA-256")):
-        (first / ARTIFACT).write_bytes(damaged)
+        (passed / ARTIFACT).write_bytes(damaged)
         folder = make_run(snapshot, "v2", champion=champion)
         with pytest.raises(ContractError, match=word):
             run_training(folder, declare(), quiet)
         assert not (folder / RESULT).exists()
 
 
+@UNDRAWN
 def test_a_feature_that_old_rows_lack_is_missing_there(make_run: MakeRun) -> None:
     snapshot = payments(declare())
     for row in snapshot.scored[:1_500]:
@@ -196,6 +190,7 @@ def test_a_feature_that_old_rows_lack_is_missing_there(make_run: MakeRun) -> Non
     assert run(make_run(snapshot)).verdict == "passed"
 
 
+@UNDRAWN
 def test_the_control_group_is_weighed_and_reported(make_run: MakeRun) -> None:
     snapshot = payments(declare())
     for row in snapshot.scored[::20]:
