@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 6
 _NO_REFERENCE = "the champion's manifest says nothing of its features: it was fitted by an older version"
+_MOST_OF = 0.8  # of the window's events: those of a few hours are of other hours than the reference
 _MANY = 1e12  # as if nothing about the reference were left to chance
 
 
@@ -61,9 +62,9 @@ class Drift:
         self._columns = {feature.name: at for at, feature in enumerate(pipeline.feature_vector)}
 
     def compare(
-        self, sample: Sample, champion: Manifest | None, number: int, *, whole: bool
+        self, sample: Sample, champion: Manifest | None, line: list[int], *, whole: bool
     ) -> dict[str, Any]:
-        """The figures of ``/status.json``; ``number`` is the champion's among the rows' models.
+        """The figures of ``/status.json``; ``line`` are the numbers of models whose scores count.
 
         ``whole``: whether events of a whole window have been seen.
         """
@@ -78,8 +79,7 @@ class Drift:
         if champion is None:
             return found | {"why": "no champion acts yet"}
         enough = whole and sample.events >= self._spec.least
-        by_champion = sample.models == number
-        found["score"] = self._score(sample, by_champion, champion, enough=enough)
+        found["score"] = self._score(sample, np.isin(sample.models, line), champion, enough=enough)
         if champion.feature_bins is None:
             return found | {"why": _NO_REFERENCE}
         found["features"] = self._features(sample, champion, enough=enough)
@@ -171,7 +171,7 @@ class Drift:
             "reference_shares": bins.shares,
             "shares": found.shares,
         }
-        enough = enough and events >= self._spec.least
+        enough = enough and events >= max(self._spec.least, _MOST_OF * sample.events)
         return told | {"state": self._moved(found.psi, found.chance, 0.0) if enough else "too_little"}
 
 

@@ -21,11 +21,16 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Acting:
-    """One release: its champion's manifest, None where none may be used, and the versions beside it."""
+    """One release: its champion's manifest, None where none may be used, and the versions beside it.
+
+    ``line``: the champion and those before it, but for what was withdrawn: the gate lets no champion follow
+    whose scores lie elsewhere, so theirs of the last day are held against the same reference.
+    """
 
     epoch: int = 0
     champion: Manifest | None = None
     shadows: tuple[str, ...] = ()
+    line: tuple[str, ...] = ()
 
 
 class Releases(TopicFollower):
@@ -50,5 +55,11 @@ class Releases(TopicFollower):
         if release is None:
             return 0
         champion = self._state.manifests.get(release.champion or "")
-        self.acting = Acting(release.epoch, champion, tuple(release.shadows))
+        line = (release.champion, release.previous, *release.earlier)
+        self.acting = Acting(
+            release.epoch,
+            champion,
+            tuple(release.shadows),
+            tuple(each for each in line if each is not None and each != release.withdrawn),
+        )
         return release.epoch

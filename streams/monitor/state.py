@@ -119,10 +119,8 @@ class MonitorState:
         ``agreement``: the figures of shadows.
         """
         recent, now = self._sampling.recent, self.now()
-        version = "" if acting.champion is None else acting.champion.version
-        found = self._drift.compare(
-            recent.sample(now), acting.champion, self._models.number(version), whole=recent.covers(now)
-        )
+        line = [self._models.number(version) for version in acting.line]
+        found = self._drift.compare(recent.sample(now), acting.champion, line, whole=recent.covers(now))
         self.figures.drift = {"looked_at": to_text(now), **found}
         self.figures.agreement = agreement
         self.figures.actions = self._action_rates.status(now)
