@@ -32,7 +32,7 @@ class Live:
             "the monitor", partial(monitor_figures, monitor_url), for_s=1
         )
         self.scorers: Kept[dict[int, Lag]] = Kept("the scorers' lag", self._scorers, for_s=2)
-        self.keeper: Kept[dict[str, Any]] = Kept("the keeper's lag", lambda: status(desk.parts), for_s=2)
+        self.keeper: Kept[dict[str, Any]] = Kept("the keeper's lag", lambda: status(desk.parts), for_s=4)
         self.alerts: Kept[list[AlertLine]] = Kept("alerts", self._alerts, for_s=3)
         self.letters: Kept[list[DeadLetter]] = Kept("dead letters", self._letters, for_s=3)
 

@@ -41,13 +41,13 @@ class _Overview:
             def ask() -> list[Row]:
                 return decided(parts, began(parts.clock.now(), shown), shown.step)
 
-            return Kept("decisions of the store", ask, for_s=4)
+            return Kept("decisions of the store", ask, for_s=5)
 
         def known_frauds() -> list[Row]:
             return money(parts, began(parts.clock.now(), MONEY), MONEY.step)
 
         self._decided = {span: decided_in(span) for span in SPANS}
-        self._money: Kept[list[Row]] = Kept("known frauds", known_frauds, for_s=20)
+        self._money: Kept[list[Row]] = Kept("known frauds", known_frauds, for_s=60)
 
     def shows(self, site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
         """What the template is given."""
