@@ -51,6 +51,8 @@ class LogMeta(msgspec.Struct, frozen=True):
     before this log began, 0 where there were none: then the state can be rebuilt from the log alone.
     ``claim`` is the number of the claim that it was written under, ``claimed_at`` the offset of the message
     that made it, -1 in this message itself; 0 and -1 where nothing is claimed (``feature_store.claims``).
+    ``traces``: source offset -> the trace context of an event that more may be said of, as it was stopped or
+    late: the values of its headers ``traceparent`` and, where it had one, ``tracestate``.
     """
 
     pipeline: str
@@ -68,6 +70,7 @@ class LogMeta(msgspec.Struct, frozen=True):
     history: int = 0
     claim: int = 0
     claimed_at: int = -1
+    traces: dict[int, list[str]] = {}
 
     @property
     def makes_claim(self) -> bool:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from feature_store.declaration.decision import Action
 from feature_store.log import decode_log, feature_matrix
 from feature_store.units import to_text
+from streams.kafka import NO_TRACE, Trace, trace_from
 from streams.messages import Source
 from streams.messages.explanation import Explanation
 from streams.reasons import ReasonTeller
@@ -44,6 +45,7 @@ class Explained(NamedTuple):
     event_id: str
     model: str
     message: bytes
+    trace: Trace = NO_TRACE
 
 
 class Unexplained(NamedTuple):
@@ -105,9 +107,9 @@ class Explaining:
                 str(event_id), to_text(time), model.manifest.version, start, margin, why, source
             )
             key_text = str(key).encode()
-            found.append(
-                Explained(meta.partition, key_text, told.event_id, model.manifest.version, _encode(told))
-            )
+            trace = trace_from(meta.traces.get(offset))
+            version = model.manifest.version
+            found.append(Explained(meta.partition, key_text, told.event_id, version, _encode(told), trace))
         return found
 
 

@@ -30,5 +30,6 @@ class ExplanationWriter(GroupTransactions):
     def _send(self, explained: list[Explained]) -> None:
         for each in explained:
             headers: Headers = [("event_id", each.event_id.encode()), ("model", each.model.encode())]
+            headers += each.trace
             topic = self._topics.explanations
             send(self._producer, topic, each.message, each.key, headers, each.partition)

@@ -38,12 +38,14 @@ from streams.kafka.topics import (
     pipeline_topics,
     present_topics,
 )
+from streams.kafka.tracing import NO_TRACE, Trace, trace_from, trace_of, words_of
 
 __all__ = [
     "INTERNAL",
     "IN_SYNC",
     "LARGEST_MESSAGE",
     "NEEDS",
+    "NO_TRACE",
     "REBALANCE",
     "Aborted",
     "Cluster",
@@ -60,6 +62,7 @@ __all__ = [
     "Producer",
     "TopicPartition",
     "TopicSpec",
+    "Trace",
     "at_end",
     "check_settings",
     "connection",
@@ -82,6 +85,9 @@ __all__ = [
     "require_rights",
     "send",
     "start_offsets",
+    "trace_from",
+    "trace_of",
     "transactional_producer",
     "unframe_of",
+    "words_of",
 ]

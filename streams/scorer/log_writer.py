@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from feature_store.claims import NO_CLAIM, Claim
 from feature_store.log import LogMeta, encode_log, log_schema
+from streams.kafka import words_of
+from streams.policies.actions import APPROVE
 from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition, deltas_of
 from streams.scorer.evidence import action_names
 from streams.scorer.records import LogMessage
@@ -67,7 +69,7 @@ class LogWriter:
         if len(stretches) > 1:  # one after the other, so that each is a slice
             order = np.argsort(partitions, kind="stable")
             rows, partitions = rows.take(order), partitions[order]
-        messages = []
+        messages, traces = [], _traces(found, evidence)
         for partition, stretch in stretches.items():
             meta = LogMeta(
                 pipeline=self._pipeline.name,
@@ -85,6 +87,7 @@ class LogWriter:
                 history=stretch.history,
                 claim=stretch.claim.number,
                 claimed_at=stretch.claim.at,
+                traces=traces.get(partition, {}),
             )
             first, end = np.searchsorted(partitions, [partition, partition + 1]).tolist()
             mine, learned = rows.slice(first, end - first), deltas_of(partition, deltas)
@@ -163,6 +166,18 @@ class LogWriter:
         )
 
 
+def _traces(found: Sorted, evidence: Evidence) -> dict[int, dict[int, list[str]]]:
+    """Partition -> offset -> trace context, of events that were stopped or late: more may be said of them."""
+    accepted, traces = found.accepted, dict[int, dict[int, list[str]]]()
+    if any(record.trace for record in accepted.records):
+        told_of = accepted.late | (evidence.policy_actions != APPROVE)
+        for at in np.flatnonzero(told_of).tolist():
+            record = accepted.records[at]
+            if record.trace:
+                traces.setdefault(record.partition, {})[record.offset] = words_of(record.trace)
+    return traces
+
+
 def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:
     """The same stretch as two: below ``border``, and from it on."""
 
@@ -174,6 +189,7 @@ def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:
             next_offset=end,
             duplicates=[offset for offset in meta.duplicates if offset in inside],
             dead_letters=[offset for offset in meta.dead_letters if offset in inside],
+            traces={offset: trace for offset, trace in meta.traces.items() if offset in inside},
         )
 
     return part(meta.first_offset, border), part(border, meta.next_offset)

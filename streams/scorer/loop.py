@@ -11,7 +11,17 @@ import structlog
 from feature_store.errors import SchemaUnavailableError, StateError
 from streams.following import StoppedAtStartError
 from streams.formats import events_as_json
-from streams.kafka import Aborted, Consumer, KafkaException, Message, TopicPartition, at_end, headers_of
+from streams.kafka import (
+    NO_TRACE,
+    Aborted,
+    Consumer,
+    KafkaException,
+    Message,
+    TopicPartition,
+    at_end,
+    headers_of,
+    trace_of,
+)
 from streams.metrics import Stage
 from streams.scorer.claiming import Claiming
 from streams.scorer.core import ScorerCore
@@ -189,11 +199,11 @@ class ScorerLoop:
                 continue  # a partition that was just handed over, or a record that was decided already
             positions[partition] = offset + 1  # a partition lost and regained in this turn comes again
             _, record_time = message.timestamp()
-            headers = headers_of(message) if by_header else None
-            arrived_at = arrival(headers, record_time, now)
-            records.append(
-                SourceRecord(partition, offset, message.key(), message.value(), record_time, arrived_at)
-            )
+            headers = headers_of(message)
+            arrived_at = arrival(headers if by_header else None, record_time, now)
+            trace = trace_of(headers) if headers else NO_TRACE
+            key, value = message.key(), message.value()
+            records.append(SourceRecord(partition, offset, key, value, record_time, arrived_at, trace))
         return records
 
     def _seek_back(self, partitions: Iterable[int]) -> None:

@@ -34,6 +34,8 @@ class StepMessages:
         for record, event_id, model, message in decided:
             # The id as bytes: text would end at its first NUL.
             headers: Headers = [("event_id", event_id.encode()), model_headers[model]]
+            if record.trace:
+                headers += record.trace
             key, partition = record.key, record.partition
             try:
                 produce(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streams.kafka import Trace
+
 
 class SourceRecord(NamedTuple):
     """One record of the events topic. Times in microseconds but for Kafka's own, in milliseconds."""
@@ -18,6 +20,7 @@ class SourceRecord(NamedTuple):
     value: bytes | None
     record_time_ms: int
     arrived_at: int
+    trace: Trace = ()
 
 
 class SourceDelta(NamedTuple):

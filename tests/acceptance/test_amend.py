@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
+    from streams.kafka import Headers
 
 pytestmark = pytest.mark.acceptance
 
@@ -33,6 +34,10 @@ DECLARED: dict[str, Any] = {
 }
 BURST = 8
 """Events of the customer, a second apart; the late ones belong behind them."""
+TRACE = (
+    ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("tracestate", b"congo=t61rcWkgMzE"),
+)
 FAR_AHEAD = 5 * 3_600
 """The second of an event behind which nothing of the burst is kept."""
 
@@ -53,8 +58,8 @@ def _late_events_are_amended(broker: Broker, unique: str, folder: Path) -> None:
     publisher = Publisher(bootstrap, pipeline, lambda: "2026-01-05T00:00:00Z")
     publisher.publish(*counting_model(pipeline, "m1", "customer_id_count_1h"), why="test")
 
-    def send(*numbers: int) -> None:
-        feed.send(encoded(number, customer_id="c1") for number in numbers)
+    def send(*numbers: int, headers: Headers | None = None) -> None:
+        feed.send((encoded(number, customer_id="c1") for number in numbers), headers)
 
     def decided(count: int) -> None:
         read_until(bootstrap, [pipeline.topics.decisions], lambda seen: len(seen) >= count)
@@ -62,7 +67,7 @@ def _late_events_are_amended(broker: Broker, unique: str, folder: Path) -> None:
     with scorer(config, bootstrap):
         send(*range(BURST), FAR_AHEAD)
         decided(BURST + 1)
-        send(BURST)
+        send(BURST, headers=[*TRACE, ("own", b"stays behind")])
         decided(BURST + 2)
         with keeper(config, bootstrap) as first:
             decided(BURST + 3)
@@ -85,6 +90,12 @@ def _late_events_are_amended(broker: Broker, unique: str, folder: Path) -> None:
         assert decision.score > replaced.score
         assert decision.source == replaced.source
         assert (decision.model, decision.release, decision.late) == ("m1", 1, True)
+    traced = [
+        msgspec.json.decode(record.value, type=Decision)
+        for record in read_all(bootstrap, pipeline.topics.decisions)
+        if tuple(record.headers)[-2:] == TRACE
+    ]
+    assert [(each.event_id, bool(each.amends)) for each in traced] == [("e8", False), ("e8", True)]
 
 
 def _read(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.kafka import ensure_topics, pipeline_topics, plain_producer
+from streams.kafka import Headers, ensure_topics, pipeline_topics, plain_producer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,8 +27,8 @@ class Feed:
     topic: str
     sent: dict[int, int] = field(default_factory=dict)
 
-    def send(self, messages: Iterable[tuple[bytes | None, bytes]]) -> None:
-        """Send and wait until Kafka has every one."""
+    def send(self, messages: Iterable[tuple[bytes | None, bytes]], headers: Headers | None = None) -> None:
+        """Send and wait until Kafka has every one; ``headers`` stand on each."""
         producer = plain_producer(self.bootstrap)
         problems: list[object] = []
 
@@ -39,7 +39,7 @@ class Feed:
                 self.sent[message.partition()] = self.sent.get(message.partition(), 0) + 1
 
         for key, value in messages:
-            producer.produce(self.topic, value=value, key=key, on_delivery=delivered)
+            producer.produce(self.topic, value=value, key=key, headers=headers, on_delivery=delivered)
             producer.poll(0)
         assert producer.flush(30) == 0
         assert not problems, problems[0]

@@ -56,10 +56,12 @@ def scored_log(
     *,
     actions: Sequence[str],
     let_through: Sequence[int] = (),
+    traces: dict[int, list[str]] | None = None,
 ) -> bytes:
     """A feature log message of the payments ``first``, ``first`` + 1, …: one for each row of ``matrix``.
 
     ``actions`` are the policy's, repeated as needed; ``let_through`` are those of the control group.
+    ``traces`` are those of events by their number.
     """
     manifest, artifact = model
     count = len(matrix)
@@ -109,6 +111,7 @@ def scored_log(
         duplicates=[],
         dead_letters=[],
         hashes={feature.name: feature.hash for feature in pipeline.feature_vector},
+        traces=traces or {},
     )
     return encode_log(pa.RecordBatch.from_arrays(arrays, schema=schema), meta)
 

@@ -2,10 +2,11 @@
 
 -- name: add_late_events
 INSERT INTO late_events BY NAME
-SELECT row.source_partition, row.source_offset, batch.policy_offset, batch.definitions
+SELECT row.source_partition, row.source_offset, batch.policy_offset, batch.definitions, traces.trace
 FROM incoming AS row JOIN incoming_batches AS batch
 ON row.source_partition = batch."partition" AND row.source_offset >= batch.first_offset
     AND row.source_offset < batch.next_offset
+LEFT JOIN traces USING (source_partition, source_offset)
 WHERE row.late;
 
 -- name: any_late_waiting
@@ -26,7 +27,8 @@ WHERE late_events.source_partition = incoming.source_partition
 
 -- name: late_rows
 -- No declared field has a name with a point in it.
-SELECT scored.*, asked.policy_offset AS "asked.policy_offset", asked.definitions AS "asked.definitions"
+SELECT scored.*, asked.policy_offset AS "asked.policy_offset", asked.definitions AS "asked.definitions",
+    asked.trace AS "asked.trace"
 FROM scored JOIN asked USING (source_partition, source_offset)
 ORDER BY source_partition, source_offset;
 

@@ -38,6 +38,12 @@ _BATCHES = schema_of(
     ("claimed_at", pa.int64()),
 )
 
+_TRACES = schema_of(
+    ("source_partition", pa.int32()),
+    ("source_offset", pa.int64()),
+    ("trace", pa.list_(pa.string())),
+)
+
 
 @dataclass(frozen=True)
 class LogTables:
@@ -45,7 +51,8 @@ class LogTables:
 
     A row of ``batches`` is one message: the rows of its partition with ``first_offset <= source_offset <
     next_offset`` were computed under ``definitions``, a digest that the mapping of that name spells out.
-    ``said`` are the columns that all of ``deltas`` came with.
+    ``said`` are the columns that all of ``deltas`` came with; ``traces`` is the trace context of events
+    that were stopped or late, where they came with one.
     """
 
     scored: pa.Table
@@ -53,6 +60,7 @@ class LogTables:
     deltas: pa.Table
     definitions: Mapping[str, Mapping[str, str]]
     said: frozenset[str]
+    traces: pa.Table
 
 
 def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> LogTables | None:
@@ -61,7 +69,7 @@ def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> Log
     Raises ContractError naming the record that is not one.
     """
     claims = claims or Claims()
-    scored, batches, deltas = [], [], []
+    scored, batches, deltas, traces = [], [], [], []
     definitions: dict[str, Mapping[str, str]] = {}
     for message in messages:
         try:
@@ -77,6 +85,7 @@ def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> Log
         digest = digest_of(meta.hashes)
         definitions[digest] = meta.hashes
         batches.append(_batch(message, meta, batch.num_rows, digest))
+        traces += [(meta.partition, offset, trace) for offset, trace in meta.traces.items()]
     if not scored:
         return None
     try:
@@ -88,6 +97,7 @@ def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> Log
             said=frozenset.intersection(*(frozenset(each.column_names) for each in deltas))
             if deltas
             else frozenset(),
+            traces=table_of(_TRACES, traces),
         )
     except pa.ArrowException as error:
         raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error

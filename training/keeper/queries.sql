@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS decisions (
 CREATE TABLE IF NOT EXISTS late_events (
     source_partition INTEGER NOT NULL, source_offset BIGINT NOT NULL,
     policy_offset BIGINT NOT NULL, definitions VARCHAR NOT NULL, settled VARCHAR);
+ALTER TABLE late_events ADD COLUMN IF NOT EXISTS trace VARCHAR[];
 -- Amended decisions as they stand on the topic, and the place of the one that each replaces.
 CREATE TABLE IF NOT EXISTS amendments (
     "partition" INTEGER NOT NULL, "offset" BIGINT NOT NULL, event_id VARCHAR NOT NULL,

@@ -147,7 +147,8 @@ class Sink:
             )
         self._insert("batches", tables.batches)
         if self._to_amend(tables.scored):
-            with relations(self._store, incoming=tables.scored, incoming_batches=tables.batches):
+            late = {"incoming": tables.scored, "incoming_batches": tables.batches, "traces": tables.traces}
+            with relations(self._store, **late):
                 self._store.execute(sql("add_late_events"))
         add_definitions(self._store, tables.definitions)
         return tables.scored

@@ -145,3 +145,14 @@ def test_what_no_model_scored_is_left_out(pipeline: Pipeline) -> None:
 def test_what_is_no_log_is_refused(pipeline: Pipeline) -> None:
     with pytest.raises(ContractError, match="not a feature log message"):
         list(Explaining(pipeline, Shelf()).rows(b"{}"))
+
+
+def test_an_explanation_goes_on_with_the_trace_of_its_event(pipeline: Pipeline) -> None:
+    model = fitted(pipeline, "m-1")
+    parent, state = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "congo=t61rcWkgMzE"
+    log = scored_log(
+        pipeline, model, 3, 100, vectors(pipeline, 3), actions=["review"], traces={101: [parent, state]}
+    )
+    first, second, third = explained(pipeline, log, model)
+    assert (first.trace, third.trace) == ((), ())
+    assert second.trace == (("traceparent", parent.encode()), ("tracestate", state.encode()))

@@ -188,3 +188,20 @@ def test_a_policy_is_named_in_the_log_and_its_rule_s_queue_in_the_decision(pipel
     assert "queue" not in small
     assert (queued["policy_action"], queued["rules"], queued["queue"]) == ("review", ["large"], "seniors")
     assert {decode_log(logged.message)[1].policy_offset for logged in result.log} == {17}
+
+
+def test_the_log_keeps_the_trace_of_what_more_may_be_said_of(pipeline: Pipeline, core: ScorerCore) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    trace = (("traceparent", parent.encode()),)
+    approved = payment(2, 0)._replace(trace=trace)
+    stopped = payment(4, 0, amount=450, country="FR")
+    traced = payment(6, 0, amount=450, country="FR")._replace(trace=trace)
+    (log,) = core.step([approved, stopped, traced], COLD).log
+    assert decode_log(log.message)[1].traces == {6: [parent]}
+    small = ScorerCore(pipeline, StreamClock())
+    small.add_partition(0, 0)
+    small._log = LogWriter(pipeline, max_bytes=1_000)
+    parts = [decode_log(each.message)[1] for each in small.step([approved, stopped, traced], COLD).log]
+    assert len(parts) > 1
+    assert [meta.traces for meta in parts if meta.traces] == [{6: [parent]}]
+    assert all(meta.first_offset <= 6 < meta.next_offset for meta in parts if meta.traces)

@@ -130,3 +130,14 @@ def test_who_is_fenced_ends_in_order_to_recover(transactions: Transactions, prod
     producer.fenced = True
     with pytest.raises(StateError, match=r"commit: fenced by another: .*a fresh one recovers"):
         transactions.commit(StepResult())
+
+
+def test_a_decision_goes_on_with_the_trace_of_its_event(
+    transactions: Transactions, producer: NotingProducer
+) -> None:
+    parent = ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    traced = SourceRecord(0, 7, b"k", b"v", 1, 1_000, (parent,))
+    plain = SourceRecord(0, 8, b"k", b"v", 1, 1_000)
+    transactions.commit(StepResult([Decided(each, "e", "m1", b"{}") for each in (traced, plain)]))
+    own = [("event_id", b"e"), ("model", b"m1")]
+    assert [each["headers"] for each in producer.produced] == [[*own, parent], own]

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from feature_store.columns import from_arrow
 from feature_store.duck import relations
+from streams.kafka import Trace, trace_from
 from training.keeper.amend.acting import ActedUnder, NotKeptError
 from training.keeper.amend.decision import Again
 from training.keeper.amend.features import WholeWindows
@@ -44,6 +45,7 @@ class Amendment(NamedTuple):
     event_id: str
     model: str
     message: bytes
+    trace: Trace
 
 
 class Settling:
@@ -137,7 +139,8 @@ class Settling:
             return NO_SCORE
         key = self._pipeline.event.key
         (value,) = from_arrow(self._pipeline.event.fields[key].type, row[key].combine_chunks())
-        return Amendment(first.place[0], str(value).encode(), first.event_id, model, message)
+        trace = trace_from(row["asked.trace"][0].as_py())
+        return Amendment(first.place[0], str(value).encode(), first.event_id, model, message, trace)
 
 
 def _places(late: pa.Table) -> list[Place]:

@@ -144,7 +144,7 @@ class Amender(Worker):
                 self._topics.decisions,
                 value=each.message,
                 key=each.key,
-                headers=[("event_id", each.event_id.encode()), ("model", each.model.encode())],
+                headers=[("event_id", each.event_id.encode()), ("model", each.model.encode()), *each.trace],
                 partition=each.partition,
             )
         producer.commit_transaction(_TIMEOUT_S)
