@@ -1,7 +1,8 @@
 """Write the part of the reference that the code knows best: `python scripts/reference.py`.
 
 docs/reference/pipeline-file.md from the models of the declaration, docs/reference/commands.md from the help
-of every command, the tables of docs/reference/metrics.md from the definitions. A test holds them to the code.
+of every command, asyncapi.yaml from the structs that are sent and the shipped pipeline's topics, the
+tables of docs/reference/metrics.md from the definitions. A test holds them to the code.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from feature_store.declaration.load import pipeline_schema
+from feature_store.declaration.load import load_pipeline, pipeline_schema
+from streams.asyncapi import asyncapi
 from streams.metrics import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by scripts/reference.py; edit the code, then run it again. -->"
 INTRODUCTION = """\
 One YAML file declares a pipeline. Unknown keys are refused. `${NAME}` in a value is taken from the
@@ -39,6 +43,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "pipeline-file.md": pipeline_page(pipeline_schema()),
         REFERENCE / "commands.md": commands_page(),
+        REFERENCE / "asyncapi.yaml": asyncapi_page(),
         REFERENCE / "metrics.md": metrics_page((REFERENCE / "metrics.md").read_text(encoding="utf-8")),
     }
 
@@ -184,11 +189,19 @@ def _leaves(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]
         yield from _leaves(each, (*path, name))
 
 
+def asyncapi_page() -> str:
+    """Topics and messages of the shipped pipeline."""
+    pipeline = load_pipeline(ROOT / "config" / "payments.yaml", {"SLUICEGATE_CONTROL_KEY": "unused"})
+    plain = json.loads(json.dumps(asyncapi(pipeline)))  # nothing shared, so no anchors
+    document = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=WIDTH)
+    return f"# Written by scripts/reference.py; of another pipeline: sluicegate schema --asyncapi\n{document}"
+
+
 def main() -> int:
     """Write what changed; with `--check` only say so (exit code 1)."""
     stale = [path for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:
-        print(f"{path.relative_to(REFERENCE.parents[1])} is not up to date")
+        print(f"{path.relative_to(ROOT)} is not up to date")
         if "--check" not in sys.argv[1:]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(pages()[path], encoding="utf-8")

@@ -32,8 +32,28 @@ def check(
     typer.echo(json.dumps(told, indent=2) if as_json else describe(config, told))
 
 
-def schema() -> None:
-    """Print the JSON Schema of the pipeline file, so that editors complete and check it."""
-    from feature_store.declaration.load import pipeline_schema
+def schema(
+    file: Annotated[
+        Path | None, typer.Argument(help="with --asyncapi: pipeline file; left out, the usual one")
+    ] = None,
+    asyncapi: Annotated[
+        bool, typer.Option("--asyncapi", help="the pipeline's topics and messages instead, as AsyncAPI 3")
+    ] = False,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Print the JSON Schema of the pipeline file, so that editors complete and check it.
 
-    typer.echo(json.dumps(pipeline_schema(), indent=2))
+    With --asyncapi print the topics and messages of a pipeline, for whoever writes producers and consumers.
+    """
+    if file is not None and not asyncapi:
+        raise typer.BadParameter("a pipeline file is for --asyncapi; the JSON Schema is the same for all")
+    if asyncapi:
+        from console.pipeline_file import find_config, open_pipeline
+        from streams.asyncapi import asyncapi as document
+
+        printed = document(open_pipeline(find_config(file), state_dir))
+    else:
+        from feature_store.declaration.load import pipeline_schema
+
+        printed = pipeline_schema()
+    typer.echo(json.dumps(printed, indent=2))

@@ -6,7 +6,6 @@ import importlib.util
 import re
 import shlex
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,20 +24,19 @@ from streams.messages import Alert, Decision, Manifest, Outcome, Release
 from streams.messages.explanation import Explanation
 from streams.monitor.state import MonitorState
 from tests.support.certificates import Authority
+from tests.support.documented import DOCS, FENCE, PAGES, ROOT, SHELLS, fences
 from tests.support.payments import ENVIRONMENT, pipeline_of, shipped_tree
 from tests.support.protobuf import payment_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import ModuleType
 
     import msgspec
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md"])
-FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<to>[^)\s]+)\)")
+IMAGE = re.compile(r"!\[(?P<told>[^\]]*)\]\((?P<to>[^)\s]+)\)")
 INLINE = re.compile(r"`(?P<command>(?:sluicegate|make) [^`\n]+)`")
 PLACES = {"FILE": "a.yaml", "VERSION": "v-1", "EVENT_ID": "e-1", "FOLDER": "a"}
 SECRETS = {"ORDERS_CONTROL_KEY": "a key for tests"}
@@ -57,21 +55,11 @@ def page(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
-def fences(path: Path, kind: str) -> list[tuple[str, str]]:
-    """The fenced blocks of ``kind``, each with what follows the kind on its first line."""
-    found = FENCE.finditer(path.read_text(encoding="utf-8"))
-    return [
-        (words[1] if len(words) > 1 else "", each["text"])
-        for each in found
-        if (words := each["kind"].split(maxsplit=1)) and words[0] == kind
-    ]
-
-
 def command_lines() -> Iterator[tuple[str, str]]:
     """Every command that a reader may copy: shell blocks line by line, and inline code."""
     for path in PAGES:
         name = str(path.relative_to(ROOT))
-        lines = [line for _, text in fences(path, "sh") for line in text.splitlines()]
+        lines = [line for _, text in fences(path, *SHELLS) for line in text.splitlines()]
         prose = FENCE.sub("", path.read_text(encoding="utf-8"))
         lines += [found["command"] for found in INLINE.finditer(prose)]
         for line in lines:
@@ -147,7 +135,28 @@ def anchors(path: Path) -> set[str]:
 
 def test_every_page_is_in_the_index() -> None:
     listed = {(DOCS / found["to"]).resolve() for found in LINK.finditer(page("README.md"))}
-    assert {path.resolve() for path in DOCS.rglob("*.md")} - listed == {(DOCS / "README.md").resolve()}
+    pages = {path.resolve() for kind in ("*.md", "*.yaml") for path in DOCS.rglob(kind)}
+    assert pages - listed == {(DOCS / "README.md").resolve()}
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    shown = {
+        (path.parent / found["to"]).resolve()
+        for path in PAGES
+        for found in IMAGE.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert {path.resolve() for path in (DOCS / "images").iterdir()} == shown
+
+
+def test_every_picture_says_what_it_shows_and_is_small() -> None:
+    for path in PAGES:
+        for found in IMAGE.finditer(path.read_text(encoding="utf-8")):
+            assert len(found["told"].split()) >= 3, found[0]
+    assert {
+        path.name: path.stat().st_size
+        for path in (DOCS / "images").glob("*.png")
+        if path.stat().st_size > 120_000
+    } == {}
 
 
 @pytest.mark.parametrize(("where", "kind", "text"), SNIPPETS, ids=[each[0] for each in SNIPPETS])
