@@ -10,6 +10,7 @@ import msgspec
 from console.reading import newest
 from feature_store.clock import ARRIVED_AT
 from feature_store.errors import ConfigError
+from feature_store.units import to_text
 from streams.kafka import headers_of, read_to_end
 from streams.messages import dead_letter as names
 
@@ -94,6 +95,19 @@ class Selection:
     def everything(self) -> bool:
         """Whether every letter is meant."""
         return self == Selection()
+
+    @property
+    def in_words(self) -> str:
+        """What narrows it, for the audit trail."""
+        told = [
+            *sorted(self.reasons),
+            *(f"partition {each}" for each in sorted(self.partitions)),
+            *map(str, sorted(self.places)),
+            *([] if self.since_us is None else [f"since {to_text(self.since_us)}"]),
+            *([] if self.until_us is None else [f"until {to_text(self.until_us)}"]),
+            *([] if self.event_id is None else [self.event_id]),
+        ]
+        return ", ".join(told) or "all"
 
     def means(self, letter: DeadLetter, event_id: Callable[[DeadLetter], str | None]) -> bool:
         """Whether ``letter`` is one of them."""

@@ -91,6 +91,7 @@ def redrive(
     """
     from console.dead_letters import EventIds
     from console.local_run import find_bootstrap
+    from console.noting import note_done
     from console.pipeline_file import find_config, open_pipeline
     from console.progress import progress_bar
     from console.redrive import choose, send
@@ -115,6 +116,9 @@ def redrive(
             typer.confirm(f"Send {count} record{'s' * (count > 1)}?", abort=True, err=True)
         with progress_bar() as tell:
             sent = send(bootstrap, pipeline, choice, tell)
+        unnoted = note_done(state_dir, "redrive", chosen.in_words, figures(choice, sent))
+        if unnoted is not None:
+            typer.echo(unnoted, err=True)
     if as_json:
         typer.echo(json.dumps(figures(choice, sent)))
     elif sent is not None:

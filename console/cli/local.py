@@ -59,9 +59,11 @@ def reload(
     with the reason before anything stops. Then the processes are started again one after the other: the
     keeper, every scorer, the others. New features are filled from the stored history.
     """
+    from console.noting import note_done
     from console.rollout import reload as roll_out
 
     seconds = roll_out(state_dir, patience)
+    note_done(state_dir, "reload", "pipeline file")
     typer.echo(f"everything runs on the changed pipeline file ({seconds:.0f} s)")
 
 

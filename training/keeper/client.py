@@ -69,6 +69,10 @@ class KeeperClient:
         """The newest changes of the audit trail, the newest first."""
         return list(self._ask("GET", f"/audit?most={most}"))
 
+    def note_done(self, what: str, subject: str, after: dict[str, Any] | None = None) -> None:
+        """Let the audit trail say what a command did by itself: ``redrive`` or ``reload``."""
+        self._ask("POST", "/audit", {"what": what, "subject": subject, "after": after})
+
     def status(self) -> dict[str, Any]:
         """Clock, lag, rows, next run, release."""
         return dict(self._ask("GET", "/status"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -45,6 +45,14 @@ class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str
 
 
+class DoneCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /audit``: what a command has done without the keeper."""
+
+    what: Literal["redrive", "reload"]
+    subject: str
+    after: dict[str, Any] | None = None
+
+
 class Commands:
     """The commands by path; usable from any thread."""
 
@@ -60,6 +68,7 @@ class Commands:
             "/policy": self._policy,
             "/history": self._import_history,
             "/export-history": self._export_history,
+            "/audit": self._done_elsewhere,
         }
 
     def _note(self, request: Request, what: str, subject: str, before: Any = None, after: Any = None) -> None:
@@ -119,6 +128,11 @@ class Commands:
             parts.clock.observe(newest_arrival(cursor))
         self._note(request, "history_import", folder.name, None, taken)
         return taken
+
+    def _done_elsewhere(self, request: Request, body: bytes) -> Any:
+        done = msgspec.json.decode(body, type=DoneCommand)
+        self._note(request, done.what, done.subject, None, done.after)
+        return {}
 
     def _export_history(self, request: Request, body: bytes) -> Any:
         parts, folder = self._parts, _folder(body)

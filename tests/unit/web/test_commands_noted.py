@@ -50,5 +50,13 @@ def test_what_was_refused_changed_nothing_and_is_not_noted(api: TestClient) -> N
     assert api.get("/audit").json() == []
 
 
+def test_what_a_command_did_by_itself_is_noted_too_but_not_anything_it_says(api: TestClient) -> None:
+    done = {"what": "redrive", "subject": "bad_json", "after": {"sent": 3}}
+    assert api.post("/audit", json=done).status_code == 200
+    (line,) = api.get("/audit").json()
+    assert (line["who"], line["what"], line["after"]) == ("Zoë", "redrive", {"sent": 3})
+    assert api.post("/audit", json=done | {"what": "promote"}).status_code == 400
+
+
 def test_the_trail_is_for_those_who_hold_the_token(desk: Desk) -> None:
     assert TestClient(Api(desk).application(TOKEN)).get("/audit").status_code == 401
