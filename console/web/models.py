@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from console.web.kept import Kept
 from console.web.model_figures import figures_of, others_of
 from console.web.release_forms import release_forms
+from console.web.stage_words import stage_words
 from training.contract import CARD
 from training.keeper.cards import card
 from training.keeper.evaluation import evaluate
@@ -99,6 +100,7 @@ class _Pages:
             "others": others_of(version),
             "run": run,
             "checks": checks_of(self._desk, version.run_id),
+            "stage": stage_words(version, parts.pipeline.training.release, parts.clock.now()),
             "decided": decided.get(version.name),
             "measured": measured,
             "live": _of(measured, "models", version.name),

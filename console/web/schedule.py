@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from console.web.run_words import lasting, step_words, until, why_words
 from console.web.visitor import Role
 from feature_store.errors import ContractError
+from training.keeper.schedule import coming
 from training.keeper.snapshot import version_of
 from training.keeper.views.run_log import lines_of, steps_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from training.keeper.runs import Run
 
 _A_PAGE = 30
+_COMING = 4
 _LINES = 60
 _LONGEST = 300
 _OPEN = {"due", "running"}
@@ -52,7 +54,8 @@ def _all(site: Site, request: Request, _visitor: Visitor) -> dict[str, Any]:
         "next_run": next_run,
         "in_words": until(next_run, now),
         "running": _running(desk, runs),
-        "waiting": [run for run in runs if run.state == "due"],
+        "waiting": [run for run in runs if run.state == "due" and run.run_id != desk.trainings.running],
+        "coming": coming(training, next_run, _COMING) if next_run else [],
         "runs": [(run, _version(desk, run)) for run in runs[first : first + _A_PAGE]],
         "older": runs[first + _A_PAGE - 1].run_id if len(runs) > first + _A_PAGE else None,
         "asked": _known(runs, request.query_params.get("asked")),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import pytest
 
+from console.web.stage_words import stage_words
+from feature_store.declaration.release import ReleaseSpec
 from tests.unit.keeper.test_publish import manifest
+from tests.unit.keeper.written import START, until, write_batches, write_outcomes
 from training.contract import CARD, Check, TrainingResult
 from training.keeper.release.lineage import lineage_of
+from training.keeper.release.registry import ModelState
+from training.keeper.sink import Sink
 from training.keeper.snapshot import version_of
+from training.keeper.views.models import Version
 from training.releases import shadow
 
 if TYPE_CHECKING:
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from training.keeper.audit import Change
     from training.keeper.desk import Desk
 
-START = 1_767_225_600_000_000
+DAY = 86_400_000_000
 SEE_OTHER = 303
 
 
@@ -160,6 +167,46 @@ def test_a_refused_version_shows_why_the_gate_refused_it(desk: Desk, viewer: Per
     assert "cannot be released" in page
     assert "no_better_than_chance" in viewer.get("/models").text
     assert viewer.get("/models/nothing").status_code == 404
+
+
+def test_live_quality_and_shadows_stand_beside_what_acted(desk: Desk, viewer: Person) -> None:
+    pipeline, bootstrap, store = desk.parts.pipeline, desk.parts.settings.bootstrap, desk.parts.store
+    write_batches(pipeline, bootstrap, 0, batches=1, size=40)
+    fraud = {"label": "fraud", "observed_at": "2026-01-02T00:00:00Z", "source": "chargeback"}
+    said = [msgspec.json.encode({**fraud, "event_id": f"e{at % 2}-{39 - at // 2}"}) for at in range(8)]
+    write_outcomes(pipeline, bootstrap, said, START + DAY)
+    sink = Sink(desk.parts)
+    until(lambda: store.execute("SELECT count(*) FROM outcomes").fetchone() == (8,), sink.step)
+    until(lambda: store.execute("SELECT count(*) FROM decisions").fetchone() == (80,), sink.step)
+    sink.close()
+    store.execute("UPDATE scored SET model = 'v1', score = 0.5, margin = 0.0")
+    store.execute(
+        "UPDATE decisions SET message = replace(message, '\"shadow\":{}', "
+        "'\"shadow\":{\"v2\":' || source_offset / 100.0 || '}')"
+    )
+    desk.parts.clock.observe(START + 9 * DAY)
+    until(lambda: "surely better" in viewer.get("/models").text, lambda: None, most=200)
+    page = viewer.get("/models").text
+    assert "/console/models/v1" in page
+    assert "As of 2026-01-10" in page
+
+
+def test_what_a_candidate_still_has_to_show_is_said() -> None:
+    spec = ReleaseSpec.model_validate(
+        {"shadow": {"stays": "2d", "min_frauds": 20}, "canary": {"stays": "12h", "share": 0.1}}
+    )
+
+    def words(state: Literal["shadow", "canary", "champion"], by: Literal["policy", "hand"]) -> str | None:
+        states = [ModelState("v1", state, START, 1, by, "a test")]
+        version = Version(name="v1", state=state, kept=True, states=states)
+        return stage_words(version, spec, START + DAY // 2)
+
+    by_policy = words("shadow", "policy")
+    assert by_policy is not None
+    assert "a shadow for 12 h 0 min. It becomes the canary after 2d and 20 matured frauds" in by_policy
+    assert "the champion after 12h and 500 events" in str(words("canary", "policy"))
+    assert "until a person says otherwise" in str(words("canary", "hand"))
+    assert words("champion", "policy") is None
 
 
 def test_a_card_is_shown_where_it_can_do_nothing(desk: Desk, viewer: Person) -> None:

@@ -8,6 +8,9 @@ import msgspec
 import pytest
 
 from console.web.run_words import lasting
+from feature_store.declaration.training import TrainingSpec
+from feature_store.units import from_text, to_text
+from training.keeper.schedule import coming
 from training.keeper.views.run_log import LOG, steps_of
 
 if TYPE_CHECKING:
@@ -69,6 +72,13 @@ def test_a_run_that_runs_shows_how_far_it_is(desk: Desk, analyst: Person, viewer
     assert "a line" not in viewer.get(one).text
     assert "&lt;i&gt;a line&lt;/i&gt;" in analyst.get(one).text
     assert viewer.get("/schedule/nothing").status_code == 404
+
+
+def test_the_next_times_are_told_by_the_clocks_of_the_zone() -> None:
+    spec = TrainingSpec.model_validate({"schedule": "30 2 * * *", "time_zone": "Europe/Berlin"})
+    before = from_text("2026-03-27T01:30:00Z")
+    told = [to_text(at)[:16] for at in coming(spec, before, 3)]
+    assert told == ["2026-03-28T01:30", "2026-03-29T01:30", "2026-03-30T00:30"]
 
 
 def test_older_runs_are_a_page_further(desk: Desk, viewer: Person) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.keeper.schedule.schedule import Schedule, check_schedule
+from training.keeper.schedule.schedule import Schedule, check_schedule, coming
 from training.keeper.schedule.ticked import Due
 
-__all__ = ["Due", "Schedule", "check_schedule"]
+__all__ = ["Due", "Schedule", "check_schedule", "coming"]
