@@ -66,6 +66,9 @@ def test_good_data_pass_the_gate_and_leave_a_model_that_a_worker_takes(
         result.frauds + result.metrics["frauds"],
     )
     assert result.metrics["refit_correlation"] > 0.8
+    assert manifest.feature_bins is not None
+    assert list(manifest.feature_bins.features) == [feature.name for feature in manifest.features]
+    assert manifest.feature_bins.events == manifest.rows
     model = load_champion(manifest, artifact, pipeline.feature_vector)
     low, high = model.scores(model.margins(np.array([[20.0, 40.0, 0.5], [170.0, 340.0, 0.5]])))
     assert low < 0.1
