@@ -91,23 +91,33 @@ def searchable(pipeline: Pipeline, hidden: Collection[str] = ()) -> tuple[str, .
 def find_decisions(
     store: Connection, pipeline: Pipeline, wanted: Wanted, patience_s: float = _PATIENCE_S
 ) -> Found:
-    """A page of decisions, the newest first."""
+    """A page of decisions, the newest first.
+
+    The search goes back stretch by stretch, each longer than the one before, while ``patience_s`` lasts.
+    """
     lines: list[Listed] = []
-    paused = None
-    give_up = time.monotonic() + patience_s
-    for after, until, more in _stretches(store, wanted):
+    until, end = _reach(store, wanted)
+    length, give_up = _FIRST_STRETCH, time.monotonic() + patience_s
+    while until > end and not _enough(lines, wanted):
+        began, after = time.monotonic(), max(end, until - length)
         lines += _between(store, pipeline, replace(wanted, most=wanted.most - len(lines)), (after, until))
-        if len(lines) == wanted.most:
+        until, now = after, time.monotonic()
+        if now > give_up:
             break
-        if more and time.monotonic() > give_up:
-            paused = after
-            break
-    then = None if paused is None else Position(paused, _LAST, 0)
-    if lines and len(lines) == wanted.most:
+        length = int(length * min(_WIDER, max(1.0, (give_up - now) / max(now - began, 1e-6))))
+    then, paused = None, None
+    if len(lines) == wanted.most:
         then = Position(lines[-1].arrived_at, *lines[-1].place)
+    elif until > end and not _enough(lines, wanted):
+        then, paused = Position(until, _LAST, 0), until
     if wanted.queue is not None:
         lines = _queued(store, lines, wanted.queue)
     return Found(with_labels(store, pipeline, lines), then, paused)
+
+
+def _enough(lines: list[Listed], wanted: Wanted) -> bool:
+    """Whether the page is full, or has the one event whose id was sought."""
+    return len(lines) == wanted.most or wanted.text in {each.event_id for each in lines}
 
 
 def text_condition(text: str, fields: Collection[str], parameters: dict[str, object]) -> str:
@@ -121,21 +131,14 @@ def text_condition(text: str, fields: Collection[str], parameters: dict[str, obj
     return f"({' OR '.join(said)})"
 
 
-def _stretches(store: Connection, wanted: Wanted) -> Iterator[tuple[int, int, bool]]:
-    """From the newest back, each several times as long as the one before: (after, until], and whether another
-    one follows.
-    """
+def _reach(store: Connection, wanted: Wanted) -> tuple[int, int]:
+    """Arrivals: the newest that may be among them, and the newest before all of them."""
     span = rows(store, "decisions_span")[0]
     first, last = span["first"], span["last"]
     if not isinstance(first, int) or not isinstance(last, int):
-        return
+        return 0, 0
     known = [last, wanted.until, wanted.before.arrived_at if wanted.before else None]
-    until = min(each for each in known if each is not None)
-    end, length = max(first, wanted.since or 0) - 1, _FIRST_STRETCH
-    while until > end:
-        after = max(end, until - length)
-        yield after, until, after > end
-        until, length = after, length * _WIDER
+    return min(each for each in known if each is not None), max(first, wanted.since or 0) - 1
 
 
 def _between(store: Connection, pipeline: Pipeline, wanted: Wanted, stretch: tuple[int, int]) -> list[Listed]:

@@ -41,28 +41,43 @@ def entity_histories(
     store: Connection, pipeline: Pipeline, event: dict[str, Any], arrived_at: int, most: int = 10
 ) -> list[EntityHistory]:
     """What is known of each entity that ``event`` has; it arrived at ``arrived_at`` (us)."""
-    found = []
-    for fields in entities_of(pipeline):
-        values = {name: event.get(name) for name in fields}
-        if None not in values.values():
-            found.append(_history(store, pipeline, values, arrived_at - REACH, most))
-    return found
+    entities = [
+        {name: event[name] for name in fields}
+        for fields in entities_of(pipeline)
+        if all(event.get(name) is not None for name in fields)
+    ]
+    values = {name: value for entity in entities for name, value in entity.items()}
+    parameters: dict[str, object] = {f"value_{number}": value for number, value in enumerate(values.values())}
+    parameters["after"] = max(0, arrived_at - REACH)
+    said = {name: f"{quoted(name)} = $value_{number}" for number, name in enumerate(values)}
+    are = [" AND ".join(said[name] for name in entity) for entity in entities]
+    parts = {
+        "flags": ", ".join(f"coalesce({each}, false) AS of_{number}" for number, each in enumerate(are)),
+        "any": " OR ".join(f"({each})" for each in are),
+    }
+    lines = _lines(store, pipeline, parts, parameters | {"most": most}, len(entities))
+    wanted = ", ".join(sql("decisions_counts_of_entity").format(number=n) for n in range(len(entities)))
+    (counts,) = asked(store, sql("decisions_entity_counts").format(counts=wanted, **parts), parameters)
+    return [
+        EntityHistory(entity, **counts[f"entity_{number}"], lines=lines[number])
+        for number, entity in enumerate(entities)
+    ]
 
 
-def _history(
-    store: Connection, pipeline: Pipeline, values: dict[str, Any], after: int, most: int
-) -> EntityHistory:
-    entity = " AND ".join(f"{quoted(name)} = $value{number}" for number, name in enumerate(values))
-    parameters: dict[str, object] = {f"value{number}": value for number, value in enumerate(values.values())}
-    parameters["after"] = max(0, after)
-    query = sql("decisions_of_entity").format(columns=columns(pipeline), entity=entity)
-    lines = [listed(row) for row in asked(store, query, parameters | {"most": most})]
-    (counts,) = asked(store, sql("decisions_entity_counts").format(entity=entity), parameters)
-    return EntityHistory(
-        values,
-        int(counts["events"]),
-        int(counts["reviewed"]),
-        int(counts["declined"]),
-        int(counts["frauds"]),
-        with_labels(store, pipeline, lines),
-    )
+def _lines(
+    store: Connection,
+    pipeline: Pipeline,
+    parts: dict[str, str],
+    parameters: dict[str, object],
+    entities: int,
+) -> list[list[Listed]]:
+    """The newest events of each entity."""
+    each = sql("decisions_newest_of_entity")
+    newest = " UNION ALL ".join(each.format(number=number) for number in range(entities))
+    query = sql("decisions_of_entities").format(columns=columns(pipeline), newest=newest, **parts)
+    found = asked(store, query, parameters)
+    told = with_labels(store, pipeline, [listed(row) for row in found])
+    by_entity: list[list[Listed]] = [[] for _ in range(entities)]
+    for row, line in zip(found, told, strict=True):
+        by_entity[row["entity"]].append(line)
+    return by_entity

@@ -85,8 +85,7 @@ class Said(msgspec.Struct, frozen=True):
 
 def waiting_reviews(store: Connection, pipeline: Pipeline, want: Asked, now: int) -> Queue:
     """What waits at ``now`` (us), the most at stake first; of equal stakes the higher margin."""
-    actions = ["review", "decline"] if want.declined else ["review"]
-    parameters: dict[str, object] = {"since": max(0, now - HORIZON), "actions": actions, "most": _MOST}
+    parameters: dict[str, object] = {"since": max(0, now - HORIZON), "most": _MOST}
     conditions = []
     if want.without:
         parameters["without"] = sorted(want.without)
@@ -94,7 +93,10 @@ def waiting_reviews(store: Connection, pipeline: Pipeline, want: Asked, now: int
     if want.text:
         conditions.append(f"AND {text_condition(want.text, want.text_fields, parameters)}")
     query = sql("review_waiting").format(
-        columns=columns(pipeline), stake=stake(pipeline), conditions=" ".join(conditions)
+        columns=columns(pipeline),
+        stake=stake(pipeline),
+        stopped="action <> 'approve'" if want.declined else "action = 'review'",
+        conditions=" ".join(conditions),
     )
     found = asked(store, query, parameters)
     lines = [listed(row) for row in found]

@@ -6,7 +6,7 @@ SELECT {columns}, {stake} AS stake, count(*) OVER () AS waiting, sum(stake) OVER
 FROM scored ANTI JOIN (
     SELECT event_id FROM outcomes WHERE arrived_at > make_timestamp($since) - INTERVAL 1 DAY) AS said
 ON CAST(scored.event_id AS VARCHAR) = said.event_id
-WHERE scored.arrived_at > make_timestamp($since) AND list_contains($actions, action) AND source_offset >= 0
+WHERE scored.arrived_at > make_timestamp($since) AND {stopped} AND source_offset >= 0
     {conditions}
 ORDER BY stake DESC, margin DESC NULLS LAST, scored.arrived_at, source_partition, source_offset
 LIMIT $most;
