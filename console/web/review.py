@@ -39,13 +39,16 @@ _DAYS = HORIZON // 86_400_000_000
 
 @dataclass(frozen=True)
 class Card:
-    """An item as the page shows it; ``holder`` is who else works on it, ``word`` what was said of it."""
+    """An item as the page shows it; ``holder`` is who else works on it, ``mine`` whether the visitor does,
+    ``word`` what was said of it.
+    """
 
     line: Line
     stake: float
     reasons: list[str]
     queue: str
     holder: str | None
+    mine: bool
     word: str = ""
 
 
@@ -109,6 +112,7 @@ def _card(site: Site, visitor: Visitor, item: Item, holders: dict[str, str], wor
         [f"{each.feature}: {HIDDEN}" if each.feature in hidden else each.text for each in reasons[:_REASONS]],
         item.queue,
         None if holder == visitor.name else holder,
+        holder == visitor.name,
         word,
     )
 

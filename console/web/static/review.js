@@ -53,6 +53,7 @@
       const badge = item.querySelector(".holder");
       const other = holder && holder !== me;
       badge.hidden = !other;
+      item.querySelector(".mine").hidden = !holder || other;
       if (other) {
         item.dataset.holder = holder;
         badge.textContent = `${holder} is on it`;
