@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 if TYPE_CHECKING:
     from training.keeper.runs import Run
     from training.keeper.views.models import Version
@@ -57,3 +59,17 @@ def others_of(version: Version) -> list[tuple[str, float]]:
     """All other measures, by name."""
     shown = {f"{name}{end}" for name in _SHOWN for end in ("", "_low", "_high")}
     return [(name, value) for name, value in sorted(version.metrics.items()) if name not in shown]
+
+
+def interval_bar(metrics: dict[str, float], name: str) -> Markup:
+    """Value and interval of a measure between 0 and 1 as a dot on a line, beside which the number stands."""
+    value = metrics.get(name)
+    if value is None:
+        return Markup("")
+    low, high = metrics.get(f"{name}_low", value), metrics.get(f"{name}_high", value)
+    at = {"low": 100 * low, "high": 100 * high, "value": 100 * value}
+    return Markup(
+        '<svg class="interval" viewBox="-4 0 108 10" width="108" height="10" aria-hidden="true">'
+        '<line class="scale" x1="0" y1="5" x2="100" y2="5"/>'
+        '<line x1="{low:.1f}" y1="5" x2="{high:.1f}" y2="5"/><circle cx="{value:.1f}" cy="5" r="3.5"/></svg>'
+    ).format(**at)

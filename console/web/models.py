@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.web.kept import Kept
-from console.web.model_figures import figures_of, others_of
+from console.web.model_figures import figures_of, interval_bar, others_of
 from console.web.release_forms import release_forms
 from console.web.stage_words import stage_words
 from training.contract import CARD
@@ -39,6 +39,7 @@ _CARD_HEADERS = {
 def routes(to: Routes) -> list[Route]:
     """The pages, the card, and the forms that make releases."""
     pages = _Pages(to.site)
+    to.site.templates.filters["interval_bar"] = interval_bar
     return [
         to.page("/models", "models.html", pages.all),
         to.page("/models/{version}", "model.html", pages.one),

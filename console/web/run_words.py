@@ -50,10 +50,12 @@ def why_words(run: Run) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """A stretch of time: ``35 s``, ``4 min``, ``3 h 20 min``, ``2 d 4 h``."""
+    """A stretch of time: ``35 s``, ``4 min 5 s``, ``25 min``, ``3 h 20 min``, ``2 d 4 h``."""
     whole = max(0, round(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
+    if whole < 10 * _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     if whole < _HOUR:
         return f"{whole // _MINUTE} min"
     if whole < _DAY:

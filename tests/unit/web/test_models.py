@@ -165,7 +165,10 @@ def test_a_refused_version_shows_why_the_gate_refused_it(desk: Desk, viewer: Per
     assert "0.5000" in page
     assert "(0.2500 to 0.7500)" in page
     assert "cannot be released" in page
-    assert "no_better_than_chance" in viewer.get("/models").text
+    assert "1 of 2 checks" in page
+    listed = viewer.get("/models").text
+    assert "no_better_than_chance" in listed
+    assert '<line x1="25.0" y1="5" x2="75.0" y2="5"/><circle cx="50.0"' in listed
     assert viewer.get("/models/nothing").status_code == 404
 
 

@@ -102,7 +102,8 @@ def test_a_log_that_is_cut_or_odd_tells_what_it_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (61, "1 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")]
+    ("seconds", "words"),
+    [(0.4, "0 s"), (61, "1 min 1 s"), (1_500, "25 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")],
 )
 def test_durations_are_told_as_people_do(seconds: float, words: str) -> None:
     assert lasting(seconds) == words
