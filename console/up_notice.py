@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from console.cli.options import STATE_DIR
 from console.listening import is_loopback
@@ -46,8 +47,8 @@ def console_address(plan: Plan) -> str:
     """The link that lets the local user in, on a terminal; elsewhere, as in logs, how to get it."""
     if not sys.stdout.isatty():
         return f"{plan.keeper_url}  (sluicegate console{_state_option(plan)} prints a link that lets you in)"
-    if not is_loopback(plan.host):
-        return f"{plan.keeper_url}  (also from other machines; log in as a user)"
+    if not is_loopback(str(urlsplit(plan.keeper_url).hostname)):
+        return f"{plan.keeper_url}  (log in as a user)"
     with KeeperClient(plan.state_dir) as keeper:
         return keeper.console_link
 

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from console.passwords import Cost, hashed, matches, unguessable
 from feature_store.errors import ConfigError
 from feature_store.roles import RoleName
+from feature_store.units import to_text
 from streams.broker.state_lock import exclusive
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class UserChange(msgspec.Struct, frozen=True):
     name: str
     before: RoleName | None
     after: RoleName | None
+    at: str
+    """When, by this machine's clock (RFC 3339): the keeper may note it much later."""
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -92,7 +96,7 @@ class Users:
                     f"there is a user {name!r} already; use `sluicegate users password` or `users role`"
                 )
             users[name] = User(name, role, kept, secrets.token_hex(8))
-            return UserChange(by, "user_add", name, None, role)
+            return _told(by, "user_add", name, None, role)
 
         self._change(change)
 
@@ -100,7 +104,7 @@ class Users:
         """Remove a user. Raises ConfigError where there is none."""
 
         def change(users: dict[str, User]) -> UserChange:
-            return UserChange(by, "user_remove", name, users.pop(name).role, None)
+            return _told(by, "user_remove", name, users.pop(name).role, None)
 
         self._change(change, name)
 
@@ -111,7 +115,7 @@ class Users:
         def change(users: dict[str, User]) -> UserChange:
             role = users[name].role
             users[name] = User(name, role, kept, secrets.token_hex(8))
-            return UserChange(by, "user_password", name, role, role)
+            return _told(by, "user_password", name, role, role)
 
         self._change(change, name)
 
@@ -121,7 +125,7 @@ class Users:
         def change(users: dict[str, User]) -> UserChange:
             before = users[name]
             users[name] = User(name, role, before.password, secrets.token_hex(8))
-            return UserChange(by, "user_role", name, before.role, role)
+            return _told(by, "user_role", name, before.role, role)
 
         self._change(change, name)
 
@@ -177,3 +181,7 @@ class Users:
         with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(msgspec.json.encode(content))
         scratch.replace(self._path)
+
+
+def _told(by: str, what: str, name: str, before: RoleName | None, after: RoleName | None) -> UserChange:
+    return UserChange(by, what, name, before, after, to_text(time.time_ns() // 1_000))

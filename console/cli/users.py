@@ -43,10 +43,16 @@ def console(
 
     It is good on this machine alone, and as long as the keeper runs. Keep it to yourself.
     """
+    from urllib.parse import urlsplit
+
+    from console.listening import is_loopback
     from training.keeper.client import KeeperClient
 
     with KeeperClient(state_dir) as keeper:
         link = keeper.console_link
+    if not is_loopback(str(urlsplit(link).hostname)):
+        link = link.partition("/enter?")[0]
+        typer.echo("the keeper listens on another address than loopback: log in as a user", err=True)
     typer.echo(link)
     if open_it:
         typer.launch(link)

@@ -177,7 +177,8 @@ class Access:
         """Write what commands did to users into the audit trail."""
 
         def note(change: UserChange) -> None:
-            before, after = ({"role": role} if role else None for role in (change.before, change.after))
+            before = {"role": change.before} if change.before else None
+            after = {"role": change.after, "at": change.at}
             self._site.desk.audit.note(
                 change.who, "command", "command", change.what, change.name, before, after
             )
