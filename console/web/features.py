@@ -153,5 +153,11 @@ def _ordered(lines: list[Line], by: str) -> list[Line]:
     if by == "importance":
         return sorted(lines, key=lambda line: -(line.importance or 0.0))
     if by == "drift":
-        return sorted(lines, key=lambda line: -(line.psi or 0.0))
+        return sorted(lines, key=lambda line: (_urgency(line), -(line.psi or 0.0)))
     return lines
+
+
+def _urgency(line: Line) -> int:
+    """The place of a feature's state among all: 0 for what moved, last what may move or is not known."""
+    order = list(BADGES)
+    return order.index(line.drift.state) if line.drift and line.drift.state in order else len(order)

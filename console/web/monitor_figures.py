@@ -117,6 +117,21 @@ class Freshness(msgspec.Struct, frozen=True):
     behind: Behind
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """Decisions whose truth is known: how much of what was stopped was fraud, and the other way round."""
+
+    labelled: int
+    precision: float | None
+    recall: float | None
+
+
+class Quality(msgspec.Struct, frozen=True):
+    """How good decisions were, as labels mature."""
+
+    pending: int
+    total: Judged
+
+
 class MonitorFigures(msgspec.Struct, frozen=True):
     """What the monitor tells."""
 
@@ -124,6 +139,7 @@ class MonitorFigures(msgspec.Struct, frozen=True):
     caught_up: bool
     rates: Rates
     latency_ms: Latency
+    quality: Quality
     drift: Drift | None = None
     action_rates: ActionRates | None = None
     agreement: list[Agreement] = []

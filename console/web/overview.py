@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from console.web.visitor import Visitor
 
 _ALERTS_SHOWN = 5
+_OPEN = {"due", "running"}
 _MANY_EVENTS = 10_000
 """More than that waiting for scorers is worth a colour; what waits for the store harms no decision."""
 
@@ -68,7 +69,7 @@ class _Overview:
             "policy": desk.policies.in_force().document,
             "next_run": desk.next_run(),
             "running": desk.trainings.running,
-            "last_run": next(reversed(desk.runs.all()), None),
+            "last_run": next((run for run in reversed(desk.runs.all()) if run.state not in _OPEN), None),
             "alerts": _alerts(site, now),
             "badge": badge_of,
             "span": span,
