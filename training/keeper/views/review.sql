@@ -3,9 +3,7 @@
 -- name: review_waiting
 -- Stopped events about which nobody has said anything, the most at stake first.
 SELECT {columns}, {stake} AS stake, count(*) OVER () AS waiting, sum(stake) OVER () AS at_stake
-FROM scored ANTI JOIN (
-    SELECT event_id FROM outcomes WHERE arrived_at > make_timestamp($since) - INTERVAL 1 DAY) AS said
-ON CAST(scored.event_id AS VARCHAR) = said.event_id
+FROM scored ANTI JOIN outcomes ON CAST(scored.event_id AS VARCHAR) = outcomes.event_id
 WHERE scored.arrived_at > make_timestamp($since) AND {stopped} AND source_offset >= 0
     {conditions}
 ORDER BY stake DESC, margin DESC NULLS LAST, scored.arrived_at, source_partition, source_offset
