@@ -190,6 +190,7 @@ def files_of_examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "PAYMENTS_DESCRIPTORS": str(payment_descriptors(folder)),
         "REGISTRY_USER": "nobody",
         "REGISTRY_PASSWORD": "hush",
+        "SLUICEGATE_WEBHOOK": "https://alerts.example/hush",
     }
 
 
