@@ -105,7 +105,8 @@ class OneDecision:
             "word": verdicts.last_word(event_id) or "",
             "source": verdicts.source,
             "holder": verdicts.claims.holders().get(event_id),
-            "changed": asked.get("policy"),
+            "changed": changed if (changed := asked.get("policy", "")).isdecimal() else None,
+            "pending": event_id in verdicts.said(),
             "may_say": visitor.may(Role.ANALYST),
             "listable": listable(parts.pipeline, found.event) if may_list(visitor) else [],
         }

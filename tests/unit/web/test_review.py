@@ -97,6 +97,7 @@ def test_a_verdict_is_an_outcome_with_its_provenance(stored: Stored, desk: Desk,
         "role": b"analyst",
         "via": b"console",
     }
+    assert "Kafka has the verdict fraud" in analyst.get(f"/decisions/event?id={event}").text
     assert waiting(analyst) == [other]  # though the sink has not stored it
     (noted,) = [each for each in desk.audit.newest() if each.what == "verdict"]
     assert (noted.who, noted.subject, noted.before) == ("analyst", event, None)
