@@ -8,7 +8,7 @@ from console.web.alert_lines import badge_of
 from console.web.kept import Kept
 from console.web.over_time import DAY, MONEY, SPANS, Row, began, decisions_charts, money_chart, total_of
 from console.web.watch_lines import watch_lines
-from training.keeper.views.overview import decided, first_arrival, money
+from training.keeper.views.overview import decided, first_arrival, last_run, money
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from console.web.visitor import Visitor
 
 _ALERTS_SHOWN = 5
-_OPEN = {"due", "running"}
 _MANY_EVENTS = 10_000
 """More than that waiting for scorers is worth a colour; what waits for the store harms no decision."""
 
@@ -56,6 +55,8 @@ class _Overview:
         desk, live = self._desk, site.live
         now = desk.parts.clock.now()
         span = self._span(request.query_params.get("span", ""), now)
+        for kept in (live.keeper, live.monitor, live.scorers, live.alerts, self._decided[span], self._money):
+            kept.begin()  # all at once: the page waits no longer than for the slowest
         keeper, monitor = live.keeper(), live.monitor()
         decided_lately, frauds = self._decided[span](), self._money()
         return {
@@ -69,7 +70,7 @@ class _Overview:
             "policy": desk.policies.in_force().document,
             "next_run": desk.next_run(),
             "running": desk.trainings.running,
-            "last_run": next((run for run in reversed(desk.runs.all()) if run.state not in _OPEN), None),
+            "last_run": last_run(desk.parts),
             "alerts": _alerts(site, now),
             "badge": badge_of,
             "span": span,

@@ -73,3 +73,20 @@ def test_a_failure_keeps_the_last_answer_and_says_why() -> None:
     assert kept() == Found(7)
     kept.forget()
     assert kept() == Found(7, "a thing: nobody there")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_foresaw_does_not_end_the_asking() -> None:
+    answers = iter(["not a number", "8"])
+    kept: Kept[int] = Kept("a thing", lambda: int(next(answers)), for_s=3_600, patience_s=PATIENCE_S)
+    assert kept() == Found(None, "a thing: looking it up failed; the keeper's log says why")
+    kept.forget()
+    assert kept() == Found(8)
+
+
+def test_two_things_are_asked_at_once(gate: threading.Event) -> None:
+    first: Kept[bool] = Kept("a thing", gate.wait, for_s=3_600, patience_s=PATIENCE_S)
+    second: Kept[None] = Kept("another", gate.set, for_s=3_600, patience_s=PATIENCE_S)
+    for kept in (first, second):
+        kept.begin()
+    assert (first(), second()) == (Found(value=True), Found())

@@ -8,7 +8,7 @@ import pytest
 from console.web.visitor import Role
 from tests.support.web_events import Stored
 from tests.unit.keeper.written import MINUTE, START
-from training.keeper.views.overview import decided, first_arrival, money
+from training.keeper.views.overview import decided, first_arrival, last_run, money
 
 if TYPE_CHECKING:
     from tests.support.web import Person
@@ -100,3 +100,17 @@ def test_a_stretch_of_time_is_chosen_or_found(desk: Desk, stored: Stored, viewer
     assert "Decisions, last 7 days" in viewer.get("/?span=week").text
     stored.add(120)
     assert "Decisions, last 24 hours" in viewer.get("/?span=nonsense").text
+
+
+def test_the_last_training_that_is_over_is_told(desk: Desk, viewer: Person) -> None:
+    assert last_run(desk.parts) is None
+    first = desk.runs.request("schedule", START)
+    desk.runs.start(first, None)
+    desk.runs.end(first, "refused", "<b>too few frauds</b>", None)
+    desk.runs.request("command", START + HOUR)
+    assert last_run(desk.parts) == {
+        "run_id": first.run_id,
+        "state": "refused",
+        "detail": "<b>too few frauds</b>",
+    }
+    assert "last one refused: &lt;b&gt;too few frauds" in viewer.get("/").text

@@ -27,6 +27,12 @@ def first_arrival(parts: Parts, since: int) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def last_run(parts: Parts) -> dict[str, Any] | None:
+    """``run_id``, ``state`` and ``detail`` of the newest training that is over."""
+    with parts.store.cursor() as cursor:
+        return next(iter(rows(cursor, "overview_last_run")), None)
+
+
 def money(parts: Parts, since: int, step: int) -> list[dict[str, Any]]:
     """What the frauds known by now cost per stretch of ``step`` (us), in the amount's unit.
 

@@ -33,3 +33,8 @@ SELECT epoch_us(time_bucket(to_microseconds($step), scored.arrived_at)) AS began
 FROM truths JOIN scored ON CAST(scored.event_id AS VARCHAR) = truths.event_id
 WHERE scored.arrived_at >= make_timestamp($since) AND scored.source_offset >= 0
 GROUP BY began ORDER BY began;
+
+-- name: overview_last_run
+-- The newest training that is over.
+SELECT run_id, state, detail FROM runs WHERE state NOT IN ('due', 'running')
+ORDER BY as_of DESC, run_id DESC LIMIT 1;
