@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Where Python may not keep its bytecode, every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests of one file stay in one process; most of their time is waiting for brokers and processes.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
+# Tests of one file stay in one process, and files begin in their order: the long ones, in acceptance, first.
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder --numprocesses
 
 .PHONY: help install demo test test-fast chaos check bench lock clean
 
@@ -26,12 +26,13 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install  ## everything on this machine: three to four minutes, retrained and swapped under way
 	$(BIN)/sluicegate demo
 
+# Three on two cores: much of their time is waiting for brokers and processes.
 test: install  ## all tests, on a real Apache Kafka
-	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE) 3
 	$(BIN)/python -m pytest -m alone
 
 test-fast: install  ## the quick tier, under a minute: units and the oracle; no Kafka, no trainer, no keeper
-	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka and not slow" --timeout 60 $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest tests/contract tests/unit -m "not kafka and not slow" --timeout 60 $(SIDE_BY_SIDE) 2
 
 ROUNDS ?= 50
 chaos: install  ## what can go wrong, 50 rounds of it at random moments (ROUNDS=…, SEED=… repeats a run)
