@@ -128,6 +128,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+    if (event.repeat && !"jk".includes(event.key)) return; // a key held down strikes one item, not a row of them
     if (event.target.matches("input, select, textarea")) {
       if (event.key === "Escape") event.target.blur();
       return;

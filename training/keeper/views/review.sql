@@ -2,7 +2,7 @@
 
 -- name: review_waiting
 -- Stopped events about which nobody has said anything, the most at stake first.
-SELECT {columns}, {stake} AS stake, count(*) OVER () AS waiting, sum(stake) OVER () AS at_stake
+SELECT {columns}, {stake} AS stake, count(*) OVER () AS waiting, sum({stake}) OVER () AS at_stake
 FROM scored ANTI JOIN outcomes ON CAST(scored.event_id AS VARCHAR) = outcomes.event_id
 WHERE scored.arrived_at > make_timestamp($since) AND {stopped} AND source_offset >= 0
     {conditions}
