@@ -12,9 +12,12 @@ from console.web.stage_words import stage_words
 from training.contract import CARD
 from training.keeper.cards import card
 from training.keeper.evaluation import evaluate
-from training.keeper.views.models import Version, Versions, checks_of, decided_lately
+from training.keeper.views.models import Version, Versions, decided_lately, named
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from starlette.requests import Request
     from starlette.routing import Route
 
@@ -86,13 +89,13 @@ class _Pages:
     def one(self, _site: Site, request: Request, _visitor: Visitor) -> dict[str, Any]:
         """All about one version. Raises LookupError for an unknown one."""
         parts = self._desk.parts
-        version = self._versions.find(request.path_params["version"])
+        versions = self._versions.all()
+        version = named(request.path_params["version"], versions)
         release = parts.publisher.release()
         run = next((each for each in self._desk.runs.all() if each.run_id == version.run_id), None)
         with parts.store.cursor() as cursor:
             decided = decided_lately(cursor, parts.clock.now())
         measured = self._measured()
-        versions = self._versions.all()
         return {
             "version": version,
             "release": release,
@@ -100,7 +103,7 @@ class _Pages:
             "figures": figures_of(version, run),
             "others": others_of(version),
             "run": run,
-            "checks": checks_of(self._desk, version.run_id),
+            "checks": run.result.checks if run is not None and run.result is not None else [],
             "stage": stage_words(version, parts.pipeline.training.release, parts.clock.now()),
             "decided": decided.get(version.name),
             "measured": measured,
@@ -137,7 +140,7 @@ def _of(measured: Found[dict[str, Any]], which: str, version: str) -> dict[str, 
     return next((each for each in lines if each["version"] == version), None)
 
 
-def _has_card(folder: Any, version: Version) -> bool:
+def _has_card(folder: Callable[[str], Path], version: Version) -> bool:
     return version.run_id is not None and (folder(version.run_id) / CARD).is_file()
 
 

@@ -13,7 +13,6 @@ from training.keeper.store import rows
 
 if TYPE_CHECKING:
     from feature_store.duck import Connection
-    from training.contract import Check
     from training.keeper.desk import Desk
     from training.publish import Publisher
 
@@ -71,7 +70,7 @@ class Versions:
 
     def __init__(self, desk: Desk) -> None:
         self._registry = desk.parts.registry
-        self._kept = Kept(desk.parts.publisher)
+        self._kept = KeptModels(desk.parts.publisher)
 
     def all(self) -> list[Version]:
         """The newest first. Raises BrokerError."""
@@ -84,13 +83,6 @@ class Versions:
             if name not in known
         ]
         return sorted([*found, *elsewhere], key=lambda each: each.name, reverse=True)
-
-    def find(self, name: str) -> Version:
-        """One of them. Raises LookupError for an unknown one, BrokerError."""
-        for each in self.all():
-            if each.name == name:
-                return each
-        raise LookupError(f"there is no model version {name!r}")
 
     def _registered(self, row: dict[str, Any], kept: dict[str, Manifest]) -> Version:
         name = row["version"]
@@ -109,7 +101,15 @@ class Versions:
         )
 
 
-class Kept:
+def named(name: str, versions: list[Version]) -> Version:
+    """The one that is called ``name``. Raises LookupError where there is none."""
+    for each in versions:
+        if each.name == name:
+            return each
+    raise LookupError(f"there is no model version {name!r}")
+
+
+class KeptModels:
     """The manifests on the models topic, read once a release."""
 
     def __init__(self, publisher: Publisher) -> None:
@@ -131,9 +131,3 @@ def decided_lately(store: Connection, now: int) -> dict[str, Decided]:
     """What each version decided within the day before ``now`` (us)."""
     found = rows(store, "models_decided", {"since": max(0, now - DAY)})
     return {each.version: each for each in msgspec.convert(found, list[Decided])}
-
-
-def checks_of(desk: Desk, run_id: str | None) -> list[Check]:
-    """What the gate looked at in a run, where that is known."""
-    run = next((each for each in desk.runs.all() if each.run_id == run_id), None)
-    return [] if run is None or run.result is None else run.result.checks
