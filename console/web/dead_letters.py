@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from console.dead_letters import DeadLetter
+    from console.web.redriving import Redrive
     from console.web.routing import Routes
     from console.web.site import Site
 
@@ -79,16 +80,21 @@ class _Pages:
             "key": body_of(letter.key).text if whole else None,
             "headers": [(name, body_of(value).text) for name, value in letter.headers] if whole else [],
             "header_count": len(letter.headers),
-            "redrive": self._redriving.newest,
+            "redrive": self._of(letter.place),
             "operator": visitor.may(Role.OPERATOR),
         }
+
+    def _of(self, place: Place) -> Redrive | None:
+        """The newest redrive, if it is of this letter."""
+        newest = self._redriving.newest
+        return newest if newest is not None and newest.what == _named(str(place)) else None
 
     def redrive(self, site: Site, visitor: Visitor, path: dict[str, str], fields: dict[str, str]) -> str:
         """Send one letter (``place``), those of a ``reason``, or all; with ``dry`` only say what would go."""
         del path
         place, reason = fields.get("place", ""), fields.get("reason", "")
         if place:
-            selection, what = Selection(places=frozenset([place_of(place)])), f"the letter {place}"
+            selection, what = Selection(places=frozenset([place_of(place)])), _named(place)
         elif reason:
             selection, what = Selection(reasons=frozenset([reason])), f"all letters with reason {reason}"
         elif fields.get("all") == "all":
@@ -99,6 +105,10 @@ class _Pages:
         self._redriving.wait(_PATIENCE_S)
         site.live.letters.forget()
         return f"/dead-letters/{place}" if place else "/dead-letters"
+
+
+def _named(place: str) -> str:
+    return f"the letter {place}"
 
 
 def _letter_at(site: Site, place: Place) -> DeadLetter:
