@@ -51,10 +51,17 @@ class GateSpec(Declared):
     average_precision_tolerance: float = Field(
         default=0.01, ge=0, description="surely more than this much below the champion's: refused"
     )
+    confidence: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="of the interval by which one model is surely worse than another: at the gate, and of "
+        "shadows and champions on matured events",
+    )
     widest_interval: float | None = Field(
         default=0.25,
         gt=0,
-        description="between the ends of the 95 % interval of the difference in average precision; "
+        description="between the ends of the interval of the difference in average precision; "
         "wider: no verdict, refused; null: never",
     )
     min_frauds: int = Field(default=20, gt=0, description="fewer in the judged days: refused")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from training.evaluation.ranking import Ranking
-from training.evaluation.resampling import RESAMPLES, EntityResamples, interval
+from training.evaluation.resampling import CONFIDENCE, RESAMPLES, EntityResamples, interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,7 @@ PairedMeasure = Literal["average_precision", "roc_auc"]
 
 @dataclass(frozen=True)
 class Paired:
-    """A difference of a measure, ours minus theirs, and the 95 % interval around it.
+    """A difference of a measure, ours minus theirs, and the interval around it.
 
     ``low`` and ``high`` are NaN where most resamples leave the measure undefined; nothing is sure then.
     """
@@ -43,6 +43,7 @@ def paired_bootstrap(
     seed: int,
     resamples: int = RESAMPLES,
     measure: PairedMeasure = "average_precision",
+    confidence: float = CONFIDENCE,
 ) -> Paired:
     """Compare two scores of the same events, with entities resampled; both are measured on every resample.
 
@@ -57,7 +58,7 @@ def paired_bootstrap(
             for drawn in EntityResamples(entity, seed, resamples).weights(weight)
         ]
     )
-    low, high = interval(drawn[:, 0] - drawn[:, 1], found[0] - found[1])
+    low, high = interval(drawn[:, 0] - drawn[:, 1], found[0] - found[1], confidence)
     return Paired(found[0], found[1], found[0] - found[1], float(low), float(high))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-"""Of every two-sided interval."""
+"""Of a two-sided interval, where nothing else is asked."""
 
 RESAMPLES = 400
 """Enough for the ends of such an interval to move by about a twentieth of its width."""
@@ -59,8 +59,8 @@ class EntityResamples:
             yield random.poisson(1.0, self.entities).astype(np.float64)
 
 
-def interval(drawn: NDArray[np.float64], value: float) -> tuple[float, float]:
-    """The ends of the 95 % interval around ``value``, by what its resamples gave; NaN in these is left out.
+def interval(drawn: NDArray[np.float64], value: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The ends of the interval around ``value``, by what its resamples gave; NaN in these is left out.
 
     Percentiles, moved by how far the median of the resamples is off the value (Efron's bias correction):
     average precision in particular is higher on resamples, where frauds come twice, than on new events.
@@ -71,6 +71,6 @@ def interval(drawn: NDArray[np.float64], value: float) -> tuple[float, float]:
         return float("nan"), float("nan")
     below = float(np.mean(known < value) + np.mean(known == value) / 2)
     off = _NORMAL.inv_cdf(min(max(below, 1 - _FARTHEST), _FARTHEST))
-    reach = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
+    reach = _NORMAL.inv_cdf((1 + confidence) / 2)
     low, high = np.quantile(known, [_NORMAL.cdf(2 * off - reach), _NORMAL.cdf(2 * off + reach)])
     return float(low), float(high)

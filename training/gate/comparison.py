@@ -44,7 +44,13 @@ def compare(
     if not spec.gate.min_frauds <= events.frauds < len(events):
         return [_too_few(events, champion, spec)], {"compared_frauds": float(events.frauds)}
     found = paired_bootstrap(
-        events.fraud, ours[champion.compared], champion.margin, events.weight, events.entity, spec.seed
+        events.fraud,
+        ours[champion.compared],
+        champion.margin,
+        events.weight,
+        events.entity,
+        spec.seed,
+        confidence=spec.gate.confidence,
     )
     numbers = {
         "compared_rows": float(len(events)),

@@ -95,6 +95,7 @@ def _beside(pipeline: Pipeline, shadow: Scored, acted: Scored) -> dict[str, Any]
         shadow.entity,
         pipeline.training.seed,
         _resamples(shadow),
+        confidence=pipeline.training.gate.confidence,
     )
     difference = {"value": found.difference, "low": found.low, "high": found.high}
     return {

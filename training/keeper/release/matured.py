@@ -9,6 +9,7 @@ import numpy as np
 from feature_store.duck import quoted, relations
 from training.dataset.labels import matured_labels
 from training.evaluation.paired import Paired, paired_bootstrap
+from training.evaluation.resampling import RESAMPLES
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def labelled(store: Connection, pipeline: Pipeline, now: int, since: int) -> pa.Table:
-    """Matured events with ``fraud``, ``weight``, ``entity``, and what the log says of who scored them.
+    """Matured events with ``fraud``, ``weight``, ``entity``, ``event_time``, and who scored them.
 
     Those that arrived from ``since`` (us) on: memory holds them all.
     """
@@ -28,6 +29,7 @@ def labelled(store: Connection, pipeline: Pipeline, now: int, since: int) -> pa.
     wanted = [
         *("source_partition", "source_offset", "model", "score", "weight", "label = 'fraud' AS fraud"),
         f"hash({key}) AS entity",
+        "event_time",
     ]
     return matured_labels(store, pipeline, now, columns=", ".join(wanted), since=since)
 
@@ -45,7 +47,7 @@ def frauds_of(pairs: pa.Table) -> int:
     return int(np.count_nonzero(pairs["fraud"].to_numpy()))
 
 
-def compared(pairs: pa.Table, seed: int) -> Paired:
+def compared(pairs: pa.Table, seed: int, confidence: float, resamples: int = RESAMPLES) -> Paired:
     """``ours`` against ``theirs``, by average precision, entities resampled."""
     _, entity = np.unique(pairs["entity"].to_numpy(), return_inverse=True)
     fraud, ours, theirs, weight = (pairs[name].to_numpy() for name in ("fraud", "ours", "theirs", "weight"))
@@ -56,4 +58,6 @@ def compared(pairs: pa.Table, seed: int) -> Paired:
         np.asarray(weight, np.float64),
         np.asarray(entity, np.int64),
         seed,
+        resamples,
+        confidence=confidence,
     )

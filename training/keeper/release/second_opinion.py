@@ -72,7 +72,8 @@ class SecondOpinion:
         theirs = self._scores(models, version, rows)
         if theirs is None:
             return None
-        paired = compared(rows.append_column("theirs", [theirs]), self._parts.pipeline.training.seed)
+        training = self._parts.pipeline.training
+        paired = compared(rows.append_column("theirs", [theirs]), training.seed, training.gate.confidence)
         if paired.difference >= -drop or not paired.surely_worse():
             return None
         said = (
