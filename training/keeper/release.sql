@@ -17,7 +17,7 @@ ORDER BY arrived_at DESC LIMIT $most;
 -- name: paired_scores
 -- Matured events in `given` that $version scored, as shadow or acting, and the score beside it: what acted, or
 -- where $version acted itself, the champion.
-SELECT fraud, weight, entity,
+SELECT fraud, weight, entity, event_time,
     if(acted, score, shadow[$version]) AS ours, if(acted, shadow[$champion], score) AS theirs
 FROM (
     SELECT given.*, given.model = $version AS acted,
@@ -25,6 +25,19 @@ FROM (
     FROM given JOIN decisions USING (source_partition, source_offset)
     WHERE release_epoch >= $epoch AND message NOT LIKE '%"shadow":{}%')
 WHERE ours IS NOT NULL AND theirs IS NOT NULL;
+
+-- name: newest_beside
+-- Of the newest events that somebody scored since an epoch: how many, and how many of them $version scored too.
+WITH began AS (
+    SELECT "partition", min(first_offset) AS first_offset FROM batches
+    WHERE release_epoch >= $epoch AND row_count > 0 AND first_offset >= 0 GROUP BY "partition"),
+newest AS (
+    SELECT source_partition, source_offset
+    FROM scored JOIN began ON source_partition = began."partition" AND source_offset >= began.first_offset
+    WHERE arrived_at >= make_timestamp($since) AND score IS NOT NULL
+    ORDER BY arrived_at DESC LIMIT $most)
+SELECT count(*), count(*) FILTER (contains(message, '"' || $version || '":'))
+FROM newest JOIN decisions USING (source_partition, source_offset);
 
 -- name: acted_on
 -- The newest of the labelled events in `given` that $version decided since it acts, with their features.

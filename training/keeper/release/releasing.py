@@ -3,7 +3,7 @@
 One look:
 
 1. Has the champion alarmed? Then the one before acts again.
-2. What is known of each candidate: alarms of the canary, matured labels of shadows?
+2. What is known of each candidate: alarms of the canary, matured labels of shadows, shadows without scores?
 3. One move, if one is ready.
 
 Nothing that decides is kept between looks but what store and models topic have: a keeper that starts anew
@@ -23,8 +23,9 @@ from streams.kafka import KafkaException
 from training.keeper.release.back import Back
 from training.keeper.release.entering import arriving, candidates_of, leaving
 from training.keeper.release.stages import Move, Seen, next_move
+from training.keeper.release.unscored import Unscored
 from training.keeper.release.verdicts import Verdicts
-from training.keeper.release.watch import Watch, Watched
+from training.keeper.release.watch import Watch, Watched, acted
 from training.keeper.worker import Worker
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Releasing(Worker):
         self._every = min(EVERY, self._spec.rollback.window // 4)
         self._watch = Watch(parts)
         self._back = Back(parts)
+        self._unscored = Unscored(parts)
         self._verdicts = Verdicts(parts)
         self._looked = 0
         self._said: set[str] = set()
@@ -97,6 +99,10 @@ class Releasing(Worker):
     ) -> Release | None:
         candidates = [each for each in candidates_of(present) if each.version in release.scoring[1:]]
         seen = self._verdicts.of(release, present, candidates, now)  # 2
+        for each in candidates:
+            since = acted(present, each.version) if each.stage == "shadow" else None
+            if since is not None and (why := self._unscored.why(since, now)) is not None:
+                seen[each.version] = Seen(worse=why)
         if release.canary is not None and release.canary in present:
             canary = self._watch.look(release, present, release.canary, now)
             known = seen.get(release.canary, Seen())

@@ -40,7 +40,7 @@ class Seen:
     """What is known of a candidate in its stage.
 
     ``events``: those that it acted on. ``frauds``: matured ones that it scored beside another. ``worse``: why
-    it is surely worse than what acted, ``alarm``: why it must not act on.
+    it is surely worse than what acted or no scorer can score by it, ``alarm``: why it must not act on.
     """
 
     events: int = 0

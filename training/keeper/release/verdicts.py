@@ -1,10 +1,19 @@
-"""What matured labels say of the candidates; asked of the store now and then, since labels come slowly."""
+"""What matured labels say of the candidates; asked of the store now and then, since labels come slowly.
+
+Whether one is surely worse is asked at few, set counts of frauds: ``looks`` says why.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from training.keeper.release.looks import (
+    RESAMPLES,
+    confidence_of_each,
+    events_until,
+    frauds_at_last_look,
+)
 from training.keeper.release.matured import compared, frauds_of, labelled, scored_beside
 from training.keeper.release.stages import Seen
 from training.keeper.release.watch import acted
@@ -14,6 +23,7 @@ if TYPE_CHECKING:
 
     from streams.messages import Release
     from training.keeper.parts import Parts
+    from training.keeper.release.live import Acted
     from training.keeper.release.registry import ModelState
     from training.keeper.release.stages import Candidate
 
@@ -30,6 +40,8 @@ class Verdicts:
         self._parts = parts
         self._spec = parts.pipeline.training.release
         self._seed = parts.pipeline.training.seed
+        self._confidence = confidence_of_each(parts.pipeline.training.gate.confidence)
+        self._asked: dict[tuple[str, int, int], str | None] = {}
         self._found: dict[str, Seen] = {}
         self._looked = 0
         self._due = 0.0
@@ -57,19 +69,23 @@ class Verdicts:
         with self._parts.store.cursor() as cursor:
             events = labelled(cursor, self._parts.pipeline, now, min(each.since for each in known))
             return {
-                each.version: self._seen(scored_beside(cursor, events, each, str(release.champion)))
+                each.version: self._seen(each, scored_beside(cursor, events, each, str(release.champion)))
                 for each in known
             }
 
-    def _seen(self, pairs: pa.Table) -> Seen:
+    def _seen(self, of: Acted, pairs: pa.Table) -> Seen:
         frauds = frauds_of(pairs)
-        if frauds < self._spec.shadow.min_frauds:
-            return Seen(frauds=frauds)
-        paired = compared(pairs, self._seed)
+        due = frauds_at_last_look(frauds, self._spec.shadow.min_frauds)
+        look = (of.version, of.epoch, due)
+        if due and look not in self._asked:
+            self._asked[look] = self._worse(events_until(pairs, due), due)
+        return Seen(frauds=frauds, worse=self._asked.get(look))
+
+    def _worse(self, pairs: pa.Table, frauds: int) -> str | None:
+        paired = compared(pairs, self._seed, self._confidence, RESAMPLES)
         if not paired.surely_worse():
-            return Seen(frauds=frauds)
-        return Seen(
-            frauds=frauds,
-            worse=f"on {frauds:,} matured frauds its average precision is {paired.ours:.3f}, surely less "
-            f"than the {paired.theirs:.3f} of what acted beside it",
+            return None
+        return (
+            f"on {frauds:,} matured frauds its average precision is {paired.ours:.3f}, surely less than "
+            f"the {paired.theirs:.3f} of what acted beside it"
         )

@@ -86,3 +86,25 @@ def test_what_a_person_put_there_stays_and_what_one_took_away_does_not_return(pa
         str(second.champion): "champion",
         version: "retired",
     }
+
+
+@pytest.mark.parametrize("staged", [SHADOW])
+def test_a_shadow_that_no_scorer_can_load_goes_by_itself(parts: Parts) -> None:
+    first = publish(parts, 1)
+    version = manifest(parts.pipeline, 2, b"trees").version
+    entered = publish(parts, 2, step=entering(parts, version))
+    decided(parts, entered, first.champion, EVENLY)
+    made = Releasing(parts).look()
+    assert made is not None
+    assert (made.champion, made.shadows) == (first.champion, [])
+    assert "no scorer gave a score of it beside 200 events" in made.why
+    assert raised(parts) == ["shadow_dropped"]
+
+
+@pytest.mark.parametrize("staged", [SHADOW])
+def test_a_shadow_beside_which_nobody_scored_stays(parts: Parts) -> None:
+    first = publish(parts, 1)
+    version = manifest(parts.pipeline, 2, b"trees").version
+    entered = publish(parts, 2, step=entering(parts, version))
+    decided(parts, entered, first.champion, "NULL", fallback="deadline")
+    assert Releasing(parts).look() is None
