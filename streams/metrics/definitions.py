@@ -212,6 +212,20 @@ MISSING: Final = Definition(
 SCORE_PSI: Final = Definition(
     "sluicegate_score_drift_psi", Kind.GAUGE, "population stability index of the champion's score"
 )
+AGREEMENT: Final = Definition(
+    "sluicegate_shadow_overlap_ratio",
+    Kind.GAUGE,
+    "of the events that the champion would stop, the share that a shadow would stop, too",
+    ("shadow",),
+)
+SILENCE: Final = Definition(
+    "sluicegate_silence_seconds", Kind.GAUGE, "since the newest decision that the monitor has read, real time"
+)
+STUCK: Final = Definition(
+    "sluicegate_stuck_seconds",
+    Kind.GAUGE,
+    "for how long nothing moved on the worst partition where events wait",
+)
 
 SCORER: Final = (
     PROCESS, RECORDS, DECISIONS, DEAD_LETTERS, DUPLICATES, FALLBACKS, STEPS, ABORTS, STEP_SECONDS,
@@ -225,7 +239,7 @@ KEEPER: Final = (
 EXPLAINER: Final = (PROCESS, EXPLANATIONS, UNEXPLAINED, EXPLAINER_ABORTS, EXPLAINER_LAG)
 MONITOR: Final = (
     PROCESS, CAUGHT_UP, MONITORED, OUTCOMES, PROBLEMS, LABELLED, PRECISION, RECALL, DRIFT_PSI, DRIFTED,
-    MISSING, SCORE_PSI,
+    MISSING, SCORE_PSI, AGREEMENT, SILENCE, STUCK,
 )  # fmt: skip
 ALL: Final = {each.name: each for each in (*SCORER, *KEEPER, *EXPLAINER, *MONITOR)}
 """By name; every process tells who it is."""

@@ -67,16 +67,19 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield d.LABELLED, ("legitimate",), quality["labelled"] - quality["frauds"]
     yield d.PRECISION, (), quality["precision"]
     yield d.RECALL, (), quality["recall"]
-    yield from _drift(status.get("drift") or {})
+    yield from _drift(status["drift"])
+    for shadow in status["agreement"]:
+        yield d.AGREEMENT, (shadow["shadow"],), shadow["overlap"]
+    yield d.SILENCE, (), status["freshness"]["silence"]["for_s"]
+    yield d.STUCK, (), status["freshness"]["behind"]["for_s"]
 
 
 def _drift(drift: Status) -> Iterator[Sample]:
-    features = drift.get("features") or []
+    features, score = drift["features"], drift["score"]
     for feature in features:
         yield d.DRIFT_PSI, (feature["name"],), feature["psi"]
         yield d.MISSING, (feature["name"],), feature["missing"]
     states = dict.fromkeys(_STATES, 0) | Counter(feature["state"] for feature in features)
     for state, count in states.items():
         yield d.DRIFTED, (state,), count
-    score = drift.get("score")
     yield d.SCORE_PSI, (), None if score is None else score["psi"]

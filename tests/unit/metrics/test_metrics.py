@@ -28,6 +28,8 @@ from streams.metrics import (
 )
 from streams.metrics import definitions as d
 from streams.metrics.histogram import Histogram
+from streams.monitor.state import MonitorState
+from tests.support.payments import private_pipeline
 from tests.unit.metrics.told import A_STATUS, AT_REST
 
 if TYPE_CHECKING:
@@ -151,8 +153,18 @@ def test_the_monitor_tells_its_status_and_leaves_out_what_nothing_defines_yet() 
     assert found["sluicegate_drifted_features", (("state", "drift"),)] == 1
     assert found["sluicegate_drifted_features", (("state", "ignored"),)] == 0
     assert found["sluicegate_score_drift_psi", ()] == 0.11
+    assert found["sluicegate_shadow_overlap_ratio", (("shadow", "m2"),)] == 0.75
+    assert ("sluicegate_shadow_overlap_ratio", (("shadow", "m3"),)) not in found
+    assert found["sluicegate_silence_seconds", ()] == 2.5
     ours = {name for name, _ in found if name.startswith("sluicegate_")}
-    assert ours == {each.name for each in d.MONITOR} - {"sluicegate_recall_ratio"}
+    unknown = {"sluicegate_recall_ratio", "sluicegate_stuck_seconds"}
+    assert ours == {each.name for each in d.MONITOR} - unknown
+
+
+def test_the_monitor_has_every_figure_that_metrics_are_made_of(tmp_path: Path) -> None:
+    state = MonitorState(private_pipeline(tmp_path, "unit")[1])
+    found = {name for name, _ in samples(MonitorMetrics("unit", state.status).text())}
+    assert {"sluicegate_monitor_caught_up", "sluicegate_drifted_features"} <= found
 
 
 def test_a_monitor_without_a_champion_tells_no_drift() -> None:

@@ -23,5 +23,7 @@ A_STATUS: dict[str, Any] = {
         ],
         "score": {"psi": 0.11, "state": "stable"},
     },
+    "agreement": [{"shadow": "m2", "overlap": 0.75}, {"shadow": "m3", "overlap": None}],
+    "freshness": {"silence": {"for_s": 2.5}, "behind": {"for_s": None}},
 }
 """What a monitor says at /status.json, as far as metrics hang on it."""
