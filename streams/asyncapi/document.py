@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.asyncapi.schemas import Schema, schemas
 from streams.kafka import TopicSpec, pipeline_topics
+from streams.kafka.tracing import TRACEPARENT, TRACESTATE
 from streams.messages.dead_letter import DEAD_LETTER_HEADERS, DETAIL, REASON
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ _JSON, _ARROW, _BYTES = "application/json", "application/vnd.apache.arrow.stream
 _FORMATS = {"json": _JSON, "avro": "application/vnd.apache.avro", "protobuf": "application/x-protobuf"}
 _TEXT: Schema = {"type": "string"}
 _ARRIVAL = {"arrived_at": {"type": "string", "description": "milliseconds since 1970, on the stream clock"}}
-_DECIDED = {"event_id": _TEXT, "model": {"type": "string", "description": "empty without one"}}
+_TRACE = dict.fromkeys((TRACEPARENT, TRACESTATE), {"type": "string", "description": "W3C trace context"})
+_EVENT = _ARRIVAL | _TRACE
+_DECIDED = {"event_id": _TEXT, "model": {"type": "string", "description": "empty without one"}} | _TRACE
+_VERDICT = _ARRIVAL | dict.fromkeys(
+    ("by", "role", "via"), {"type": "string", "description": "of a verdict given in the console"}
+)
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,13 @@ def asyncapi(pipeline: Pipeline) -> dict[str, Any]:
 
 def _channels(pipeline: Pipeline) -> list[Channel]:
     key = f"the value of {pipeline.event.key} as text"
-    letter = dict.fromkeys(sorted(DEAD_LETTER_HEADERS), _TEXT)
-    event = Told("an event to decide", key, "Event", _ARRIVAL, _FORMATS[pipeline.event.format])
+    letter = dict.fromkeys(sorted(DEAD_LETTER_HEADERS), _TEXT) | _TRACE
+    event = Told("an event to decide", key, "Event", _EVENT, _FORMATS[pipeline.event.format])
     refused = Told(f"a refused record, byte for byte; {REASON} and {DETAIL} say why", "as the event", None)
     return [
         Channel("events", receives=True, sends=False, messages={"event": event}),
         Channel("outcomes", receives=True, sends=True, messages={
-            "outcome": Told("the truth about an event", "the event's id", "Outcome", _ARRIVAL),
+            "outcome": Told("the truth about an event", "the event's id", "Outcome", _VERDICT),
         }),
         Channel("decisions", receives=False, sends=True, messages={
             "decision": Told("what is done with an event, and why", "as the event", "Decision", _DECIDED),
