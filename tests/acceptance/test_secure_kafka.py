@@ -166,7 +166,7 @@ def test_a_process_without_a_right_says_which_operation_on_which_topic(
     said = log_of(config, "scorer").read_text()
     assert f"sluicegate: Kafka does not allow this user Write on topic '{pipeline.topics.decisions}'" in said
     assert "Traceback" not in said
-    with pytest.raises(AccessError, match=f"Read on topic '{pipeline.topics.events}'"):
+    with pytest.raises(AccessError, match=f"Read on topic '{pipeline.topics.policy}'"):
         require_rights(as_user(secure, "monitor"), pipeline, "scorer")
 
 

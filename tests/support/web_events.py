@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 
+from feature_store.duck import relations
 from feature_store.units import to_text
 from streams.messages import Decision, Source
 from tests.unit.keeper.past import add_live
@@ -27,20 +29,28 @@ class Stored:
         parts, first = self._desk.parts, self._next
         self._next += count
         add_live(parts.store, parts.pipeline, first, count, **columns)
-        for offset in range(first, self._next):
-            sent = decision_of(self._desk, offset, columns.get("event_id"), **(message or {}))
-            parts.store.execute(
-                "INSERT INTO decisions VALUES (0, $offset, $id, $topic, 0, $offset, $action, 0, $message)",
-                {
-                    "offset": offset,
-                    "id": sent.event_id,
-                    "topic": sent.source.topic,
-                    "action": columns.get("action", "approve"),
-                    "message": msgspec.json.encode(sent).decode(),
-                },
-            )
+        sent = [
+            decision_of(self._desk, offset, columns.get("event_id"), **(message or {}))
+            for offset in range(first, self._next)
+        ]
+        records = [
+            {
+                "partition": 0,
+                "offset": each.source.offset,
+                "event_id": each.event_id,
+                "source_topic": each.source.topic,
+                "source_partition": 0,
+                "source_offset": each.source.offset,
+                "action": columns.get("action", "approve"),
+                "release_epoch": 0,
+                "message": msgspec.json.encode(each).decode(),
+            }
+            for each in sent
+        ]
+        with relations(parts.store, incoming=pa.Table.from_pylist(records)):
+            parts.store.execute("INSERT INTO decisions BY NAME FROM incoming")
         parts.clock.observe(START + self._next * MINUTE)
-        return [str(columns.get("event_id", event_id(0, offset))) for offset in range(first, self._next)]
+        return [each.event_id for each in sent]
 
 
 def decision_of(desk: Desk, offset: int, event: str | None = None, **changes: Any) -> Decision:
