@@ -18,12 +18,12 @@ _JSON, _ARROW, _BYTES = "application/json", "application/vnd.apache.arrow.stream
 _FORMATS = {"json": _JSON, "avro": "application/vnd.apache.avro", "protobuf": "application/x-protobuf"}
 _TEXT: Schema = {"type": "string"}
 _ARRIVAL = {"arrived_at": {"type": "string", "description": "milliseconds since 1970, on the stream clock"}}
-_TRACE = dict.fromkeys((TRACEPARENT, TRACESTATE), {"type": "string", "description": "W3C trace context"})
+_W3C = {"type": "string", "description": "W3C trace context"}
+_TRACE = {TRACEPARENT: _W3C, TRACESTATE: _W3C}
 _EVENT = _ARRIVAL | _TRACE
 _DECIDED = {"event_id": _TEXT, "model": {"type": "string", "description": "empty without one"}} | _TRACE
-_VERDICT = _ARRIVAL | dict.fromkeys(
-    ("by", "role", "via"), {"type": "string", "description": "of a verdict given in the console"}
-)
+_GIVEN = {"type": "string", "description": "of a verdict given in the console"}
+_VERDICT = {**_ARRIVAL, "by": _GIVEN, "role": _GIVEN, "via": _GIVEN}
 
 
 @dataclass(frozen=True)
