@@ -49,7 +49,8 @@ def console_pages(desk: Desk, token: str, monitor_url: str | None = None) -> Sta
         *(route for section in SECTIONS for route in section.routes(to)),
     ]
     guard = Middleware(Guard, proxied=proxied, hosts=names_of(settings.host, spec))
-    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders), guard])
+    middleware = [Middleware(SafeHeaders), guard]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={404: to.missing})
 
 
 async def _to_console(_request: Request) -> Response:

@@ -99,6 +99,13 @@ class Routes:
 
         return Route(ROOT + path, answer, methods=["POST"])
 
+    async def missing(self, request: Request, _error: Exception) -> Response:
+        """What an address says that is no page's; to whoever is not let in, the same as every other."""
+        visitor = self._letting(request)
+        if visitor is None:
+            return _to_login(request)
+        return self._problem(request, visitor, 404, "There is no such page.")
+
     def _shown(self, request: Request, visitor: Visitor, template: str, shows: Shows) -> Response:
         try:
             content = shows(self.site, request, visitor)

@@ -137,6 +137,10 @@ def test_every_page_can_be_read_by_everybody(window: Window, system: System) -> 
     for path in PAGES:
         window.go(path)
         faults += window.faults()
+        first = window.page.locator("main tbody a[href^='/console/']").first
+        if first.count():
+            window.page.goto(f"{system.url}{first.get_attribute('href')}")
+            faults += window.faults()
     assert faults == []
 
 
@@ -208,6 +212,19 @@ def test_a_decision_is_found_by_what_it_is_about_and_told_to_each_as_they_may_se
     other.context.close()
     assert (event in seen, "203.0.113.77" in seen) == (True, False)
     assert other.wrong == []
+
+
+def test_a_run_is_asked_for_in_the_console(window: Window, system: System) -> None:
+    window.log_in("operator", PASSWORD)
+    page = window.go("/schedule")
+    page.get_by_label("Why").fill("to see it run")
+    page.get_by_role("button", name="Dry run").click()
+    page.wait_for_url("**/schedule?asked=*")
+    (run,) = json.loads(system.up.ask("runs", "--json"))["runs"]
+    assert (run["why"], run["dry"], run["cause"]) == ("command", True, "by operator: to see it run")
+    assert run["run_id"] in page.locator("main").inner_text()
+    page.goto(f"{system.url}/console/schedule/{run['run_id']}")
+    assert window.faults() == []
 
 
 def test_what_a_stranger_sent_is_shown_and_does_nothing(window: Window, system: System) -> None:

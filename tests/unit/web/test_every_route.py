@@ -82,6 +82,14 @@ def test_every_answer_carries_what_keeps_browsers_safe(desk: Desk, operator: Per
         assert headers["cache-control"] == "no-store", path
 
 
+def test_an_address_that_is_no_pages_says_so_to_those_who_are_let_in(desk: Desk, operator: Person) -> None:
+    found = operator.get("/<script>alert(1)</script>")
+    assert found.status_code == 404
+    assert "There is no such page." in found.text
+    assert "<script>alert" not in found.text
+    assert client_of(desk).get("/console/nothing").url.path == "/console/login"
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_templates_escape_everything_and_bring_no_script_of_their_own(template: Path) -> None:
     text = template.read_text(encoding="utf-8")
