@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from console.explain.reproduce import Reproduced
+    from console.web.lines import Line
     from console.web.routing import Routes
     from console.web.site import Site
     from console.web.visitor import Visitor
+    from feature_store.declaration.pipeline import Pipeline
     from streams.messages import Reason
     from training.keeper.evidence import Evidence
+    from training.keeper.views.entities import EntityHistory
 
 _HALF = 100.0
 """Per cent: the longest bar."""
@@ -68,47 +71,18 @@ class OneDecision:
         event_id = asked.get("id", "")
         all_of_id = told_evidence(parts, event_id)
         found = _at(all_of_id, asked.get("at", ""))
-        scored, decision = found.scored, _decoded(found.decision)
-        made = self._reasons(site).of(found) if scored.model is not None else None
-        with parts.store.cursor() as cursor:
-            histories = entity_histories(cursor, parts.pipeline, found.event, from_text(scored.arrived_at))
-        verdicts = site.desk.verdicts
+        decision = _decoded(found.decision)
+        made = self._reasons(site).of(found) if found.scored.model is not None else None
         return {
-            "found": found,
-            "scored": scored,
-            "imported": scored.source_offset < 0,
-            "tone": TONES.get(scored.action, ""),
+            **_facts(parts.pipeline, found, decision, made),
             "event": {
                 name: as_text(value) for name, value in seen(parts.pipeline, visitor, found.event).items()
             },
             "features": _features(site, visitor, found, decision, made),
-            "method": "treeshap" if made and made.base is not None else _method(decision),
-            "base": made.base if made else None,
-            "made": made,
-            "words": in_words(found, made) if made else None,
-            "rules": [rule_in_words(found, parts.pipeline, name) for name in scored.rules],
-            "policy": policy_in_words(found),
-            "decision": decision,
-            "queue": decision.queue if decision and isinstance(decision.queue, str) else None,
-            "amendments": [_decoded(each) for each in found.amendments],
             "others": [_link(each) for each in all_of_id if each is not found],
-            "entities": [
-                (
-                    seen(parts.pipeline, visitor, each.fields),
-                    each,
-                    shown_lines(site, visitor, each.lines),
-                )
-                for each in histories
-            ],
-            "here": (scored.source_partition, scored.source_offset),
-            "at": f"{scored.source_partition}_{scored.source_offset}",
-            "word": verdicts.last_word(event_id) or "",
-            "source": verdicts.source,
-            "holder": verdicts.claims.holders().get(event_id),
+            "entities": _entities(site, visitor, found),
             "changed": changed if (changed := asked.get("policy", "")).isdecimal() else None,
-            "pending": event_id in verdicts.said(),
-            "may_say": visitor.may(Role.ANALYST),
-            "listable": listable(parts.pipeline, found.event) if may_list(visitor) else [],
+            **_reviewing(site, visitor, found),
         }
 
     def _reasons(self, site: Site) -> ExactReasons:
@@ -116,6 +90,55 @@ class OneDecision:
             if self._exact is None:
                 self._exact = ExactReasons(site.desk.parts)
             return self._exact
+
+
+def _facts(
+    pipeline: Pipeline, found: Evidence, decision: Decision | None, made: Reproduced | None
+) -> dict[str, Any]:
+    """What was decided, and by what."""
+    scored = found.scored
+    return {
+        "found": found,
+        "scored": scored,
+        "imported": scored.source_offset < 0,
+        "at": f"{scored.source_partition}_{scored.source_offset}",
+        "tone": TONES.get(scored.action, ""),
+        "rules": [rule_in_words(found, pipeline, name) for name in scored.rules],
+        "policy": policy_in_words(found),
+        "decision": decision,
+        "queue": decision.queue if decision and isinstance(decision.queue, str) else None,
+        "amendments": [_decoded(each) for each in found.amendments],
+        "made": made,
+        "words": in_words(found, made) if made else None,
+        "method": "treeshap" if made and made.base is not None else _method(decision),
+        "base": made.base if made else None,
+    }
+
+
+def _reviewing(site: Site, visitor: Visitor, found: Evidence) -> dict[str, Any]:
+    """What people said of it here, and what this one may do."""
+    verdicts, event_id = site.desk.verdicts, found.event_id
+    return {
+        "word": verdicts.last_word(event_id) or "",
+        "pending": event_id in verdicts.said(),
+        "source": verdicts.source,
+        "holder": verdicts.claims.holders().get(event_id),
+        "may_say": visitor.may(Role.ANALYST),
+        "listable": listable(site.desk.parts.pipeline, found.event) if may_list(visitor) else [],
+    }
+
+
+def _entities(
+    site: Site, visitor: Visitor, found: Evidence
+) -> list[tuple[dict[str, Any], EntityHistory, list[Line]]]:
+    """Each of its entities, as the visitor may see it, with its history."""
+    parts = site.desk.parts
+    with parts.store.cursor() as cursor:
+        histories = entity_histories(cursor, parts.pipeline, found.event, from_text(found.scored.arrived_at))
+    return [
+        (seen(parts.pipeline, visitor, each.fields), each, shown_lines(site, visitor, each.lines))
+        for each in histories
+    ]
 
 
 def _at(found: list[Evidence], place: str) -> Evidence:

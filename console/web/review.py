@@ -65,28 +65,14 @@ def routes(to: Routes) -> list[Route]:
 def _queue(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
     parts, verdicts, asked = site.desk.parts, site.desk.verdicts, dict(request.query_params)
     pipeline, queues, now = parts.pipeline, queues_of(site), parts.clock.now()
-    hidden = () if sees_personal(visitor) else personal(pipeline)
-    fields = searchable(pipeline, hidden)
-    want = Asked(
-        queue=asked.get("queue"),
-        queue_rules=frozenset(name for rules in queues.values() for name in rules),
-        declined="declined" in asked,
-        text=asked.get("text", "").strip() or None,
-        text_fields=fields,
-        without=frozenset(verdicts.said()),
-    )
+    want = _asked(site, visitor, asked, queues)
     with parts.store.cursor() as cursor:
         found = waiting_reviews(cursor, pipeline, want, now)
         done = done_today(cursor, pipeline, verdicts.source, now)
         told = recent_verdicts(cursor)
         again = review_item(cursor, pipeline, asked["again"]) if asked.get("again") else None
-    holders = verdicts.claims.holders()
-    cards = [_card(site, visitor, item, holders) for item in found.items]
-    if again is not None:
-        word = verdicts.last_word(again.of.event_id) or ""
-        cards.insert(0, _card(site, visitor, again, holders, word))
     return {
-        "cards": cards,
+        "cards": _cards(site, visitor, found.items, again),
         "found": found,
         "done": done,
         "told": told,
@@ -94,12 +80,33 @@ def _queue(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
         "asked": asked,
         "back": urlencode({name: asked[name] for name in _KEPT if name in asked}),
         "links": _links(asked),
-        "fields": fields,
-        "source": verdicts.source,
+        "fields": want.text_fields,
         "may_say": visitor.may(Role.ANALYST),
         "said": _just_said(asked),
         "days": _DAYS,
     }
+
+
+def _asked(site: Site, visitor: Visitor, asked: dict[str, str], queues: dict[str, tuple[str, ...]]) -> Asked:
+    pipeline = site.desk.parts.pipeline
+    return Asked(
+        queue=asked.get("queue"),
+        queue_rules=frozenset(name for rules in queues.values() for name in rules),
+        declined="declined" in asked,
+        text=asked.get("text", "").strip() or None,
+        text_fields=searchable(pipeline, () if sees_personal(visitor) else personal(pipeline)),
+        without=frozenset(site.desk.verdicts.said()),
+    )
+
+
+def _cards(site: Site, visitor: Visitor, items: list[Item], again: Item | None) -> list[Card]:
+    """What waits; before it the one that somebody wants to speak of anew."""
+    verdicts = site.desk.verdicts
+    holders = verdicts.claims.holders()
+    cards = [_card(site, visitor, item, holders) for item in items]
+    if again is None:
+        return cards
+    return [_card(site, visitor, again, holders, verdicts.last_word(again.of.event_id) or ""), *cards]
 
 
 def _card(site: Site, visitor: Visitor, item: Item, holders: dict[str, str], word: str = "") -> Card:
