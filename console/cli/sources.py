@@ -62,6 +62,8 @@ def simulate(
         drift_day=drift_day,
     )
     if to is not None:
+        if (rate, speed, limit) != (None, None, None):
+            raise typer.BadParameter("--rate, --speed and --limit are for Kafka; --to writes every event")
         typer.echo(told({"file": str(to), "events": write_parquet(scenario, to)}, as_json=as_json))
         return
     with Sending(config, broker, state_dir, as_json=as_json) as sending:
