@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import lightgbm
@@ -10,6 +9,7 @@ import xgboost
 
 from feature_store.units import format_duration, to_text
 from training.card.html import hidden, items, paragraph, table
+from training.code_version import code_version
 
 if TYPE_CHECKING:
     from streams.messages import Calibration, Recipe
@@ -131,7 +131,7 @@ def lineage(material: Material) -> str:
         ["judged on", f"{result.judged_from} to {result.judged_until}, by a fit until {result.fitted_until}"],
         ["artifact", f"{artifact.length:,} bytes, SHA-256 {artifact.sha256}"],
         ["calibration", _calibration(manifest.calibration, recipe)],
-        ["code", f"sluicegate {version('sluicegate')}, {manifest.family} {_LIBRARIES[manifest.family]}"],
+        ["code", _code(manifest.family)],
     ]
     features = [[feature.name, feature.hash, feature.dtype] for feature in manifest.features]
     listed = table(["feature", "definition", "type"], features)
@@ -139,6 +139,12 @@ def lineage(material: Material) -> str:
     if recipe is not None:
         body += hidden("Recipe: seed, rounds, parameters", table(["parameter", "value"], _recipe(recipe)))
     return body + hidden(f"{len(features)} features and the hashes of their definitions", listed)
+
+
+def _code(family: str) -> str:
+    code = code_version()
+    commit = f", commit {code.commit}" if code.commit else ""
+    return f"{code.package}{commit}, files {code.files[:12]}, {family} {_LIBRARIES[family]}"
 
 
 def _calibration(calibration: Calibration, recipe: Recipe | None) -> str:

@@ -20,6 +20,7 @@ from training.card.drift import feature_drift
 from training.card.material import Material, Side
 from training.card.money import by_threshold
 from training.card.plots import thinned
+from training.code_version import code_version
 from training.contract import CARD, ChampionRef, TrainingRequest, TrainingResult, load_result, save_request
 from training.dataset.split import Split
 from training.evaluation.scored import Scored
@@ -122,6 +123,7 @@ def test_it_tells_verdict_lineage_and_limits(runs: dict[str, str], which: str) -
     for told in (
         "payments-1",
         "SHA-256",
+        f"files {code_version().files[:12]}",
         "amount_eur",
         "learning_rate",
         "no control group",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tests.unit.keeper.test_publish import manifest
 from training.contract import TrainingResult
-from training.keeper.release.lineage import commit_of, lineage_of
+from training.keeper.release.lineage import lineage_of
 from training.keeper.release.registry import Registry
 from training.keeper.runs import Run
 from training.keeper.store import open_keeper_store
@@ -133,17 +133,3 @@ def test_an_older_store_opens_and_keeps_its_models(tmp_path: Path, pipeline: Pip
         ("m2", "champion", "r2"),
     ]
     store.close()
-
-
-def test_the_commit_is_read_where_there_is_a_repository(tmp_path: Path) -> None:
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    assert commit_of(tmp_path / "none") is None
-    (tmp_path / ".git/refs/heads").mkdir(parents=True)
-    (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
-    (tmp_path / ".git/refs/heads/main").write_text(f"{commit}\n", encoding="ascii")
-    assert commit_of(tmp_path) == commit
-    packed = tmp_path / "packed"
-    (packed / ".git").mkdir(parents=True)
-    (packed / ".git/HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
-    (packed / ".git/packed-refs").write_text(f"# pack-refs\n{commit} refs/heads/main\n", encoding="ascii")
-    assert commit_of(packed) == commit

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import version as version_of_package
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from feature_store.units import to_text
+from training.code_version import code_version
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -17,14 +15,12 @@ if TYPE_CHECKING:
     from training.contract import TrainingResult
     from training.keeper.runs import Run
 
-_COMMIT_LENGTH = 40
-
 
 class Lineage(msgspec.Struct, frozen=True):
     """What a training run made a version from, and what was found about it.
 
     ``parent``: the champion that it was measured against. ``definitions``: feature -> hash of its definition.
-    ``recipe``: family and parameters as they were really used. ``commit``: None outside a repository.
+    ``recipe``: family and parameters as they were really used. ``package``, ``commit``, ``files``: the code.
     """
 
     run_id: str
@@ -45,13 +41,14 @@ class Lineage(msgspec.Struct, frozen=True):
     metrics: dict[str, float]
     champion_metrics: dict[str, float]
     reasons: list[str]
+    files: str = ""
 
 
 def lineage_of(
     run: Run, result: TrainingResult, manifest: Manifest | None, parent: str | None, pipeline: Pipeline
 ) -> Lineage:
     """The lineage of what ``run`` made; ``manifest`` None: it came to no model."""
-    made = manifest or result
+    made, code = manifest or result, code_version()
     features = manifest.features if manifest else pipeline.feature_vector
     family = manifest.family if manifest else pipeline.training.algorithm
     recipe = manifest.recipe if manifest else None
@@ -69,30 +66,10 @@ def lineage_of(
         definitions={feature.name: feature.hash for feature in features},
         recipe=msgspec.to_builtins(recipe) or {"family": family},
         seed=pipeline.training.seed,
-        package=f"sluicegate {version_of_package('sluicegate')}",
-        commit=commit_of(Path(__file__).resolve().parents[3]),
+        package=code.package,
+        commit=code.commit,
+        files=code.files,
         metrics=result.metrics,
         champion_metrics=result.champion_metrics,
         reasons=result.reasons,
     )
-
-
-@cache
-def commit_of(root: Path) -> str | None:
-    """The Git commit that is checked out in ``root``; None where that is no repository."""
-    git = root / ".git"
-    try:
-        head = (git / "HEAD").read_text(encoding="ascii").strip()
-        if not head.startswith("ref: "):
-            return _commit(head)
-        ref = head.removeprefix("ref: ")
-        if (git / ref).is_file():
-            return _commit((git / ref).read_text(encoding="ascii").strip())
-        packed = (git / "packed-refs").read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return next((_commit(line.split()[0]) for line in packed if line.endswith(f" {ref}")), None)
-
-
-def _commit(text: str) -> str | None:
-    return text if len(text) == _COMMIT_LENGTH else None
