@@ -32,14 +32,18 @@ if TYPE_CHECKING:
     from training.writer import Records
 
 KEPT = 5
+REPAIR = "say which version acts: `sluicegate models promote VERSION` writes a sound one over it"
+_FAR = 1_000_000
+"""An epoch that cannot be read is leapt over: scorers take no release whose epoch is not above theirs."""
 
 log = structlog.get_logger()
 
 
-def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
+def read_models(bootstrap: str, pipeline: Pipeline, *, to_repair: bool = False) -> ModelsTopic:
     """The models topic as it is now: the acting release, and the kept versions, oldest first.
 
-    Raises BrokerError, or ContractError for a release record that is malformed.
+    Raises BrokerError, or ContractError where the newest release record is malformed; with ``to_repair`` the
+    result says so instead.
     """
     found = ModelsTopic(pipeline)
     for message in read_to_end(bootstrap, pipeline.topics.models):
@@ -48,10 +52,16 @@ def read_models(bootstrap: str, pipeline: Pipeline) -> ModelsTopic:
         except SignatureError as error:
             log.warning("release_passed_over", why=str(error))
         except ContractError as error:
-            if message.key() == release_key(pipeline.name):
-                raise  # its epoch is not known, so no release could follow it
             log.warning("models_record_passed_over", offset=message.offset(), why=str(error))
+    if not to_repair:
+        check_readable(found)
     return found
+
+
+def check_readable(now: ModelsTopic) -> None:
+    """Raises ContractError where the newest release record is malformed."""
+    if now.malformed is not None:
+        raise ContractError(f"{now.malformed}; {REPAIR}")
 
 
 @dataclass(frozen=True)
@@ -103,8 +113,8 @@ class Publisher:
         return known[0]
 
     def read(self) -> ModelsTopic:
-        """What is published now."""
-        return read_models(self._bootstrap, self._pipeline)
+        """What is published now; ``malformed`` says where the release cannot be read."""
+        return read_models(self._bootstrap, self._pipeline, to_repair=True)
 
     def publish(
         self,
@@ -150,7 +160,7 @@ class Publisher:
         """Make a kept version the champion, as a new epoch, and end a canary that runs.
 
         Raises ContractError for an unknown version, and as all that is done by hand where another release
-        than the ``expected`` epoch acts by now.
+        than the ``expected`` epoch acts by now. Nothing else is done while the release record is malformed.
         """
 
         def change(now: ModelsTopic) -> tuple[Records, Step]:
@@ -158,7 +168,7 @@ class Publisher:
                 return [], releases.chain(releases.end_canary, releases.promote(version))
             return [], releases.promote(version)
 
-        return self._change(change, why, "hand", expected=expected)
+        return self._change(change, why, "hand", expected=expected, repairs=True)
 
     def canary(
         self, version: str, share: float, why: str = "canary by hand", *, expected: int | None = None
@@ -203,17 +213,21 @@ class Publisher:
         by: Literal["hand", "policy"],
         new: str | None = None,
         expected: int | None = None,
+        *,
+        repairs: bool = False,
     ) -> Release:
         name = self._pipeline.name
 
         def made() -> tuple[Records, Release]:
             now = self.read()
+            if not repairs:
+                check_readable(now)
             _expect(now, expected)
             records, step = change(now)
             before = msgspec.structs.replace(_release_of(now), withdrawn=None, signature=None)
             release = msgspec.structs.replace(
                 step(before),
-                epoch=max(now.newest_epoch, self.known_epoch) + 1,
+                epoch=max(now.newest_epoch, self.known_epoch) + (_FAR if now.malformed else 1),
                 released_at=self._now_text(),
                 why=why,
                 by=by,
@@ -221,7 +235,8 @@ class Publisher:
             for version in release.scoring:
                 if version not in before.scoring and version != new:
                     check_kept(now, version)
-            records += _tombstones(name, now, release)
+            if now.malformed is None:  # else nobody knows which versions act
+                records += _tombstones(name, now, release)
             release = self._signer.release(release)
             records.append((release_key(name), msgspec.json.encode(release)))
             gone = {key for key, value in records if value is None}

@@ -44,6 +44,8 @@ class ModelsTopic:
         self.release: Release | None = None
         self.newest_epoch = 0
         """Of all release records, those among them that were passed over."""
+        self.malformed: str | None = None
+        """Why the newest release record cannot be read, where it cannot: nobody knows what acts then."""
 
     def feed(self, key: bytes | None, value: bytes | None) -> bool:
         """Take in one record; True when the release changed.
@@ -117,9 +119,14 @@ class ModelsTopic:
         self._chunks.claim(version)
 
     def _feed_release(self, value: bytes) -> bool:
-        record, release = _decoded(value, Release, "the release record")
+        try:
+            record, release = _decoded(value, Release, "the release record")
+        except ContractError as error:
+            self.malformed = str(error)
+            raise
         self.newest_epoch = max(self.newest_epoch, release.epoch)
         self._trusted.check("release", self._pipeline, f"the release of epoch {release.epoch}", record)
+        self.malformed = None
         if self.release is not None and release.epoch <= self.release.epoch:
             return False  # epochs never go back
         self.release = release

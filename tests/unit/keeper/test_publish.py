@@ -134,6 +134,38 @@ def test_a_damaged_artifact_is_not_promoted(publisher: Publisher, pipeline: Pipe
         publisher.promote(first)
 
 
+def damaged(pipeline: Pipeline, bootstrap: str) -> None:
+    """Somebody else writes what nobody can read over the release."""
+    producer = transactional_producer(bootstrap, f"damage.{pipeline.name}")
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(
+        pipeline.topics.models, key=release_key(pipeline.name), value=b'{"epoch": "seven"', partition=0
+    )
+    producer.commit_transaction(30)
+
+
+def test_a_malformed_release_stops_everything_but_a_person_who_says_what_acts(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    versions = [publish(publisher, pipeline, number) for number in (1, 2)]
+    damaged(pipeline, bootstrap)
+    with pytest.raises(ContractError, match=r"malformed.*models promote VERSION"):
+        read_models(bootstrap, pipeline)
+    for other in (
+        lambda: publish(publisher, pipeline, 3),
+        lambda: publisher.shadow(versions[0]),
+        publisher.rollback,
+    ):
+        with pytest.raises(ContractError, match=r"malformed.*models promote VERSION"):
+            other()
+    made = publisher.promote(versions[0])
+    assert (made.champion, made.by) == (versions[0], "hand")
+    assert made.epoch > 1_000, "above whatever epoch the malformed one may have had"
+    assert read_models(bootstrap, pipeline).release == made
+    assert publisher.rollback().epoch == made.epoch + 1
+
+
 def test_each_pipeline_sees_its_own_models_on_a_shared_topic(
     publisher: Publisher, pipeline: Pipeline, bootstrap: str
 ) -> None:

@@ -27,6 +27,7 @@ from training.keeper.release.unscored import Unscored
 from training.keeper.release.verdicts import Verdicts
 from training.keeper.release.watch import Watch, Watched, acted
 from training.keeper.worker import Worker
+from training.publish import REPAIR
 
 if TYPE_CHECKING:
     from streams.messages import Release
@@ -44,8 +45,12 @@ log = structlog.get_logger()
 def registered(parts: Parts) -> None:
     """Let the registry follow every release from here on, after what an earlier keeper may have left out.
 
-    Raises BrokerError, StorageError.
+    A release record that is malformed stops no keeper, but until a person says which version acts it does
+    nothing more than to say so. Raises BrokerError, StorageError.
     """
+    malformed = parts.publisher.read().malformed
+    if malformed is not None:
+        parts.alert("release_malformed", f"{malformed}; scorers that start take nothing; {REPAIR}", {})
 
     def follow(release: Release) -> None:
         try:
@@ -54,7 +59,7 @@ def registered(parts: Parts) -> None:
             log.warning("registry_waits", epoch=release.epoch, error=str(error))
 
     release = parts.publisher.release()
-    if release is not None:
+    if release is not None and malformed is None:
         parts.registry.follow(release)
     parts.publisher.known_epoch = parts.registry.newest_epoch()
     parts.publisher.on_release = follow
