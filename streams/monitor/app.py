@@ -38,9 +38,16 @@ _log = structlog.get_logger()
 
 
 def build_app(
-    pipeline: Pipeline, state: MonitorState, *, bootstrap: str, web_host: str, web_port: int, data: Path
+    pipeline: Pipeline,
+    state: MonitorState,
+    look: Callable[[], None],
+    *,
+    bootstrap: str,
+    web_host: str,
+    web_port: int,
+    data: Path,
 ) -> faust.App:
-    """The app of one monitor.
+    """The app of one monitor; ``look`` is called whenever all has been read that there was a moment ago.
 
     Each start is a consumer group of its own: it reads everything that is kept, does not wait for the session
     of a killed predecessor, and two monitors do not share the partitions between them. As it commits
@@ -70,7 +77,7 @@ def build_app(
     counted = Progress()
     _feed(app, pipeline.topics.features, counted, state, partial(_take_batch, state, Claims()))
     _feed(app, pipeline.topics.outcomes, counted, state, partial(_take_outcome, state))
-    _judge(app, pipeline, counted, state)
+    _judge(app, pipeline, counted, state, look)
     serve(app, state)
     return app
 
@@ -102,12 +109,19 @@ def _feed(
     app.agent(app.topic(topic, value_type=bytes), name=f"monitor.{topic}")(agent)
 
 
-def _judge(app: faust.App, pipeline: Pipeline, counted: Progress, state: MonitorState) -> None:
+def _judge(
+    app: faust.App, pipeline: Pipeline, counted: Progress, state: MonitorState, look: Callable[[], None]
+) -> None:
     """Mature decisions as their outcomes are read, and see when everything has been read."""
+
+    def caught_up(_now: int) -> None:
+        state.caught_up()
+        look()
+
     outcomes = {pipeline.topics.outcomes}
     everything = outcomes | {pipeline.topics.features}
     mature = Barrier(app, outcomes, counted, state.now, state.mature)
-    whole = Barrier(app, everything, counted, state.now, lambda _now: state.caught_up())
+    whole = Barrier(app, everything, counted, state.now, caught_up)
 
     async def judge() -> None:
         try:

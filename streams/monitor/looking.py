@@ -63,7 +63,7 @@ class Looking:
         self._lag.close()
 
     def attach(self, app: faust.App) -> None:
-        """Look, from when everything has been read that there was."""
+        """Look at the clock, from when everything has been read that there was."""
 
         async def look() -> None:
             for follower in self._followers:
@@ -71,13 +71,22 @@ class Looking:
                     await app.crash(follower.failure)
                     return
             if self._state.is_caught_up:
-                self._told.apply()
-                self._at_events()
                 await self._by_the_wall()
 
         app.timer(_TICK_S)(look)
 
+    def at_events(self) -> None:
+        """Look at the events, where it is time to; all partitions must have been read equally far.
+
+        A look that fails is logged, and nothing else: the figures that do not hang on it go on.
+        """
+        try:
+            self._at_events()
+        except Exception:  # noqa: BLE001  (a manifest may say anything)
+            _log.exception("monitor_look_failed")
+
     def _at_events(self) -> None:
+        self._told.apply()
         now, acting = self._state.now(), self._releases.acting
         due = self._looks.due(now)
         if not due and acting.epoch == self._epoch:
@@ -92,6 +101,7 @@ class Looking:
     async def _by_the_wall(self) -> None:
         if not self._looks.due_by_the_wall():
             return
+        self._told.apply()
         try:
             lag = await asyncio.to_thread(self._lag)
         except (BrokerError, KafkaException) as error:

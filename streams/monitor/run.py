@@ -78,6 +78,7 @@ def _worker(settings: MonitorSettings, pipeline: Pipeline, state: MonitorState, 
     app = build_app(
         pipeline,
         state,
+        looking.at_events,
         bootstrap=settings.bootstrap,
         web_host=settings.web_host,
         web_port=settings.web_port,
