@@ -32,7 +32,9 @@ ELSEWHERE = {
     r"\. .venv/bin/activate$": "a shell's",
     r"export ": "a shell's",
     r"pip ": "fetches packages",
-    r"docker ": "needs Docker; validators read the file in the tests of config/",
+    r"docker ": "needs Docker; test_containers has a validator read its file",
+    r"(kubectl|helm) ": "needs a cluster; test_kubernetes has a validator read the files",
+    r"promtool ": "test_prometheus runs it",
     r"kafka-acls.sh ": "Kafka's own; test_secure_kafka gives the same rights",
     r"python -m benchmarks\.": "hours on a file that is not here; its options are looked up",
     r"sluicegate up$": "the system that these tests run on",
@@ -59,6 +61,7 @@ SHORTER = {
     "sluicegate simulate --days 30 --speed 86400 --start 2026-01-05": ["--limit", "50"],
     "sluicegate simulate --days 30 --to payments.parquet": ["--days", "1", "--events-per-day", "200"],
     "sluicegate simulate --days 1 --rate 50 --limit 500": ["--rate", "1000"],
+    "sluicegate simulate --days 7 --drift-day 4 --speed 86400": ["--limit", "50"],
     "sluicegate replay transactions.parquet --config config/handbook.yaml --state-dir .sluicegate/handbook "
     "--speed 21600": ["--speed", "10000000"],
     "sluicegate train --dry-run": ["--no-wait"],
@@ -154,6 +157,7 @@ def test_the_shop_of_the_how_to_decides(tmp_path: Path, jar_cache: Path) -> None
     order, outcome = (json.loads(text) for _, text in fences(SHOP, "json"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORDERS_CONTROL_KEY", "a key for tests")
+        patch.delenv("SLUICEGATE_BROKER", raising=False)
         patch.chdir(tmp_path)
         with Up(tmp_path, jar_cache, "--broker", "embedded", "--config", "orders.yaml") as up:
             up.wait_for("Ctrl-C stops everything")
@@ -183,10 +187,10 @@ def test_nothing_is_left_out_without_need() -> None:
 
 
 def test_blocks_are_read_as_they_are_typed() -> None:
-    block = "$ one --a \\\n  --b c   # why\n\nfirst | second > file\npython - <<'EOF'\nprint(1)\nEOF\nlast\n"
+    block = "$ one --a \\\n  --b c   # why\n\nfirst 'a > b' > file\npython - <<'EOF'\nprint(1)\nEOF\nlast\n"
     found = list(commands_in(block, "page"))
     assert [each.words for each in found] == [
-        ["one", "--a", "--b", "c"], ["first", "|", "second"], ["python", "-"], ["last"]
+        ["one", "--a", "--b", "c"], ["first", "a > b"], ["python", "-"], ["last"]
     ]  # fmt: skip
     assert [each.output for each in found] == [None, "file", None, None]
     assert found[2].body == "print(1)"

@@ -31,13 +31,14 @@ class Typed:
     @property
     def words(self) -> list[str]:
         """The command's words, without comment and redirection."""
-        return shlex.split(re.sub(r"\s>\s*\S+", "", self.text), comments=True)
+        words = shlex.split(self.text, comments=True)
+        return words[: words.index(">")] if ">" in words else words
 
     @property
     def output(self) -> str | None:
         """The file that its output goes to."""
-        found = re.search(r"\s>\s*(\S+)", self.text)
-        return found[1] if found else None
+        words = shlex.split(self.text, comments=True)
+        return words[words.index(">") + 1] if ">" in words else None
 
 
 def fences(path: Path, *kinds: str) -> list[tuple[str, str]]:

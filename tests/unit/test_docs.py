@@ -24,7 +24,7 @@ from streams.messages import Alert, Decision, Manifest, Outcome, Release
 from streams.messages.explanation import Explanation
 from streams.monitor.state import MonitorState
 from tests.support.certificates import Authority
-from tests.support.documented import DOCS, FENCE, PAGES, ROOT, SHELLS, fences
+from tests.support.documented import DOCS, FENCE, PAGES, ROOT, SHELLS, Typed, fences
 from tests.support.payments import ENVIRONMENT, pipeline_of, shipped_tree
 from tests.support.protobuf import payment_descriptors
 
@@ -89,8 +89,7 @@ def test_generated_pages_are_up_to_date() -> None:
 
 @pytest.mark.parametrize(("where", "line"), COMMANDS, ids=lambda each: each)
 def test_commands_parse(where: str, line: str) -> None:
-    words = shlex.split(re.sub(r"\s>\s*\S+", "", line), comments=True)[1:]
-    rest = [PLACES.get(word, word) for word in words]
+    rest = [PLACES.get(word, word) for word in Typed(where, line).words[1:]]
     command = COMMAND
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"{where}: {line}: there is no command {rest[0]!r}"
