@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from feature_store.units import from_text
 from streams.messages import ArtifactInfo
 from training.fitting.algorithms import MOST_ROUNDS
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.messages import Manifest
+    from training.dataset.events import LabelledEvents
 
 NIGHTLY_ROUNDS = 200
 """The most rounds that one fit adds to a champion's."""
@@ -42,6 +46,27 @@ def begin(
     if why := _misfit(pipeline, champion, artifact):
         return Beginning(why_not=f"the champion {champion.version} {why}")
     return Beginning(artifact, champion.version)
+
+
+def known_before(champion: Manifest | None, validation: LabelledEvents) -> float:
+    """The share of the validation slice that the champion was fitted on."""
+    if champion is None or len(validation) == 0:
+        return 0.0
+    return float(np.mean(validation.time <= from_text(champion.fitted_until)))
+
+
+def notes_of(beginning: Beginning, known: float) -> list[str]:
+    """What a reader must know: why it began with nothing, or what ``known_before`` means for it."""
+    if beginning.why_not:
+        return [f"not begun with the champion's trees: {beginning.why_not}"]
+    if known == 0:
+        return []
+    told = (
+        f"begun with the trees of {beginning.version}, which were fitted on {known:.0%} of the "
+        "validation slice: where to stop and how to calibrate was found on events that they know, and figures on that slice are "
+        "too good; the judged events are new to them"
+    )
+    return [told]
 
 
 def most_new_rounds(begun: int, wanted: int) -> int:

@@ -14,7 +14,7 @@ from streams.messages import ArtifactInfo
 from streams.models.champion import load_champion, match_features
 from training.compaction.compact import compact
 from training.fitting.algorithms import Plan, algorithm
-from training.fitting.beginning import begin
+from training.fitting.beginning import begin, known_before, notes_of
 from training.fitting.calibration_choice import choose_calibration
 from training.fitting.categories import check_categories
 from training.fitting.device import training_device
@@ -100,6 +100,7 @@ def fit_challenger(
     plan, tuning = _tuned(weighed, plan, request, pipeline, tell)
     fitted = algorithm(spec.algorithm).fit(weighed, judging, plan, report)
     smaller = compact(fitted.artifact, spec.algorithm, split.validation, spec.compaction, spec.seed)
+    known = known_before(champion_manifest, split.validation) if beginning.artifact else 0.0
     recipe = write_recipe(spec, fitted, beginning.version, fraud_weight, smaller.dropped)
     draft = draft_manifest(smaller.artifact, split, request, pipeline, recipe)
     model = load_champion(draft, smaller.artifact, pipeline.feature_vector)
@@ -114,10 +115,11 @@ def fit_challenger(
         | fitted.metrics
         | tuning
         | _sampling_metrics(fit, split, fraud_weight)
+        | ({"validation_known": known} if beginning.artifact else {})
         | smaller.report.as_metrics(),
         compaction=smaller.report,
         start=beginning.artifact,
-        notes=[f"not begun with the champion's trees: {beginning.why_not}"] if beginning.why_not else [],
+        notes=notes_of(beginning, known),
     )
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+import pytest
 
+from feature_store.units import to_text
 from streams.messages import ArtifactInfo
 from tests.support.challengers import ALGORITHMS, REQUEST, events, fitted, quiet, split_of
 from tests.support.training_snapshots import declare
@@ -54,3 +56,22 @@ def test_a_warm_start_that_cannot_be_says_why() -> None:
     assert begin(declare(), manifest, artifact).why_not is None
     cold = fit_challenger(split_of(rows), REQUEST, warm, quiet)
     assert cold.notes == ["not begun with the champion's trees: there is no champion"]
+
+
+def test_how_much_of_the_validation_slice_the_champion_knows_is_told() -> None:
+    rows = events(6_000)
+    split = split_of(rows)
+    champion = fitted(rows.where(slice(0, 4_000)))
+    middle = int(split.validation.time[len(split.validation) // 2])
+    for until, share in ((int(split.validation.time[0]) - 1, 0.0), (middle, 0.5), (split.fitted_until, 1.0)):
+        manifest = msgspec.structs.replace(champion.manifest, fitted_until=to_text(until))
+        found = fit_challenger(
+            split,
+            REQUEST,
+            declare(warm_start=True, parameters={"min_data_in_leaf": 5, "num_iterations": 3}),
+            quiet,
+            champion_artifact=champion.artifact,
+            champion_manifest=manifest,
+        )
+        assert found.metrics["validation_known"] == pytest.approx(share, abs=0.01)
+        assert ["validation slice" in note for note in found.notes] == [True] * (share > 0)
