@@ -40,6 +40,8 @@ PAGES = (
     "/dead-letters", "/alerts", "/audit",
 )  # fmt: skip
 EVENTS = 300
+STORED = ("decisions", "scored")
+"""What pages read of a decision: its message, and its row of the feature log."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ class System:
         self.feed.send(encoded(self.sent + number, **changes) for number in range(count))
         self.sent += count
         with KeeperClient(self.state) as keeper:
-            until(lambda: keeper.status()["rows"]["decisions"] >= self.sent, _moment)
+            until(lambda: min(keeper.status()["rows"][each] for each in STORED) >= self.sent, _moment)
         return ids
 
     def decisions(self) -> dict[str, Decision]:
@@ -87,7 +89,12 @@ def system(
     folder, bootstrap = tmp_path_factory.mktemp("console"), embedded_broker.bootstrap
     decision = shipped_tree()["decision"]
     decision["rules"] += [{"name": "dear", "when": "amount > 95", "action": "review"}]
-    config, pipeline = private_pipeline(folder, "console", decision=decision)
+    config, pipeline = private_pipeline(
+        folder,
+        "console",
+        decision=decision,
+        outcomes={"sources": {"analyst": "24h"}},  # nothing goes through
+    )
     feed = feed_of(pipeline, bootstrap)
     publisher = Publisher(bootstrap, pipeline, lambda: "2026-01-05T00:00:00Z")
     for number, version in enumerate(("m2", "m1")):
