@@ -267,6 +267,8 @@ def test_counts_are_those_of_committed_records_and_restart_finds_them_again(stre
     with _monitor(stream, port) as process:
         again = _status_when(process, port, events=6, outcomes__read=2, quality__pending=1)
         page = httpx.get(f"http://127.0.0.1:{port}/", timeout=5.0)
+        told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5.0)
+        alive = httpx.get(f"http://127.0.0.1:{port}/livez", timeout=5.0)
         _stop(process)
     for key in ("duplicates", "dead_letters", "actions", "models", "releases", "outcomes", "stream_time"):
         assert again[key] == last[key]
@@ -274,6 +276,8 @@ def test_counts_are_those_of_committed_records_and_restart_finds_them_again(stre
     assert again["problems"] == {"repeated": 0, "unreadable": 0}
     assert page.status_code == 200
     assert "text/html" in page.headers["content-type"]
+    assert (told.status_code, alive.status_code) == (200, 200)
+    assert "sluicegate_monitor_events_total 6.0" in told.text
 
 
 @pytest.mark.acceptance
