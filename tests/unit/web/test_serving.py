@@ -48,7 +48,7 @@ def test_it_listens_where_it_is_told_and_says_how_it_is_reached(tmp_path: Path) 
             serving(who_asks, "127.0.0.2", taken, tmp_path),
         ):
             pass
-    with pytest.raises(StorageError, match="203.0.113.1"), serving(who_asks, "203.0.113.1", 0, tmp_path):
+    with pytest.raises(StorageError, match=r"203\.0\.113\.1"), serving(who_asks, "203.0.113.1", 0, tmp_path):
         pass
 
 
