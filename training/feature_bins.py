@@ -28,6 +28,7 @@ _MOST_ROWS = 200_000
 _MOST_CATEGORIES = 32
 _LEAST_IN_STRETCH = 200
 _USUAL = 0.9  # of the stretches
+_HEAVY = 0.1  # of the events
 _DIGITS = 6
 
 
@@ -134,7 +135,18 @@ def _edges(values: Floats, weight: Floats, *, category: bool) -> Floats:
         return np.empty(0)
     if category and len(codes := np.unique(values)) <= _MOST_CATEGORIES:
         return codes  # a cell for each that was there, the last one for those that were not
-    return deciles(values, weight)
+    return _apart(deciles(values, weight), values, weight)
+
+
+def _apart(edges: Floats, values: Floats, weight: Floats) -> Floats:
+    """The edges, and one below each value that is heavy: what lies lower shares no cell with it.
+
+    Else a flag that was nearly always 1, or a constant, could fall to 0 unseen.
+    """
+    lowest = values.min()
+    heavy = [each for each in edges if weight[values == each].sum() >= _HEAVY * weight.sum()]
+    below = [values[values < each].max(initial=np.nextafter(lowest, -np.inf)) for each in heavy]
+    return np.union1d(edges, below)
 
 
 def _usual(found: list[float]) -> float:

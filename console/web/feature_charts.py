@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import isclose
 from typing import TYPE_CHECKING
 
 from console.web.charts import Chart, Series, beside, columns
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from console.web.monitor_figures import Spread
     from training.keeper.views.features import Histogram
+
+_ONE_VALUE = 1e-12
+"""Edges so close have a single value between them."""
 
 
 def then_and_now(name: str, drift: Spread) -> Markup:
@@ -42,5 +46,9 @@ def bins_in_words(edges: Sequence[float]) -> list[str]:
     """The stretches that ``edges`` part: up to the first, between neighbours, above the last."""
     if not edges:
         return ["any"]
-    between = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
-    return [f"to {edges[0]:.4g}", *between, f"above {edges[-1]:.4g}"]
+    between = [
+        f"{high:.4g}" if isclose(low, high, abs_tol=_ONE_VALUE) else f"{low:.4g} to {high:.4g}"
+        for low, high in pairwise(edges)
+    ]
+    first = f"below {between[0]}" if between and " " not in between[0] else f"to {edges[0]:.4g}"
+    return [first, *between, f"above {edges[-1]:.4g}"]

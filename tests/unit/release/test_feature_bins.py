@@ -94,6 +94,16 @@ def test_a_category_has_a_bin_for_each_value_that_was_there() -> None:
     assert bins.shares[-1] == 0.0  # for one that was not
 
 
+@pytest.mark.parametrize(("usual", "then"), [(1.0, 0.0), (0.98, 0.5), (0.02, 0.5)])
+def test_a_flag_that_was_nearly_always_the_same_is_seen_to_change(usual: float, then: float) -> None:
+    events = _events()
+    _column(events, "amount_eur")[:] = RANDOM.random(ROWS) < usual
+    bins = _bins(events, "amount_eur")
+    flags = (RANDOM.random(ROWS) < then).astype(np.float64)
+    now = cell_shares(bins.edges, flags, np.ones(ROWS))
+    assert stability_index(bins.shares, now, ROWS) > 0.25
+
+
 def test_weights_count_and_what_stands_for_nothing_does_not() -> None:
     weight = np.ones(ROWS)
     events = _events(weight=weight)

@@ -73,3 +73,4 @@ def test_money_is_by_whole_days_that_end_today() -> None:
 def test_bins_are_named_by_what_is_in_them() -> None:
     assert bins_in_words([]) == ["any"]
     assert bins_in_words([0.5, 2]) == ["to 0.5", "0.5 to 2", "above 2"]
+    assert bins_in_words([-5e-324, 0.0, 1.0]) == ["below 0", "0", "0 to 1", "above 1"]
