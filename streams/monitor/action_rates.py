@@ -39,16 +39,15 @@ class ActionRates:
         if not times.size:
             return
         slots = times // self._width
-        first, last = int(slots.min()), int(slots.max())
+        first = int(slots.min())
         self._first = first if self._first is None else min(self._first, first)
-        table = np.bincount(
-            (slots - first) * len(ACTIONS) + actions, minlength=(last - first + 1) * len(ACTIONS)
-        ).reshape(-1, len(ACTIONS))
-        for at in np.flatnonzero(table.any(axis=1)).tolist():
-            known = self._counts.get(first + at)
-            self._counts[first + at] = table[at] if known is None else known + table[at]
-        for old in [each for each in self._counts if each <= max(self._counts) - _PARTS * (_BEFORE + 1)]:
-            del self._counts[old]
+        places, counts = np.unique(slots * len(ACTIONS) + actions, return_counts=True)
+        for place, count in zip(places.tolist(), counts.tolist(), strict=True):
+            slot, action = divmod(place, len(ACTIONS))
+            self._counts.setdefault(slot, np.zeros(len(ACTIONS), np.int64))[action] += count
+        if len(self._counts) > _PARTS * (_BEFORE + 1):
+            oldest = max(self._counts) - _PARTS * (_BEFORE + 1)
+            self._counts = {slot: known for slot, known in self._counts.items() if slot > oldest}
 
     def status(self, now: int) -> dict[str, Any]:
         """Shares of review and decline in the window that ends at ``now`` (us), and how usual they are."""

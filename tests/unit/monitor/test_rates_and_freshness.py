@@ -42,6 +42,18 @@ def test_days_that_differ_among_themselves_make_another_one_no_news() -> None:
     assert _rates(230, wild).status(8 * DAY - 1)["actions"]["review"]["state"] == "between"
 
 
+def test_instants_far_apart_take_no_memory_and_old_ones_are_forgotten() -> None:
+    rates = ActionRates(ActionRateSpec(window=MINUTE), 0.001)
+    rates.add(np.array([0, 20_000 * DAY]), np.array([1, 1]))
+    assert rates.status(20_000 * DAY)["events"] == 1
+    slots = 20_000 * DAY + np.arange(500) * MINUTE // 24
+    for instant in slots:
+        rates.add(np.full(3, instant), np.array([0, 0, 2]))
+    told = rates.status(int(slots[-1]))
+    assert (told["events"], told["stretches"]) == (3 * 24, 7)
+    assert told["actions"]["decline"]["usual"] == pytest.approx(1 / 3, abs=1e-5)
+
+
 def test_a_first_day_has_nothing_to_be_compared_with() -> None:
     rates = ActionRates(ActionRateSpec(), 0.001)
     rates.add(np.arange(0, DAY, MINUTE), np.zeros(1_440, np.int64))
