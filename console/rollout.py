@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from console.interrupts import set_on_reload
+from console.listening import check_host
 from console.local_run import NoBrokerError, announce, current_run
 from console.pipeline_file import open_pipeline
 from console.plan import scorer_count
@@ -62,6 +63,7 @@ def rolled_out(system: System, settings: SystemSettings, show: Callable[[str], N
     """
     pipeline = open_pipeline(settings.config, settings.state_dir)  # 1
     check_soundness(pipeline, settings.config)
+    check_host(settings.host, pipeline, settings.state_dir)
     findings = [
         *_fixed(system.pipeline, pipeline),
         *_too_many_scorers(pipeline, system.plan.scorers),
