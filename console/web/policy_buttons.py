@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from console.web.policy_forms import put_in_force
 from console.web.visitor import Role
 from feature_store.declaration.event import Kind
-from feature_store.units import parse_duration
+from feature_store.units import from_text, parse_duration
+from training.policy.edits import Setting
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -59,7 +60,10 @@ def _list(site: Site, visitor: Visitor, _path: dict[str, str], fields: dict[str,
         edit = {"edit": "enlist", "kind": what, "field": field, "value": value, "note": why}
         if lasting:
             edit["lasting"] = lasting
-    version = put_in_force(site, visitor, {"why": why, "edits": [edit]}).version
+    change: dict[str, Any] = {"why": why, "edits": [edit]}
+    if not visitor.may(Role.OPERATOR):
+        change["base_version"] = _check_not_shortened(site, edit)
+    version = put_in_force(site, visitor, change).version
     then = fields.get("then", "")
     return f"{then}&policy={version}" if then.startswith("/decisions/event?") else f"/policy?made={version}"
 
@@ -75,3 +79,22 @@ def _check_end(visitor: Visitor, what: str, lasting: str) -> None:
         raise ValueError(f"for how long: {error}") from None
     if not ends:
         raise ValueError("what an analyst sets ends by itself: say for how long, at most 30 days")
+
+
+def _check_not_shortened(site: Site, edit: dict[str, Any]) -> int:
+    """Raise ValueError where the value stands there for longer; gives the version that was looked at."""
+    document = site.desk.policies.in_force().document
+    at = Setting(site.desk.parts.pipeline, site.desk.parts.clock.now())
+    field, value = edit["field"], at.value(edit["field"], edit["value"])
+    ends: list[str | None]
+    if edit["edit"] == "snooze":
+        ends = [each.until for each in document.snoozes if (each.field, each.value) == (field, value)]
+    else:
+        lists = [each for each in document.lists if (each.kind, each.field) == (edit["kind"], field)]
+        ends = [entry.until for each in lists for entry in each.entries if entry.value == value]
+    end = at.end(edit["lasting"])
+    for until in ends:
+        if until is None or from_text(until) > from_text(end):
+            told = f"until {until}" if until else "for good"
+            raise ValueError(f"{field} stands there {told}: to make that shorter needs the role operator")
+    return document.version

@@ -195,3 +195,19 @@ def test_what_has_no_end_or_lets_fraud_through_takes_an_operator(
     assert desk.policies.in_force().document.lists == []
     assert operator.post("/decisions/list", what="allow", lasting="", **asked).status_code == 303
     assert desk.policies.in_force().document.lists[0].entries[0].until is None
+
+
+def test_an_analyst_does_not_end_early_what_an_operator_said(
+    stored: Stored, desk: Desk, analyst: Person, operator: Person
+) -> None:
+    stored.add(card="c5")
+    asked = {"field": "card", "value": "c5", "why": "known"}
+    for what, lasting in (("deny", ""), ("watch", "7d"), ("snooze", "7d")):
+        assert operator.post("/decisions/list", what=what, lasting=lasting, **asked).status_code == 303
+    before = desk.policies.in_force().document
+    for what, told in (("deny", "for good"), ("watch", "until 2026"), ("snooze", "until 2026")):
+        answer = analyst.post("/decisions/list", what=what, lasting="1h", **asked)
+        assert (answer.status_code, told in answer.text) == (400, True)
+    assert desk.policies.in_force().document == before
+    assert analyst.post("/decisions/list", what="watch", lasting="8d", **asked).status_code == 303
+    assert operator.post("/decisions/list", what="deny", lasting="1h", **asked).status_code == 303
