@@ -4,7 +4,8 @@
 2. The outcome is sent, and Kafka's word that it has it is waited for.
 3. Only then is it remembered here, until the sink has stored it, and noted in the trail.
 
-A kill between 2 and 3 leaves who said it in the headers of the outcome.
+Kafka's word may come later than somebody waits for it: then 3 is done when it comes. A kill between 2 and 3
+leaves who said it in the headers of the outcome.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Verdicts:
 
     def said(self) -> dict[str, Label]:
         """Verdicts by event that Kafka has and the store has not yet."""
+        self._hear()
         sunk = self._parts.progress.offsets()
         with self._remembering:
             self._remembered = {
@@ -79,7 +81,11 @@ class Verdicts:
         ``seen``, BrokerError or KafkaException where Kafka does not confirm: then it is not taken for said.
         """
         event_id = verdict.event_id
-        with self._one_at_a_time:
+        if not self._one_at_a_time.acquire(timeout=ACK_S):  # so that they do not hold up every thread
+            raise BrokerError(f"Kafka is slow: others wait for it too; say it again of event {event_id}")
+        try:
+            if self._producer is not None:
+                self._producer.poll(0)
             before = self._last_word(event_id)
             if before == verdict.label:
                 return False
@@ -89,20 +95,33 @@ class Verdicts:
                     if before
                     else f"nobody has said anything of event {event_id} by now; look at it again"
                 )
-            sent = self._send(verdict)
-            with self._remembering:
-                self._remembered[event_id] = sent
-            self.claims.release(event_id)
+            self._send(verdict, before)
+        finally:
+            self._one_at_a_time.release()
+        return True
+
+    def _taken(self, verdict: Verdict, before: str | None, sent: _Sent) -> None:
+        """Kafka has it."""
+        with self._remembering:
+            self._remembered[verdict.event_id] = sent
+        self.claims.release(verdict.event_id)
         self._audit.note(
             verdict.who,
             verdict.role,
             "console",
             "verdict",
-            event_id,
+            verdict.event_id,
             None if before is None else {"label": before, "source": self.source},
             {"label": verdict.label, "source": self.source},
         )
-        return True
+
+    def _hear(self) -> None:
+        """Let Kafka say what it has got since somebody stopped waiting."""
+        if self._producer is not None and self._one_at_a_time.acquire(blocking=False):
+            try:
+                self._producer.poll(0)
+            finally:
+                self._one_at_a_time.release()
 
     def last_word(self, event_id: str) -> str | None:
         """What the source says of the event, as far as is known here.
@@ -121,7 +140,7 @@ class Verdicts:
             raise LookupError(NOT_STORED.format(event_id))
         return None if found["label"] is None else str(found["label"])
 
-    def _send(self, verdict: Verdict) -> _Sent:
+    def _send(self, verdict: Verdict, before: str | None) -> None:
         now = self._parts.clock.now()
         outcome = Outcome(verdict.event_id, verdict.label, to_text(now), self.source)
         if self._producer is None:
@@ -130,11 +149,13 @@ class Verdicts:
                 linger_ms=0,
                 client_id=f"sluicegate.{self._parts.pipeline.name}.keeper.verdicts",
             )
-        answers: list[tuple[KafkaError | None, _Sent]] = []
+        errors: list[KafkaError | None] = []
 
         def answered(error: KafkaError | None, message: Message) -> None:
-            place = message.topic() or "", message.partition() or 0, message.offset() or 0
-            answers.append((error, _Sent(verdict.label, *place)))
+            errors.append(error)
+            if error is None:
+                place = message.topic() or "", message.partition() or 0, message.offset() or 0
+                self._taken(verdict, before, _Sent(verdict.label, *place))
 
         self._producer.produce(
             self._parts.pipeline.topics.outcomes,
@@ -149,16 +170,14 @@ class Verdicts:
             on_delivery=answered,
         )
         self._producer.flush(ACK_S)
-        if not answers:
+        if not errors:
             raise BrokerError(
                 f"Kafka has not confirmed the verdict on {verdict.event_id} within {ACK_S:.0f} s, but may "
                 "still get it. Say it again: the same word counts once"
             )
-        error, sent = answers[0]
-        if error is not None:
-            refused = plain_refusal(error, f"topic {sent.topic!r}", "Write")
+        if (error := errors[0]) is not None:
+            refused = plain_refusal(error, f"topic {self._parts.pipeline.topics.outcomes!r}", "Write")
             raise refused or BrokerError(f"the verdict on {verdict.event_id} was not sent: {error.str()}")
-        return sent
 
 
 class _Sent(NamedTuple):

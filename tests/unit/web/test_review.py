@@ -165,6 +165,32 @@ def test_what_kafka_does_not_confirm_is_not_struck(
     assert [each for each in desk.audit.newest() if each.what == "verdict"] == []
 
 
+def test_what_kafka_confirms_when_nobody_waits_any_more_is_struck_and_noted_too(
+    stored: Stored, desk: Desk, analyst: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = review(stored)
+    monkeypatch.setattr("training.keeper.verdicts.ACK_S", 0.0)
+    answer = analyst.post("/review/verdict", event_id=event, label="fraud", seen="")
+    assert (answer.status_code, "may still get it" in answer.text) == (409, True)
+    until(lambda: waiting(analyst) == [], lambda: words(desk))
+    assert desk.verdicts.said() == {event: Label.FRAUD}
+    assert analyst.post("/review/verdict", event_id=event, label="fraud", seen="").status_code == 303
+    assert [word.label for word in words(desk)] == ["fraud"]
+    (noted,) = [each for each in desk.audit.newest() if each.what == "verdict"]
+    assert (noted.who, noted.subject) == ("analyst", event)
+
+
+def test_nobody_waits_for_ever_behind_others_who_wait_for_kafka(
+    stored: Stored, desk: Desk, analyst: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = review(stored)
+    monkeypatch.setattr("training.keeper.verdicts.ACK_S", 0.01)
+    with desk.verdicts._one_at_a_time:
+        answer = analyst.post("/review/verdict", event_id=event, label="fraud", seen="")
+    assert (answer.status_code, "Kafka is slow" in answer.text) == (409, True)
+    assert words(desk) == []
+
+
 def test_two_people_see_who_works_on_what(
     desk: Desk, stored: Stored, analyst: Person, operator: Person
 ) -> None:
