@@ -63,8 +63,8 @@ def notes_of(beginning: Beginning, known: float) -> list[str]:
         return []
     told = (
         f"begun with the trees of {beginning.version}, which were fitted on {known:.0%} of the "
-        "validation slice: where to stop and how to calibrate was found on events that they know, and figures on that slice are "
-        "too good; the judged events are new to them"
+        "validation slice: where to stop and how to calibrate was found on events that they know, and "
+        "figures on that slice are too good; the judged events are new to them"
     )
     return [told]
 
