@@ -54,14 +54,20 @@ class LightGBMEngine:
         return read_lightgbm(artifact)
 
 
+def loaded_xgboost(artifact: bytes) -> xgboost.Booster:
+    """The booster in ``artifact``, UBJSON or JSON, on one thread of the CPU."""
+    booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
+    booster.load_model(bytearray(artifact))
+    return booster
+
+
 class XGBoostEngine:
     """XGBoost's in-place predictor."""
 
     name = "xgboost"
 
     def __init__(self, artifact: bytes) -> None:
-        self._booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
-        self._booster.load_model(bytearray(artifact))
+        self._booster = loaded_xgboost(artifact)
         self.features = int(self._booster.num_features())
         if json.loads(self._booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear":
             raise ContractError("XGBoost's gblinear has no in-place predictor: fit trees, by booster: gbtree")

@@ -10,6 +10,7 @@ import xgboost
 
 from feature_store.errors import ContractError
 from streams.messages import ArtifactInfo
+from streams.models.engine import loaded_xgboost
 
 if TYPE_CHECKING:
     from feature_store.expressions import Matrix
@@ -66,6 +67,4 @@ class ExactModel:
 def _loaded(family: str, artifact: bytes) -> lightgbm.Booster | xgboost.Booster:
     if family == "lightgbm":
         return lightgbm.Booster(model_str=artifact.decode())
-    booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
-    booster.load_model(bytearray(artifact))
-    return booster
+    return loaded_xgboost(artifact)

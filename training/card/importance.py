@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import lightgbm
 import numpy as np
-import xgboost
+
+from streams.models.engine import loaded_xgboost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +27,7 @@ def gains(family: str, artifact: bytes, names: list[str]) -> Floats:
             lightgbm.Booster(model_str=artifact.decode()).feature_importance("gain"), np.float64
         )
     else:
-        booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
-        booster.load_model(bytearray(artifact))
+        booster = loaded_xgboost(artifact)
         known = booster.feature_names or [f"f{at}" for at in range(len(names))]
         score = booster.get_score(importance_type="total_gain")
         found = np.array([float(np.sum(score.get(name, 0.0))) for name in known])

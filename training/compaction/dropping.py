@@ -13,6 +13,7 @@ import lightgbm
 import numpy as np
 import xgboost
 
+from streams.models.engine import loaded_xgboost
 from training.compaction.plan import nodes_of_trees
 from training.fitting.calibration import platt
 from training.fitting.logistic import log_loss, sigmoid
@@ -70,8 +71,7 @@ def _dropped(moves: Floats, logit: Floats, fraud: NDArray[np.bool_], weight: Flo
 def contributions(artifact: bytes, splits: Splits, matrix: Matrix) -> Floats:
     """What every tree adds to every row, one column a tree, as the library walks them."""
     if splits.single:
-        booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
-        booster.load_model(bytearray(artifact))
+        booster = loaded_xgboost(artifact)
         names, kinds = booster.feature_names, booster.feature_types
         rows = xgboost.DMatrix(
             matrix.astype(np.float32), feature_names=names, feature_types=kinds, nthread=1,

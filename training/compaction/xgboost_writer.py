@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import xgboost
 
+from streams.models.engine import loaded_xgboost
 from training.compaction.plan import nodes_of_trees, reached
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ _NO_PARENT = 2_147_483_647
 
 def write_xgboost(artifact: bytes, splits: Splits, plan: Plan) -> bytes:
     """The UBJSON of what stays."""
-    booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
-    booster.load_model(bytearray(artifact))
-    document = msgspec.json.decode(bytes(booster.save_raw("json")))
+    document = msgspec.json.decode(bytes(loaded_xgboost(artifact).save_raw("json")))
     model = document["learner"]["gradient_booster"]["model"]
     nodes, kept = nodes_of_trees(splits), plan.trees.tolist()
     model["trees"] = [
@@ -35,9 +33,7 @@ def write_xgboost(artifact: bytes, splits: Splits, plan: Plan) -> bytes:
     if "iteration_indptr" in model:
         round_of = np.searchsorted(model["iteration_indptr"], kept, side="right")
         model["iteration_indptr"] = [0, *np.cumsum(np.unique(round_of, return_counts=True)[1]).tolist()]
-    again = xgboost.Booster({"nthread": 1, "device": "cpu"})
-    again.load_model(bytearray(msgspec.json.encode(document)))
-    return bytes(again.save_raw("ubj"))
+    return bytes(loaded_xgboost(msgspec.json.encode(document)).save_raw("ubj"))
 
 
 def _planned(tree: dict[str, Any], number: int, plan: Plan, nodes: slice) -> dict[str, Any]:
