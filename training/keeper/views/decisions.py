@@ -72,7 +72,8 @@ class Wanted:
 class Found:
     """A page of them; ``next`` is where the next begins, None at the end.
 
-    ``searched_to`` (us): where the search paused; None where the page is full, or all was seen.
+    ``searched_to`` (us): where the search paused, out of patience or since it found the event whose id was
+    sought; None where the page is full, or all was seen.
     """
 
     lines: list[Listed]
@@ -108,7 +109,7 @@ def find_decisions(
     then, paused = None, None
     if len(lines) == wanted.most:
         then = Position(lines[-1].arrived_at, *lines[-1].place)
-    elif until > end and not _enough(lines, wanted):
+    elif until > end:
         then, paused = Position(until, _LAST, 0), until
     if wanted.queue is not None:
         lines = _queued(store, lines, wanted.queue)

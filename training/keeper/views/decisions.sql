@@ -41,16 +41,18 @@ WITH mine AS MATERIALIZED (
  ORDER BY arrived_at DESC, source_partition DESC, source_offset DESC LIMIT $most)
 
 -- name: decisions_entity_counts
+-- Frauds are those that are true by the order of sources: what was taken back is none.
 WITH mine AS MATERIALIZED (
     SELECT CAST(event_id AS VARCHAR) AS event_id, action, {flags}
     FROM scored WHERE arrived_at > make_timestamp($after) AND ({any})),
 known AS (
-    SELECT DISTINCT event_id, true AS fraud FROM outcomes
-    WHERE label = 'fraud' AND arrived_at > make_timestamp($after) AND event_id IN (SELECT event_id FROM mine))
-SELECT {counts} FROM mine LEFT JOIN known USING (event_id);
+    SELECT * FROM outcomes
+    WHERE arrived_at > make_timestamp($after) AND event_id IN (SELECT event_id FROM mine)),
+{truths}
+SELECT {counts} FROM mine LEFT JOIN truths USING (event_id);
 
 -- name: decisions_counts_of_entity
 struct_pack(events := count(*) FILTER (of_{number}),
     reviewed := count(*) FILTER (of_{number} AND action = 'review'),
     declined := count(*) FILTER (of_{number} AND action = 'decline'),
-    frauds := count(*) FILTER (of_{number} AND fraud)) AS entity_{number}
+    frauds := count(*) FILTER (of_{number} AND truths.label = 'fraud')) AS entity_{number}

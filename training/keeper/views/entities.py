@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from feature_store.duck import quoted
+from training.dataset.labels import TRUTHS
 from training.keeper.queries import sql
 from training.keeper.review_demand import DAY
 from training.keeper.store import asked
@@ -57,7 +58,8 @@ def entity_histories(
     }
     lines = _lines(store, pipeline, parts, parameters | {"most": most}, len(entities))
     wanted = ", ".join(sql("decisions_counts_of_entity").format(number=n) for n in range(len(entities)))
-    (counts,) = asked(store, sql("decisions_entity_counts").format(counts=wanted, **parts), parameters)
+    query = sql("decisions_entity_counts").format(counts=wanted, truths=TRUTHS, **parts)
+    (counts,) = asked(store, query, parameters | {"precedence": list(pipeline.outcomes.sources)})
     return [
         EntityHistory(entity, **counts[f"entity_{number}"], lines=lines[number])
         for number, entity in enumerate(entities)

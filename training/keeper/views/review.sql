@@ -13,7 +13,7 @@ LIMIT $most;
 -- Events about which the source said something since the day began, and those that were found to be fraud.
 SELECT count(*) AS done, count(*) FILTER (label = 'fraud') AS frauds
 FROM (
-    SELECT event_id, arg_max(label, arrived_at) AS label FROM outcomes
+    SELECT event_id, arg_max(label, row(arrived_at, "partition", "offset")) AS label FROM outcomes
     WHERE source = $source AND arrived_at >= make_timestamp($day) GROUP BY event_id);
 
 -- name: review_verdicts
