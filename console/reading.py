@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heapq import heappush, heappushpop
+from heapq import heappop, heappush
 from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -21,11 +21,16 @@ _FOLLOW_SECONDS = 1.0
 
 
 def newest(
-    bootstrap: str, topic: str, count: int, meant: Callable[[Message], bool] | None = None
+    bootstrap: str,
+    topic: str,
+    count: int,
+    meant: Callable[[Message], bool] | None = None,
+    most_bytes: float = inf,
 ) -> list[Message]:
     """The newest ``count`` committed records over all partitions that are ``meant``, oldest first.
 
-    Where few are, it reads further and further back, at most to the start.
+    Where few are, it reads further and further back, at most to the start. Where they hold more than
+    ``most_bytes``, the oldest of them are left out.
     """
     if count == 0:
         return []
@@ -38,7 +43,7 @@ def newest(
     reach = 2 * count + _MARGIN
     while True:
         ranges = {partition: (max(starts[partition], end - reach), end) for partition, end in ends.items()}
-        found, reached = _newest(read_range(bootstrap, topic, ranges), count, meant)
+        found, reached = _newest(read_range(bootstrap, topic, ranges), count, meant, most_bytes)
         further = [partition for partition, (low, _) in ranges.items() if low > starts[partition]]
         if meant is None or not further:
             return found
@@ -49,25 +54,31 @@ def newest(
 
 
 def _newest(
-    messages: Iterator[Message], count: int, meant: Callable[[Message], bool] | None
+    messages: Iterator[Message], count: int, meant: Callable[[Message], bool] | None, most_bytes: float
 ) -> tuple[list[Message], dict[int, int]]:
     """The newest of ``messages`` that are meant, and the oldest time seen of each partition."""
     reached: dict[int, int] = {}
     found: list[tuple[int, int, int, Message]] = []
+    size = 0
     for message in messages:
         time, partition = _time(message), message.partition() or 0
         reached[partition] = min(time, reached.get(partition, time))
         if meant is None or meant(message):
-            entry = time, partition, message.offset() or 0, message
-            if len(found) < count:
-                heappush(found, entry)
-            else:
-                heappushpop(found, entry)
+            heappush(found, (time, partition, message.offset() or 0, message))
+            size += _size(message)
+            while len(found) > count or size > most_bytes:
+                size -= _size(heappop(found)[-1])
     return [message for *_, message in sorted(found, key=itemgetter(0, 1, 2))], reached
 
 
 def _time(message: Message) -> int:
     return int(message.timestamp()[1])
+
+
+def _size(message: Message) -> int:
+    headers = raw_headers(message) or []
+    parts = message.key(), message.value(), *(value for _, value in headers)
+    return sum(len(part or b"") for part in parts)
 
 
 def following(bootstrap: str, topic: str) -> Iterator[Message]:

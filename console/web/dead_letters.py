@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from console.dead_letters import EventIds, Place, Selection, letter_of, place_of
 from console.web.letter_lines import body_of, letter_line
-from console.web.live import MOST_LETTERS
+from console.web.live import MOST_BYTES, MOST_LETTERS
 from console.web.masking import sees_personal
 from console.web.redriving import Redriving
 from console.web.visitor import Role, Visitor
-from streams.kafka import end_offsets, read_range, reader, start_offsets
+from streams.kafka import LARGEST_MESSAGE, end_offsets, read_range, reader, start_offsets
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -59,7 +59,8 @@ class _Pages:
             "reason": reason,
             "event_id": event_id,
             "read": len(letters),
-            "most": MOST_LETTERS,
+            "cut": len(letters) == MOST_LETTERS
+            or sum(len(each.value or b"") for each in letters) > MOST_BYTES - LARGEST_MESSAGE,
             "found": len(chosen),
             "letters": [letter_line(each, self._ids, whole=whole) for each in chosen[:_SHOWN]],
             "whole": whole,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from console.dead_letters import DeadLetter, EventIds
 
 _MOST_SHOWN = 32_768
+_MOST_INDENTED = 8 * _MOST_SHOWN
+"""What is nested deeply becomes much longer: an attacker's 32 kB would fill 27 MB."""
 _ROW = 16
 
 
@@ -64,8 +66,10 @@ def body_of(value: bytes | None) -> Body:
     shown, cut = value[:_MOST_SHOWN], len(value) > _MOST_SHOWN
     if not cut:
         try:
-            return Body("JSON", msgspec.json.format(value, indent=2).decode(), cut=False)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            indented = msgspec.json.format(value, indent=2).decode()
+            if len(indented) <= _MOST_INDENTED:
+                return Body("JSON", indented, cut=False)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
     try:
         text = shown.decode()

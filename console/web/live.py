@@ -14,12 +14,17 @@ from streams.kafka import GroupLag, Lag
 from training.keeper.status import status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from console.dead_letters import DeadLetter
     from console.web.monitor_figures import MonitorFigures
+    from streams.kafka import Message
     from training.keeper.desk import Desk
 
 MOST_ALERTS = 500
 MOST_LETTERS = 1_000
+MOST_BYTES = 67_108_864
+"""Of letters or alerts: the keeper holds them while it runs, and a letter may have five million."""
 
 
 class Live:
@@ -44,11 +49,12 @@ class Live:
         return self._lag()
 
     def _alerts(self) -> list[AlertLine]:
-        parts = self._desk.parts
-        found = newest(parts.settings.bootstrap, parts.pipeline.topics.alerts, MOST_ALERTS)
-        return [alert_line(message) for message in reversed(found)]
+        found = self._newest(self._desk.parts.pipeline.topics.alerts, MOST_ALERTS)
+        return [alert_line(message) for message in found]
 
     def _letters(self) -> list[DeadLetter]:
-        parts = self._desk.parts
-        found = newest(parts.settings.bootstrap, parts.pipeline.topics.dead_letters, MOST_LETTERS)
-        return [letter_of(message) for message in reversed(found)]
+        found = self._newest(self._desk.parts.pipeline.topics.dead_letters, MOST_LETTERS)
+        return [letter_of(message) for message in found]
+
+    def _newest(self, topic: str, most: int) -> Iterator[Message]:
+        return reversed(newest(self._desk.parts.settings.bootstrap, topic, most, most_bytes=MOST_BYTES))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from console.reading import newest
 from console.web.letter_lines import body_of
 from console.web.masking import HIDDEN
 from streams.kafka import headers_of, plain_producer, read_to_end
@@ -134,3 +135,20 @@ def test_bytes_are_shown_as_what_they_are() -> None:
     assert (dumped.kind, dumped.text.split()[-1]) == ("bytes", "..abc<")
     assert body_of(b"\x1b[2Jx").kind == "bytes"
     assert body_of(b"x" * 100_000).cut
+
+
+def test_what_is_nested_deeply_does_not_grow_when_it_is_shown() -> None:
+    nested = b"[" * 900 + b",".join([b"1"] * 14_000) + b"]" * 900
+    body = body_of(nested)
+    assert (body.kind, body.text) == ("text", nested.decode())
+
+
+def test_what_is_held_of_the_newest_letters_is_bounded(desk: Desk) -> None:
+    for offset, size in enumerate((400, 300, 200, 100)):
+        write_letter(desk, b"x" * size, offset=offset)
+    parts = desk.parts
+    topic = parts.pipeline.topics.dead_letters
+    found = newest(parts.settings.bootstrap, topic, 1_000, most_bytes=1_000)
+    assert [len(each.value() or b"") for each in found] == [300, 200, 100]
+    assert len(newest(parts.settings.bootstrap, topic, 2, most_bytes=1_000)) == 2
+    assert len(newest(parts.settings.bootstrap, topic, 1_000)) == 4
