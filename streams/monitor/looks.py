@@ -8,8 +8,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
+from streams.messages.alert import CLEARED, SUBJECTS
 from streams.monitor.episodes import Episodes
-from streams.monitor.told import BY, CLEARED, SUBJECTS
+from streams.monitor.told import BY
 from streams.monitor.troubles import (
     BY_EVENTS,
     BY_THE_WALL,

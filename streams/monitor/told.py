@@ -9,18 +9,12 @@ import msgspec
 
 from streams.following import TopicFollower
 from streams.messages import Alert
+from streams.messages.alert import CLEARED
 from streams.monitor.episodes import Subject
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.monitor.episodes import Episodes
-
-CLEARED = "_cleared"
-"""What the kind of an alert that takes one back ends with."""
-
-SUBJECTS = "subjects"
-"""The detail that names what an alert of a monitor is about, apart by commas."""
-
 
 BY = "monitor"
 """The detail that names the monitor that sent an alert."""
@@ -51,12 +45,10 @@ class Told(TopicFollower):
             alert = msgspec.json.decode(value or b"", type=Alert)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False  # the keeper says so
-        named = alert.details.get(SUBJECTS)
-        sender = alert.details.get(BY)
-        if alert.pipeline != self._pipeline or not isinstance(named, str) or sender in {None, self._own}:
+        if alert.pipeline != self._pipeline or alert.details.get(BY) in {None, self._own}:
             return False
         kind = alert.kind.removesuffix(CLEARED)
-        subjects = [Subject(kind, of) for of in named.split(",")]
+        subjects = [Subject(kind, of) for of in alert.subjects]
         with self._lock:
             self._heard_of.append((alert.kind.endswith(CLEARED), subjects))
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +10,7 @@ import structlog
 
 from streams.following import TopicFollower
 from streams.messages import Alert
+from streams.messages.alert import CLEARED
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -18,23 +19,32 @@ if TYPE_CHECKING:
 KIND = "drift"
 
 _MOST_TEXT = 500
+_MOST_ALERTS = 1_000
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Drifted:
-    """A drift alert and its place on the alerts topic."""
+    """A drift alert and its place on the alerts topic; ``subjects`` of it that were not cleared since."""
 
     offset: int
     text: str
+    subjects: frozenset[str]
+
+    def without(self, cleared: set[str]) -> Drifted | None:
+        """What is left of it; None where all that it was about is over. One about nothing named stays."""
+        if not self.subjects & cleared:
+            return self
+        left = self.subjects - cleared
+        return replace(self, subjects=left) if left else None
 
 
 class DriftAlerts(TopicFollower):
     """Follows the alerts topic from where it had been read when a run was last asked for.
 
-    So an alert counts until some run came after it, through restarts, and none counts twice. Its own time is
-    not looked at: whoever raises it may live by another clock.
+    So an alert counts until some run came after it, or until it is cleared, through restarts, and none counts
+    twice. Its own time is not looked at: whoever raises it may live by another clock.
     """
 
     def __init__(self, bootstrap: str, pipeline: Pipeline, last: LastRun) -> None:
@@ -42,7 +52,7 @@ class DriftAlerts(TopicFollower):
         self._pipeline = pipeline.name
         self._last = last
         self._next: int | None = None
-        self._newest: Drifted | None = None
+        self._drifted: tuple[Drifted, ...] = ()
 
     @property
     def read(self) -> int | None:
@@ -51,7 +61,7 @@ class DriftAlerts(TopicFollower):
 
     def since(self, offset: int | None) -> Drifted | None:
         """The newest alert at ``offset`` or after it; anywhere for None."""
-        newest = self._newest
+        newest = self._drifted[-1] if self._drifted else None
         return newest if newest is not None and newest.offset >= (offset or 0) else None
 
     def _first(self, start: int, end: int) -> int:
@@ -71,9 +81,14 @@ class DriftAlerts(TopicFollower):
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             log.warning("alert_unreadable", offset=offset, why=str(error))
             return False
-        if alert.pipeline != self._pipeline or alert.kind != KIND:
+        if alert.pipeline != self._pipeline:
             return False
-        self._newest = Drifted(offset, alert.text[:_MOST_TEXT])
+        if alert.kind == KIND + CLEARED:
+            left = (each.without(set(alert.subjects)) for each in self._drifted)
+            self._drifted = tuple(each for each in left if each is not None)
+        elif alert.kind == KIND:
+            drifted = Drifted(offset, alert.text[:_MOST_TEXT], frozenset(alert.subjects))
+            self._drifted = (*self._drifted[1 - _MOST_ALERTS :], drifted)
         return True
 
     def _take(self) -> int | None:

@@ -79,10 +79,16 @@ def say(parts: Parts, sink: Sink, arrived: int, words: list[tuple[str, str, str]
     until(lambda: all(parts.progress.offsets().get(at, 0) >= end for at, end in ends.items()), sink.step)
 
 
-def drifted(parts: Parts, triggers: Triggers, text: str = "PSI of score is 0.4", kind: str = "drift") -> None:
+def drifted(
+    parts: Parts,
+    triggers: Triggers,
+    text: str = "PSI of score is 0.4",
+    kind: str = "drift",
+    subjects: str | None = None,
+) -> None:
     """Raise an alert, and wait until the keeper has heard it."""
     sender = AlertSender(parts.settings.bootstrap, parts.pipeline, parts.clock, "test")
-    sender.send(kind, text, wait_s=10)
+    sender.send(kind, text, {} if subjects is None else {"subjects": subjects}, wait_s=10)
     sender.close()
     heard(parts, triggers)
 
@@ -184,6 +190,20 @@ def test_any_run_answers_the_drift_that_was_heard_before_it(
     runs.end(runs.request("schedule", START), "passed", None, None)
     triggers.tick(START + 24 * HOUR)
     assert len(runs.all()) == 1
+
+
+def test_a_drift_that_is_over_by_then_is_no_reason(parts: Parts, runs: Runs, triggers: Triggers) -> None:
+    runs.end(runs.request("schedule", START), "passed", None, None)
+    drifted(parts, triggers, "two of them", subjects="score,feature amount")
+    drifted(parts, triggers, "the other", subjects="feature other")
+    drifted(parts, triggers, kind="drift_cleared", subjects="feature other,score")
+    triggers.tick(START + 7 * HOUR)
+    assert [(run.why, str(run.cause)[:11]) for run in runs.all()][1:] == [("drift", "two of them")]
+    end_all(runs)
+    drifted(parts, triggers, "again", subjects="feature other")
+    drifted(parts, triggers, kind="drift_cleared", subjects="feature other")
+    triggers.tick(START + 20 * HOUR)
+    assert len(runs.all()) == 2
 
 
 def test_garbage_and_alerts_of_other_pipelines_are_no_reason(
