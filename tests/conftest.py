@@ -38,8 +38,11 @@ SLOW = (
     "unit/evaluation/test_selective_labels.py",
     "unit/models/test_trial.py",
     "unit/fitting/test_challenger.py",
+    "unit/fitting/test_kinds_of_features.py",
     "unit/fitting/test_on_disk.py",
+    "unit/fitting/test_sampling.py",
     "unit/fitting/test_tuning.py",
+    "unit/fitting/test_warm_start.py",
     "unit/history",
     "unit/keeper",
     "unit/snapshots/test_claimed.py",
@@ -47,8 +50,18 @@ SLOW = (
     "unit/snapshots/test_short_logs.py",
     "unit/snapshots/test_take_over.py",
     "unit/trainer",
+    "unit/web/test_audit_page.py",
+    "unit/web/test_commands_noted.py",
+    "unit/web/test_dead_letters_page.py",
+    "unit/web/test_decisions.py",
+    "unit/web/test_features_page.py",
+    "unit/web/test_models.py",
+    "unit/web/test_overview.py",
+    "unit/web/test_policy_page.py",
+    "unit/web/test_review.py",
+    "unit/web/test_schedule.py",
 )
-"""Tests that wait for brokers, fit models or compare long streams: not in the quick tier."""
+"""Not in the quick tier: they wait for brokers, fit models, compare long streams or read a keeper's store."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
