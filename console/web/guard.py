@@ -55,4 +55,9 @@ def _is_ours(request: HTTPConnection, host: str) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == host
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == host
+    except ValueError:
+        return False

@@ -48,8 +48,10 @@ class Proxied:
             return None
         groups = [name]
         if proxy.role_header is not None:
-            told = ",".join(request.headers.getlist(proxy.role_header))
-            groups = [each.strip() for each in told.split(",")]
+            told = request.headers.getlist(proxy.role_header)
+            if len(told) > 1:  # one of them was sent past the proxy
+                return None
+            groups = [each.strip() for each in ",".join(told).split(",")]
         found = [Role(proxy.roles[each]) for each in groups if each in proxy.roles]
         if not found and proxy.default_role is not None:
             found = [Role(proxy.default_role)]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _LONGEST_S = 300.0
 _FORGOTTEN_S = 3_600.0
 _MOST = 10_000
+_LONGEST = 100
+"""Letters of a name or address that are remembered; no user's name is longer."""
 _FREE = {"name": 5, "address": 20}
 """Tries before the first wait; behind one address there may be many people."""
 
@@ -40,7 +42,7 @@ class Throttle:
 
     def begin(self, name: str, address: str) -> float:
         """Count a try as failed until ``passed``; more than 0: not now, but in so many seconds."""
-        keys, now = (("name", name), ("address", address)), self._now()
+        keys, now = (("name", name[:_LONGEST]), ("address", address[:_LONGEST])), self._now()
         with self._one_at_a_time:
             known = (self._tries.get(key) for key in keys)
             wait = max(
@@ -63,7 +65,7 @@ class Throttle:
     def passed(self, name: str, address: str) -> None:
         """The try was right: the name's count begins anew, the address's is one less."""
         with self._one_at_a_time:
-            self._tries.pop(("name", name), None)
-            found = self._tries.get(("address", address))
+            self._tries.pop(("name", name[:_LONGEST]), None)
+            found = self._tries.get(("address", address[:_LONGEST]))
             if found is not None:
                 found.count -= 1

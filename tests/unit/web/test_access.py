@@ -107,6 +107,7 @@ def test_the_form_to_log_in_must_be_ours(desk: Desk, users: Users) -> None:
     [
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site", "origin": ORIGIN},
     ],
 )
@@ -188,5 +189,7 @@ def test_a_guesser_waits_longer_each_time_and_others_do_not() -> None:
     assert throttle.begin("ann", "2.2.2.2") == 0.0
     throttle.passed("ann", "2.2.2.2")
     assert throttle.begin("ann", "2.2.2.2") == 0.0
+    assert throttle.begin("n" * 60_000, "4.4.4.4") == 0.0
+    assert max(len(what) for _, what in throttle._tries) <= 100
     tries = [throttle.begin(f"n{number}", "3.3.3.3") for number in range(30)]
     assert tries.index(1.0) == 20

@@ -82,6 +82,7 @@ def test_what_is_no_filter_is_refused_with_the_reason(operator: Person) -> None:
         ("?least=much", "is not a number"),
         ("?since=soon", "is not a time"),
         ("?before=x", "no place"),
+        (f"?before={'9' * 30}_0_0", "no place"),
     ):
         answer = operator.get(f"/decisions{query}")
         assert answer.status_code == 400

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from feature_store.declaration.event import Kind
 from feature_store.duck import quoted
+from feature_store.units import LAST_INSTANT
 from training.keeper.queries import sql
 from training.keeper.store import asked, rows
 from training.keeper.views.listed import Listed, columns, listed, sent_decisions, with_labels
@@ -37,8 +38,10 @@ class Position:
     @classmethod
     def of_text(cls, text: str) -> Self:
         """What ``str`` gave. Raises ValueError for anything else."""
-        arrived_at, partition, offset = text.split("_")
-        return cls(int(arrived_at), int(partition), int(offset))
+        arrived_at, partition, offset = (int(each) for each in text.split("_"))
+        if not 0 <= arrived_at <= LAST_INSTANT:
+            raise ValueError(f"{arrived_at} is no instant")
+        return cls(arrived_at, partition, offset)
 
     def __str__(self) -> str:
         return f"{self.arrived_at}_{self.partition}_{self.offset}"
