@@ -14,6 +14,16 @@ WHERE arrived_at >= greatest(make_timestamp($since), (
     SELECT min(arrived_at) FROM (SELECT arrived_at FROM scored ORDER BY arrived_at DESC LIMIT $most)))
 ORDER BY arrived_at DESC LIMIT $most;
 
+-- name: newest_before
+-- The newest events that were decided before an epoch and arrived since $since, the newest first.
+WITH began AS (
+    SELECT "partition", min(first_offset) AS first_offset FROM batches
+    WHERE release_epoch >= $epoch AND row_count > 0 AND first_offset >= 0 GROUP BY "partition")
+SELECT model, fallback, score, epoch_us(arrived_at) AS arrived_at, epoch_us(decided_at) AS decided_at
+FROM scored LEFT JOIN began ON source_partition = began."partition"
+WHERE (first_offset IS NULL OR source_offset < first_offset) AND arrived_at >= make_timestamp($since)
+ORDER BY arrived_at DESC LIMIT $most;
+
 -- name: paired_scores
 -- Matured events in `given` that $version scored, as shadow or acting, and the score beside it: what acted, or
 -- where $version acted itself, the champion.

@@ -8,6 +8,8 @@ import structlog
 
 from feature_store.errors import ContractError, StorageError
 from training import releases
+from training.keeper.release.alarms import alarm_of
+from training.keeper.release.live import live_before
 from training.keeper.release.second_opinion import SecondOpinion
 from training.keeper.release.verdicts import EVERY
 from training.keeper.release.watch import acted
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
     from streams.models.assembly import ModelsTopic
     from training.keeper.parts import Parts
     from training.keeper.release.alarms import Alarm
+    from training.keeper.release.live import Acted
     from training.keeper.release.registry import ModelState
 
 log = structlog.get_logger()
+
+_DAY = 86_400_000_000
+"""What was decided longer before a champion came says nothing about the world that it came into."""
 
 
 class Back:
@@ -69,11 +75,23 @@ class Back:
                 release, alarm, f"{before[0]} has shifted as far on the same events, so the world has moved"
             )
             return None
+        if since is not None and self._as_before(alarm, since):
+            self._say(release, alarm, "what acted before it showed the same, so another model would not help")
+            return None
         why = f"{champion} is taken back: {alarm.said}"
         made = self._parts.publisher.change(releases.roll_back(before), why, release.epoch)
         details: Details = {"model": champion, "alarm": alarm.kind, "epoch": made.epoch}
         self._parts.alert("rollback", f"{why}; {made.champion} acts", details)
         return made
+
+    def _as_before(self, alarm: Alarm, since: Acted) -> bool:
+        """Whether failures or waiting were there before the champion came: a slow or broken world's."""
+        if alarm.kind not in {"failures", "latency"}:
+            return False
+        with self._parts.store.cursor() as cursor:
+            before = live_before(cursor, since, _DAY, self._spec.least)
+        found = alarm_of(self._spec, before, None)
+        return found is not None and found.kind == alarm.kind
 
     def _say(self, release: Release, alarm: Alarm, but: str) -> None:
         if (release.epoch, alarm.kind) in self._said:

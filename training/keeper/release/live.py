@@ -62,6 +62,16 @@ def newest_decided(
     return table
 
 
+def live_before(store: Connection, acted: Acted, window: int, least: int) -> Live:
+    """How what acted before ``acted`` did on its last ``least`` events, at most ``window`` (us) before."""
+    parameters = {"epoch": acted.epoch, "since": max(acted.since - window, 0), "most": least}
+    decided = store.sql(sql("newest_before"), params=parameters).to_arrow_table()
+    fallback = np.array(decided["fallback"].to_pylist(), dtype=object)
+    failed = np.asarray(np.isin(fallback.astype(str), _FAULTS), np.bool_)
+    scored = np.array([each is not None for each in decided["model"].to_pylist()], np.bool_)
+    return live(decided, Ascribed(scored & ~failed, failed), 0, least)
+
+
 def live(decided: pa.Table, mine: Ascribed, since: int, least: int) -> Live:
     """How a version did on its events from ``since`` (us) on.
 

@@ -9,6 +9,7 @@ import pytest
 from streams.messages.model import ScoreBins
 from tests.unit.keeper.releasing.decided import (
     EVENLY,
+    SIZE,
     decided,
     frauds_known,
     publish,
@@ -125,3 +126,21 @@ def test_where_the_one_before_has_shifted_as_far_the_world_has_moved(parts: Part
     parts.store.execute("UPDATE scored SET amount_eur = 900")
     assert Releasing(parts).look() is None
     assert raised(parts) == ["champion_alarm"]
+
+
+@pytest.mark.parametrize("staged", [{"rollback": {"window": "4h", "least": 200, "latency": "2s"}}])
+@pytest.mark.parametrize(("before", "rolled_back"), [("1 SECOND", True), ("5 SECOND", False)])
+def test_a_champion_is_not_taken_back_for_what_was_there_before_it(
+    parts: Parts, before: str, rolled_back: bool
+) -> None:
+    first, second = publish(parts, 1), publish(parts, 2)
+    decided(parts, second, second.champion, EVENLY)
+    parts.store.execute("UPDATE batches SET first_offset = $came", {"came": SIZE // 2})
+    parts.store.execute(
+        "UPDATE scored SET decided_at = arrived_at "
+        "+ if(source_offset < $came, CAST($before AS INTERVAL), INTERVAL 5 SECOND)",
+        {"came": SIZE // 2, "before": before},
+    )
+    made = Releasing(parts).look()
+    assert raised(parts) == ["rollback" if rolled_back else "champion_alarm"]
+    assert (made is not None and made.champion == first.champion) == rolled_back
