@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 HIDDEN = "•••"
 """Stands for a value that is there."""
 
-_SHOW_THE_VALUE = {Aggregate.LAST, Aggregate.MIN, Aggregate.MAX}
+_SHOW_THE_VALUE = {Aggregate.LAST, Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.MEAN}
+"""Of an entity with one event, all of them are its value."""
 
 
 def seen(pipeline: Pipeline, visitor: Visitor, fields: dict[str, Any]) -> dict[str, Any]:

@@ -40,11 +40,11 @@ _DAYS = HORIZON // 86_400_000_000
 @dataclass(frozen=True)
 class Card:
     """An item as the page shows it; ``holder`` is who else works on it, ``mine`` whether the visitor does,
-    ``word`` what was said of it.
+    ``word`` what was said of it. ``stake`` is None for those who may not see the amount that it tells.
     """
 
     line: Line
-    stake: float
+    stake: float | None
     reasons: list[str]
     queue: str
     holder: str | None
@@ -74,6 +74,7 @@ def _queue(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
     return {
         "cards": _cards(site, visitor, found.items, again),
         "found": found,
+        "at_stake": None if pipeline.decision.costs.amount in _hidden(site, visitor) else found.at_stake,
         "done": done,
         "told": told,
         "queues": sorted({*queues, *found.by_queue} - {""}) if queues else [],
@@ -88,13 +89,12 @@ def _queue(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
 
 
 def _asked(site: Site, visitor: Visitor, asked: dict[str, str], queues: dict[str, tuple[str, ...]]) -> Asked:
-    pipeline = site.desk.parts.pipeline
     return Asked(
         queue=asked.get("queue"),
         queue_rules=frozenset(name for rules in queues.values() for name in rules),
         declined="declined" in asked,
         text=asked.get("text", "").strip() or None,
-        text_fields=searchable(pipeline, () if sees_personal(visitor) else personal(pipeline)),
+        text_fields=searchable(site.desk.parts.pipeline, _hidden(site, visitor)),
         without=frozenset(site.desk.verdicts.said()),
     )
 
@@ -110,18 +110,24 @@ def _cards(site: Site, visitor: Visitor, items: list[Item], again: Item | None) 
 
 
 def _card(site: Site, visitor: Visitor, item: Item, holders: dict[str, str], word: str = "") -> Card:
-    hidden = frozenset[str]() if sees_personal(visitor) else personal(site.desk.parts.pipeline)
+    hidden = _hidden(site, visitor)
+    costs = site.desk.parts.pipeline.decision.costs
     reasons = [each for each in (item.sent.reasons if item.sent else []) if each.contribution > 0]
     holder = holders.get(item.of.event_id)
     return Card(
         shown_line(site, visitor, item.of),
-        item.of.stake or 0.0,
+        None if costs.amount in hidden else item.of.stake or 0.0,
         [f"{each.feature}: {HIDDEN}" if each.feature in hidden else each.text for each in reasons[:_REASONS]],
         item.queue,
         None if holder == visitor.name else holder,
         holder == visitor.name,
         word,
     )
+
+
+def _hidden(site: Site, visitor: Visitor) -> frozenset[str]:
+    """Fields and features whose values are not for the visitor."""
+    return frozenset() if sees_personal(visitor) else personal(site.desk.parts.pipeline)
 
 
 def _links(asked: dict[str, str]) -> dict[str, str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from console.web.masking import HIDDEN, seen
+from console.web.masking import HIDDEN, personal, seen
 from console.web.visitor import Role, Visitor
+from feature_store.declaration.load import load_pipeline
+from tests.unit.web.conftest import PIPELINE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.web import Person
     from training.keeper.desk import Desk
 
@@ -49,3 +53,13 @@ def test_viewers_see_dots_where_personal_data_is(desk: Desk) -> None:
     assert seen(pipeline, viewer, fields) == fields | {"holder": HIDDEN}
     assert seen(pipeline, viewer, {"holder": None}) == {"holder": None}
     assert seen(pipeline, analyst, fields) == fields
+
+
+def test_what_a_window_shows_of_a_personal_value_is_personal_too(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    declared = PIPELINE.format(name="p").replace("amount: {type", "amount: {personal: true, type")
+    windows = "count: true, sum: amount, mean: amount, max: amount, std: amount"
+    file.write_text(declared.replace("count: true", windows), encoding="utf-8")
+    assert personal(load_pipeline(file)) == {
+        "holder", "amount", "amount_eur", *(f"card_{each}_amount_1h" for each in ("sum", "mean", "max"))
+    }  # fmt: skip

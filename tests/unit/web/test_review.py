@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from console.web.visitor import Role
 from feature_store.errors import BrokerError
 from streams.kafka import headers_of, plain_producer, read_to_end
 from streams.messages import Label, Outcome, Reason
-from tests.support.web import let_in
+from tests.support.web import a_desk, let_in
 from tests.support.web_events import Stored
 from tests.unit.keeper.written import MINUTE, START, until
+from tests.unit.web.conftest import PIPELINE
 from training.keeper.claims import LEASE_S, Claims
 from training.keeper.sink import Sink
 from training.keeper.verdicts import Verdict, Verdicts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.broker import Broker
     from streams.kafka import Message
     from tests.support.web import Person
     from training.keeper.desk import Desk
@@ -245,6 +250,19 @@ def test_reasons_are_told_and_personal_ones_to_those_who_may(
     assert "no event in the hour before" not in page
     assert "Erika Muster" in page
     assert "Erika Muster" not in viewer.get("/review").text
+
+
+def test_what_is_at_stake_tells_no_personal_amount(
+    tmp_path: Path, unique: str, embedded_broker: Broker
+) -> None:
+    config = tmp_path / "pipeline.yaml"
+    declared = PIPELINE.format(name=unique).replace("amount: {type", "amount: {personal: true, type")
+    config.write_text(declared, encoding="utf-8")
+    with a_desk(config, embedded_broker.bootstrap, tmp_path) as desk:
+        review(Stored(desk), "9000", 0.5)
+        viewer, analyst = let_in(desk, Role.VIEWER), let_in(desk, Role.ANALYST)
+        assert "4,500" in analyst.get("/review").text
+        assert "4,500" not in viewer.get("/review").text
 
 
 def test_the_work_of_the_day_is_counted(stored: Stored, desk: Desk) -> None:
