@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillComputingError
@@ -14,6 +15,8 @@ from console.explain.reproduce import Reproduced, reproduced
 from console.explain.versions import Versions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.messages import Manifest
     from training.keeper.evidence import Evidence
     from training.keeper.parts import Parts
@@ -23,6 +26,8 @@ WAIT_S = 2.0
 _KEPT = 200
 _WAITING = 20
 _VERSIONS = 3
+_FAILED_S = 60.0
+"""So long a failure stands: Kafka may have been away."""
 
 log = structlog.get_logger()
 
@@ -30,12 +35,13 @@ log = structlog.get_logger()
 class ExactReasons:
     """Reproduces scores with their exact reasons, in a thread of its own beside the sink's."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, now_s: Callable[[], float] = time.monotonic) -> None:
         """Start nothing: the thread comes with the first question."""
+        self._now_s = now_s
         self._parts = parts
         self._work = ThreadPoolExecutor(1, "exact reasons")
         self._one_at_a_time = threading.Lock()
-        self._asked: OrderedDict[tuple[int, int], Future[Reproduced]] = OrderedDict()
+        self._asked: OrderedDict[tuple[int, int], tuple[Future[Reproduced], float]] = OrderedDict()
         self._versions: OrderedDict[str, tuple[Manifest, bytes]] = OrderedDict()
 
     def of(self, found: Evidence, wait_s: float = WAIT_S) -> Reproduced | None:
@@ -51,15 +57,20 @@ class ExactReasons:
     def _ask(self, found: Evidence) -> Future[Reproduced] | None:
         place = found.scored.source_partition, found.scored.source_offset
         with self._one_at_a_time:
-            asked = self._asked.get(place)
-            if asked is None:
-                if sum(not each.done() for each in self._asked.values()) >= _WAITING:
+            asked, since = self._asked.get(place, (None, 0.0))
+            if asked is None or self._is_over(asked, since):
+                if sum(not each.done() for each, _ in self._asked.values()) >= _WAITING:
                     return None
-                asked = self._asked[place] = self._work.submit(self._made, found)
+                asked, since = self._work.submit(self._made, found), self._now_s()
+                self._asked[place] = asked, since
                 if len(self._asked) > _KEPT:
                     self._asked.popitem(last=False)
             self._asked.move_to_end(place)
             return asked
+
+    def _is_over(self, asked: Future[Reproduced], since: float) -> bool:
+        """Whether it failed a while ago."""
+        return asked.done() and asked.result().equal is None and self._now_s() - since > _FAILED_S
 
     def _made(self, found: Evidence) -> Reproduced:
         try:

@@ -73,3 +73,13 @@ def test_one_that_fails_is_told_and_the_others_go_on(slow: Slow, reasons: ExactR
     failed: Any = reasons.of(event(666), wait_s=60)
     assert (failed.equal, failed.why) == (None, "ZeroDivisionError: a library's own")
     assert reasons.of(event(1), wait_s=60) is not None
+
+
+def test_what_failed_is_tried_again_later_and_what_was_found_is_not(slow: Slow) -> None:
+    now = [0.0]
+    reasons = ExactReasons(cast("Parts", SimpleNamespace(pipeline=None)), lambda: now[0])
+    slow.let.set()
+    for now[0] in (0.0, 50.0, 100.0):
+        assert reasons.of(event(666), wait_s=60) is not None
+        assert reasons.of(event(1), wait_s=60) is not None
+    assert slow.asked == ["e666", "e1", "e666"]
