@@ -64,6 +64,12 @@ SLOW = (
 """Not in the quick tier: they wait for brokers, fit models, compare long streams or read a keeper's store."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where slow tests are not asked for, do not even read them."""
+    place = collection_path.relative_to(REPOSITORY / "tests").as_posix()
+    return True if "not slow" in config.option.markexpr and place.startswith(SLOW) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what the quick tier leaves out."""
     for item in items:
