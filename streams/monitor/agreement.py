@@ -56,6 +56,10 @@ class Agreement:
             self._champion, self._pairs = champion, {}
         self._pairs = {shadow: self._pairs.get(shadow, Pairs()) for shadow in acting.shadows}
 
+    def begin_anew(self) -> None:
+        """Forget all events: they will be read once more."""
+        self._pairs = {shadow: Pairs() for shadow in self._pairs}
+
     def add(self, model: str | None, score: float, shadows: dict[str, float], *, stopped: bool) -> None:
         """Count an event that ``model`` decided with ``score``, and what shadows said of it."""
         if model != self._champion:

@@ -98,6 +98,8 @@ class Shadowed:
         """As far back as is remembered: figures are there at once, also after a restart."""
         ends, starts = end_offsets(consumer, self._topic), start_offsets(consumer, self._topic)
         back = NEWEST // max(len(ends), 1)
+        with self._lock:
+            self._agreement.begin_anew()
         consumer.assign(
             [
                 TopicPartition(self._topic, partition, max(starts[partition], end - back))

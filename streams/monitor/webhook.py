@@ -58,8 +58,8 @@ class Webhook(TopicFollower):
         self._alerts: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
 
     def _first(self, start: int, end: int) -> int:
-        noted = self._noted()
-        first = end if noted is None or not start <= noted <= end else noted
+        noted = self._noted()  # beyond the end: the topic was made anew; before the start: some are gone
+        first = end if noted is None or noted > end else max(noted, start)
         self._note(first)
         return first
 

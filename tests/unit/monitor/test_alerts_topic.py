@@ -128,6 +128,16 @@ def test_every_alert_is_posted_once_in_order_and_a_restart_goes_on(
     assert site.posts.empty()
 
 
+def test_what_the_topic_still_has_of_the_unsent_is_sent(unique: str, tmp_path: Path) -> None:
+    _, pipeline = private_pipeline(tmp_path, unique)
+    note = tmp_path / "webhook.json"
+    for noted, first in ((None, 20), (5, 10), (12, 12), (20, 20), (31, 20)):
+        if noted is not None:
+            note.write_bytes(msgspec.json.encode({"topic": pipeline.topics.alerts, "next": noted}))
+        webhook = Webhook("nowhere:1", pipeline, note)
+        assert webhook._first(10, 20) == first
+
+
 def test_what_is_refused_is_left_and_the_address_stands_in_no_log(
     embedded_broker: Broker, unique: str, tmp_path: Path, sites: list[Site]
 ) -> None:

@@ -43,7 +43,7 @@ def test_days_that_differ_among_themselves_make_another_one_no_news() -> None:
 
 
 def test_instants_far_apart_take_no_memory_and_old_ones_are_forgotten() -> None:
-    rates = ActionRates(ActionRateSpec(window=MINUTE), 0.001)
+    rates = ActionRates(ActionRateSpec.model_validate({"window": "1m"}), 0.001)
     rates.add(np.array([0, 20_000 * DAY]), np.array([1, 1]))
     assert rates.status(20_000 * DAY)["events"] == 1
     slots = 20_000 * DAY + np.arange(500) * MINUTE // 24

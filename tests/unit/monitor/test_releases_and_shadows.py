@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from feature_store.declaration.monitoring import AgreementSpec
+from feature_store.errors import BrokerError
 from streams.kafka import ensure_topics, pipeline_topics, plain_producer
 from streams.messages import ArtifactInfo, Calibration, Manifest, Release
 from streams.messages.model import artifact_key, manifest_key, release_key
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
-    from streams.kafka import Producer
+    from streams.kafka import Message, Producer
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_what_acts_is_followed_and_what_is_malformed_is_passed_over(
 
 
 def test_decisions_are_read_while_there_are_shadows(
-    embedded_broker: Broker, pipeline: Pipeline, producer: Producer
+    embedded_broker: Broker, pipeline: Pipeline, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = np.random.default_rng(3)
 
@@ -127,6 +128,17 @@ def test_decisions_are_read_while_there_are_shadows(
     assert (told["overlap"], told["state"], told["champion"]) == (1.0, "good", "v1")
     decided(200)
     until(lambda: events() == 1_200, _pause)
+    count, failures = shadowed._count, [BrokerError("gone")]
+
+    def gone_once(messages: list[Message]) -> None:
+        if failures:
+            raise failures.pop()
+        count(messages)
+
+    monkeypatch.setattr("streams.monitor.shadowed._AGAIN_S", 0.01)
+    monkeypatch.setattr(shadowed, "_count", gone_once)
+    decided(100)
+    until(lambda: events() == 1_300 and not failures, _pause)  # all read again, none counted twice
     shadowed.under(Acting(2, champion))
     assert shadowed.status() == []
     shadowed.stop()
