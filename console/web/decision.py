@@ -12,7 +12,7 @@ from console.explain.view import in_words
 from console.explain.words import policy_in_words, rule_in_words
 from console.web.exact import ExactReasons
 from console.web.lines import TONES, as_text, event_link, shown_lines
-from console.web.masking import HIDDEN, personal, seen, sees_personal
+from console.web.masking import HIDDEN, personal, seen, seen_rule, sees_personal
 from console.web.policy_buttons import listable, may_list, policy_buttons
 from console.web.visitor import Role
 from feature_store.declaration.texts import FeatureTexts, plain
@@ -74,7 +74,8 @@ class OneDecision:
         decision = _decoded(found.decision)
         made = self._reasons(site).of(found) if found.scored.model is not None else None
         return {
-            **_facts(parts.pipeline, found, decision, made),
+            **(facts := _facts(parts.pipeline, found, decision, made)),
+            "rules": [seen_rule(parts.pipeline, visitor, each) for each in facts["rules"]],
             "event": {
                 name: as_text(value) for name, value in seen(parts.pipeline, visitor, found.event).items()
             },

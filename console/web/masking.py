@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from console.web.visitor import Role, Visitor
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 HIDDEN = "•••"
 """Stands for a value that is there."""
 
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w.])\d[\w.]*")
+"""A text or a number in SQL, no part of a name."""
+
 _SHOW_THE_VALUE = {Aggregate.LAST, Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.MEAN}
 """Of an entity with one event, all of them are its value."""
 
@@ -24,6 +28,13 @@ def seen(pipeline: Pipeline, visitor: Visitor, fields: dict[str, Any]) -> dict[s
         return fields
     hidden = personal(pipeline)
     return {name: HIDDEN if name in hidden and value is not None else value for name, value in fields.items()}
+
+
+def seen_rule(pipeline: Pipeline, visitor: Visitor, told: str) -> str:
+    """A rule as ``visitor`` may see it: what it compares a personal field with is hidden."""
+    if sees_personal(visitor) or not fields_in(told, personal(pipeline)):
+        return told
+    return _LITERAL.sub(HIDDEN, told)
 
 
 def sees_personal(visitor: Visitor) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console.web.masking import seen
+from console.web.masking import seen, seen_rule
 from console.web.policy_forms import policy_forms
 from feature_store.declaration.event import Kind
 from feature_store.units import from_text
@@ -52,6 +53,7 @@ def _in_force(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
         "document": document,
         "told": told,
         "find": find,
+        "rule_words": partial(seen_rule, pipeline, visitor),
         "lists": {
             kind: [_list(each, pipeline, visitor, now, find) for each in document.lists if each.kind == kind]
             for kind in ("deny", "allow", "watch")
@@ -133,7 +135,8 @@ def _told(each: Difference, pipeline: Pipeline, visitor: Visitor) -> dict[str, A
     about = None
     if each.field is not None and each.value is not None:
         about = f"{each.field} {_shown(pipeline, visitor, each.field, each.value)}"
-    return {"way": each.way, "part": each.part, "name": each.name, "said": each.said, "about": about}
+    said = seen_rule(pipeline, visitor, each.said) if each.part == "rule" else each.said
+    return {"way": each.way, "part": each.part, "name": each.name, "said": said, "about": about}
 
 
 def _shown(pipeline: Pipeline, visitor: Visitor, field: str, value: str | int) -> str:

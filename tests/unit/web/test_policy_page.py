@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from console.web.masking import HIDDEN
 from streams.messages import EntityList, ListEntry, PolicyRule, Snooze, Thresholds
 from training.policy.content import Content
 from training.policy.difference import differences
@@ -119,6 +120,20 @@ def test_only_operators_change_it_and_viewers_see_no_personal_values(
         assert "Jane Roe" not in viewer.get(path).text
     assert "•••" in viewer.get("/policy").text
     assert "•••" not in viewer.get("/policy?find=Jane").text, "searching tells no value either"
+
+
+def test_viewers_do_not_see_whom_a_rule_is_about(
+    desk: Desk, operator: Person, analyst: Person, viewer: Person
+) -> None:
+    change(operator, "rule", 0, name="her", when="holder = 'Jane O''Roe' OR amount > 777.5", action="review")
+    change(operator, "rule", 1, name="large_24", when="amount > 500", action="review")
+    for path in ("/policy", "/policy/versions/1"):
+        assert "Roe" in analyst.get(path).text
+        page = viewer.get(path).text
+        assert "Roe" not in page
+        assert "777.5" not in page
+        assert f"holder = {HIDDEN} OR amount &gt; {HIDDEN}" in page
+    assert "amount &gt; 500" in viewer.get("/policy").text
 
 
 def test_differences_name_every_part_that_is_gone_or_new() -> None:
