@@ -1,7 +1,7 @@
 """The console's pictures in docs/images, of a system that runs: `python scripts/screenshots.py --help`.
 
-Before it, in the folder of a fresh `sluicegate up`, what the quickstart types: events of some days, a model,
-events that the model decides. Chromium has to be installed.
+Chromium has to be installed. Those that are there show the shipped pipeline on `clock: stream`, after
+`sluicegate simulate --days 14 --events-per-day 4000 --speed 7200`, while another day passed at `--speed 900`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def main() -> int:
         page.goto(link)
         console = link[: link.index("/console/") + len("/console")]
         for name, path in PAGES.items():
-            page.goto(console + path)
+            answer = page.goto(console + path)
+            if answer is None or not answer.ok:
+                print(f"{path} does not answer as it should: {answer and answer.status}")
+                return 1
             _keep(page, options.out, name)
         page.goto(console + STOPPED)
         page.locator(FIRST_DECISION).first.click()
