@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.web_events import Stored
 from tests.unit.keeper.written import MINUTE, START
 from training.keeper.views.decisions import Wanted, find_decisions
 from training.keeper.views.entities import entity_histories
-from training.keeper.views.review import done_today
+from training.keeper.views.review import Asked, done_today, waiting_reviews
 
 if TYPE_CHECKING:
     from training.keeper.desk import Desk
@@ -67,3 +68,19 @@ def test_a_search_that_found_an_id_can_go_on_to_what_else_has_that_value(stored:
             page = find_decisions(cursor, desk.parts.pipeline, wanted)
             found += page.lines
     assert [each.event_id for each in found] == [named, older]
+
+
+def test_a_queue_of_small_sums_is_found_behind_many_large_ones(
+    stored: Stored, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.keeper.views.review._MOST", 3)
+    stored.add(5, action="review", amount=Decimal(900), score=0.9)
+    (small,) = stored.add(
+        action="review", amount=Decimal(1), score=0.1, rules=["new"], message={"queue": "new cards"}
+    )
+    pipeline, rules = desk.parts.pipeline, frozenset({"new"})
+    with desk.parts.store.cursor() as cursor:
+        found = waiting_reviews(cursor, pipeline, Asked("new cards", rules), START + 60 * MINUTE)
+        others = waiting_reviews(cursor, pipeline, Asked("", rules), START + 60 * MINUTE)
+    assert [each.of.event_id for each in found.items] == [small]
+    assert (found.waiting, found.by_queue, len(others.items)) == (6, {"": 3}, 3)

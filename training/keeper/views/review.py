@@ -85,26 +85,16 @@ class Said(msgspec.Struct, frozen=True):
 
 def waiting_reviews(store: Connection, pipeline: Pipeline, want: Asked, now: int) -> Queue:
     """What waits at ``now`` (us), the most at stake first; of equal stakes the higher margin."""
-    parameters: dict[str, object] = {"since": max(0, now - HORIZON), "most": _MOST}
-    conditions = []
-    if want.without:
-        parameters["without"] = sorted(want.without)
-        conditions.append("AND NOT list_contains($without, CAST(scored.event_id AS VARCHAR))")
-    if want.text:
-        conditions.append(f"AND {text_condition(want.text, want.text_fields, parameters)}")
-    query = sql("review_waiting").format(
-        columns=columns(pipeline),
-        stake=stake(pipeline),
-        stopped="action <> 'approve'" if want.declined else "action = 'review'",
-        conditions=" ".join(conditions),
-    )
-    found = asked(store, query, parameters)
+    found = _waiting(store, pipeline, want, now)
     lines = [listed(row) for row in found]
     queues = _queues(store, lines, want.queue_rules)
     counts: dict[str, int] = {}
     for each in lines if want.queue_rules else ():
         queue = queues.get(each.place, "")
         counts[queue] = counts.get(queue, 0) + 1
+    if want.queue and len(lines) == _MOST:  # its own may lie behind them
+        lines = [listed(row) for row in _waiting(store, pipeline, want, now, want.queue_rules)]
+        queues = _queues(store, lines, want.queue_rules)
     wanted = [each for each in lines if want.queue is None or queues.get(each.place, "") == want.queue]
     return Queue(
         _items(store, wanted[: want.most]),
@@ -135,6 +125,29 @@ def recent_verdicts(store: Connection, most: int = 10) -> list[Said]:
         Said(row["changed_at"], row["who"], row["event_id"], msgspec.json.decode(row["after"])["label"])
         for row in found
     ]
+
+
+def _waiting(
+    store: Connection, pipeline: Pipeline, want: Asked, now: int, rules: frozenset[str] = frozenset()
+) -> list[dict[str, Any]]:
+    """The first of those that wait, of all queues; only those that one of ``rules`` had its say about."""
+    parameters: dict[str, object] = {"since": max(0, now - HORIZON), "most": _MOST}
+    conditions = []
+    if want.without:
+        parameters["without"] = sorted(want.without)
+        conditions.append("AND NOT list_contains($without, CAST(scored.event_id AS VARCHAR))")
+    if want.text:
+        conditions.append(f"AND {text_condition(want.text, want.text_fields, parameters)}")
+    if rules:
+        parameters["rules"] = sorted(rules)
+        conditions.append("AND list_has_any(scored.rules, $rules)")
+    query = sql("review_waiting").format(
+        columns=columns(pipeline),
+        stake=stake(pipeline),
+        stopped="action <> 'approve'" if want.declined else "action = 'review'",
+        conditions=" ".join(conditions),
+    )
+    return asked(store, query, parameters)
 
 
 def stake(pipeline: Pipeline) -> str:
