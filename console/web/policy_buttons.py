@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LASTING = ("1h", "24h", "7d", "30d")
 _LONGEST = 30 * 86_400_000_000
 """What an analyst may set ends by itself."""
+_MOST_LETTERS = 300
 _KINDS = ("deny", "watch", "allow")
 _LISTED = {Kind.STRING, Kind.INTEGER}
 
@@ -51,8 +52,11 @@ def _list(site: Site, visitor: Visitor, _path: dict[str, str], fields: dict[str,
     lasting, why = fields.get("lasting", ""), fields.get("why", "").strip()
     if what not in {*_KINDS, "snooze"}:
         raise ValueError(f"what: {what!r}; expected snooze or one of {', '.join(_KINDS)}")
-    if not why:
-        raise ValueError("why: say it in a few words; it stands in the history of the policy")
+    if not why or max(len(why), len(value)) > _MOST_LETTERS:
+        raise ValueError(
+            "why: say it in a few words; it stands in the history of the policy. "
+            f"Neither it nor the value has more than {_MOST_LETTERS} letters"
+        )
     _check_end(visitor, what, lasting)
     if what == "snooze":
         edit = {"edit": "snooze", "field": field, "value": value, "lasting": lasting, "why": why}

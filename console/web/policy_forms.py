@@ -77,7 +77,7 @@ def _does(asks: Asks) -> Callable[[Site, Visitor, dict[str, str], Fields], str]:
 def _decoded(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise ValueError("The form does not say what to change; reload the page.") from None
 
 

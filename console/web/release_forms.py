@@ -50,7 +50,7 @@ def told(release: Release | None) -> dict[str, Any] | None:
 
 
 def _does(what: str, make: Making) -> Callable[[Site, Visitor, dict[str, str], dict[str, str]], str]:
-    """The form called ``what``: raises ValueError for fields that are none, ContractError as publishing does."""
+    """The form ``what``: raises ValueError for fields that are none, ContractError as publishing does."""
 
     def does(site: Site, visitor: Visitor, path: dict[str, str], fields: dict[str, str]) -> str:
         publisher, version = site.desk.parts.publisher, path.get("version", "")

@@ -193,6 +193,9 @@ def test_what_has_no_end_or_lets_fraud_through_takes_an_operator(
     for lasting in ("", "60d", "soon"):
         assert analyst.post("/decisions/list", what="deny", lasting=lasting, **asked).status_code == 400
     assert viewer.post("/decisions/list", what="watch", lasting="1h", **asked).status_code == 403
+    for long in ("value", "why"):
+        fields = asked | {long: "x" * 301}
+        assert analyst.post("/decisions/list", what="deny", lasting="1h", **fields).status_code == 400
     assert desk.policies.in_force().document.lists == []
     assert operator.post("/decisions/list", what="allow", lasting="", **asked).status_code == 303
     assert desk.policies.in_force().document.lists[0].entries[0].until is None

@@ -96,6 +96,7 @@ def test_what_is_unsound_is_refused_with_the_reason(desk: Desk, operator: Person
         ("rule", RULE | {"when": "amont > 1"}, 409, "amont"),
         ("rule", RULE | {"name": ""}, 400, "Fill in name"),
         ("edit", {"edit": "["}, 400, "reload the page"),
+        ("edit", {"edit": "[" * 2_000}, 400, "reload the page"),
         ("edit", {"edit": '{"edit": "burn"}'}, 409, "not understood"),
         ("snooze", {"field": "card", "value": "c1", "lasting": "soon"}, 409, "soon"),
         ("thresholds", {"review": "high", "decline": ""}, 400, "from 0 to 1"),
