@@ -115,7 +115,8 @@ def _instant(name: str, text: str) -> int | None:
     if not text:
         return None
     try:
-        return to_micros(datetime.fromisoformat(text).replace(tzinfo=UTC))
+        at = datetime.fromisoformat(text)
+        return to_micros(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise ValueError(f"{name}: {text!r} is not a time; expected 2026-03-01T14:05, UTC") from None
 

@@ -14,6 +14,7 @@ from training.keeper.views.entities import entity_histories
 from training.keeper.views.review import Asked, done_today, waiting_reviews
 
 if TYPE_CHECKING:
+    from tests.support.web import Person
     from training.keeper.desk import Desk
 
 
@@ -68,6 +69,14 @@ def test_a_search_that_found_an_id_can_go_on_to_what_else_has_that_value(stored:
             page = find_decisions(cursor, desk.parts.pipeline, wanted)
             found += page.lines
     assert [each.event_id for each in found] == [named, older]
+
+
+def test_instants_of_a_search_are_utc_unless_they_say_otherwise(stored: Stored, operator: Person) -> None:
+    """What is stored arrives from 2026-01-01T00:00Z on, a minute apart."""
+    ids = stored.add(3)
+    for since in ("2026-01-01T00:02", "2026-01-01T00:02Z", "2026-01-01T02:02%2B02:00"):
+        page = operator.get(f"/decisions?since={since}").text
+        assert [each for each in ids if f"id={each}&" in page.replace("&amp;", "&")] == ids[2:]
 
 
 def test_a_queue_of_small_sums_is_found_behind_many_large_ones(
