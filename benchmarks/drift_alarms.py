@@ -95,7 +95,7 @@ def _looked(pipeline: Pipeline, events: LabelledEvents, factor: float, begun: in
         _add(recent, events.between(now - HOUR, now), hour)
         if hour < FITTED * 24:
             continue
-        told = drift.compare(recent.sample(now), champion, [], whole=recent.covers(now))["features"]
+        told = drift.compare(recent.sample(now), champion, {}, whole=recent.covers(now))["features"]
         found = {each["name"] for each in told if each["state"] in {"drift", "missing"}}
         looks += sum(each["state"] != "ignored" for each in told)
         drifts += len(found)

@@ -50,7 +50,9 @@ def console_pages(desk: Desk, token: str, monitor_url: str | None = None) -> Sta
     ]
     guard = Middleware(Guard, proxied=proxied, hosts=names_of(settings.host, spec))
     middleware = [Middleware(SafeHeaders), guard]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={404: to.missing})
+    return Starlette(
+        routes=routes, middleware=middleware, exception_handlers={404: to.missing, Exception: to.broken}
+    )
 
 
 async def _to_console(_request: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 import msgspec
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Does = Callable[[Site, Visitor, dict[str, str], dict[str, str]], str]
     """Does what a form asks for, given path parameters and fields; returns where to go then, below ROOT."""
 
+_log = structlog.get_logger()
 _MOST_BYTES = 65_536
 
 
@@ -105,6 +107,14 @@ class Routes:
         if visitor is None:
             return _to_login(request)
         return self._problem(request, visitor, 404, "There is no such page.")
+
+    async def broken(self, request: Request, error: Exception) -> Response:
+        """What nobody foresaw: the log has all of it, the page none."""
+        _log.error("page_failed", path=request.url.path, exc_info=error)
+        visitor = self._letting(request)
+        if visitor is None:
+            return _to_login(request)
+        return self._problem(request, visitor, 500, "Something went wrong here. The keeper's log says what.")
 
     def _shown(self, request: Request, visitor: Visitor, template: str, shows: Shows) -> Response:
         try:

@@ -38,6 +38,16 @@ class Rule(Declared):
     action: Action = Field(description="the least strong action; the strongest rule that matched counts")
 
 
+class QueueRule(Rule):
+    """A rule whose reviews may go to a queue of their own."""
+
+    queue: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,59}$",
+        description="the review queue of the events that it stops; left out: the one of all others",
+    )
+
+
 class Costs(Declared):
     """Money lost by each mistake; the action with the least expected cost is taken."""
 
@@ -101,7 +111,9 @@ class DecisionSpec(Declared):
     thresholds: ScoreThresholds | None = Field(
         default=None, description="fixed thresholds on the score (default: the least expected cost)"
     )
-    rules: tuple[Rule, ...] = Field(default=(), description="always in force; the model can only be stricter")
+    rules: tuple[QueueRule, ...] = Field(
+        default=(), description="always in force; the model can only be stricter"
+    )
     cold_start: tuple[Rule, ...] = Field(
         default=(), description="rules that decide, with the others, while there is no champion"
     )

@@ -18,13 +18,15 @@ from streams.distribution import (
     shares_of,
     stability_index,
 )
-from streams.messages.model import FeatureBins
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from feature_store.declaration.monitoring import DriftSpec
     from feature_store.declaration.pipeline import Pipeline
     from streams.messages import Manifest
-    from streams.monitor.arrays import Flags, Floats, Ints
+    from streams.messages.model import FeatureBins, ScoreBins
+    from streams.monitor.arrays import Floats, Ints
     from streams.monitor.sample import Sample
 
 _DIGITS = 6
@@ -62,9 +64,9 @@ class Drift:
         self._columns = {feature.name: at for at, feature in enumerate(pipeline.feature_vector)}
 
     def compare(
-        self, sample: Sample, champion: Manifest | None, line: list[int], *, whole: bool
+        self, sample: Sample, champion: Manifest | None, line: Mapping[int, ScoreBins], *, whole: bool
     ) -> dict[str, Any]:
-        """The figures of ``/status.json``; ``line`` are the numbers of models whose scores count.
+        """The figures of ``/status.json``; ``line``: number of a model whose scores count -> its reference.
 
         ``whole``: whether events of a whole window have been seen.
         """
@@ -79,7 +81,7 @@ class Drift:
         if champion is None:
             return found | {"why": "no champion acts yet"}
         enough = whole and sample.events >= self._spec.least
-        found["score"] = self._score(sample, np.isin(sample.models, line), champion, enough=enough)
+        found["score"] = self._score(sample, line, champion, enough=enough)
         if champion.feature_bins is None:
             return found | {"why": _NO_REFERENCE}
         found["features"] = self._features(sample, champion, enough=enough)
@@ -155,24 +157,51 @@ class Drift:
             return "drift"
         return "between" if beyond > spec.clear else "stable"
 
-    def _score(self, sample: Sample, of: Flags, champion: Manifest, *, enough: bool) -> dict[str, Any] | None:
+    def _score(
+        self, sample: Sample, line: Mapping[int, ScoreBins], champion: Manifest, *, enough: bool
+    ) -> dict[str, Any] | None:
+        """Each model's scores in the cells of its own reference; cells of one place are put together.
+
+        So a champion that scores otherwise than the one before it is no drift. Where another model has more
+        cells than the champion, its last ones are one.
+        """
         if champion.score_bins is None:
             return None
-        judged = champion.feature_bins.judged if champion.feature_bins is not None else _MANY
-        bins = FeatureBins(champion.score_bins.edges, champion.score_bins.shares, judged)
-        weights = sample.weights * (of & ~np.isnan(sample.scores))
-        found = _measure(sample.scores, weights, _numbered(sample), bins)
-        events = round(float(weights.sum()))
+        cells, weights = np.zeros(len(sample.models), np.int64), np.zeros(len(sample.models))
+        last = len(champion.score_bins.shares) - 1
+        expected = np.zeros(last + 1)
+        for number, bins in line.items():
+            of = (sample.models == number) & ~np.isnan(sample.scores)
+            cells[of] = np.minimum(cells_of(bins.edges, sample.scores[of]), last)
+            weights[of] = sample.weights[of]
+            places = np.minimum(np.arange(len(bins.shares)), last)
+            np.add.at(expected, places, np.asarray(bins.shares) * weights[of].sum())
+        total = float(weights.sum())
         told = {
-            "psi": None if found.psi is None else round(found.psi, _DIGITS),
-            "p_value": found.chance,
-            "n": events,
-            "edges": bins.edges,
-            "reference_shares": bins.shares,
-            "shares": found.shares,
+            "psi": None,
+            "p_value": 1.0,
+            "n": round(total),
+            "edges": champion.score_bins.edges,
+            "reference_shares": champion.score_bins.shares,
+            "shares": list[float](),
+            "state": "too_little",
         }
-        enough = enough and events >= max(self._spec.least, _MOST_OF * sample.events)
-        return told | {"state": self._moved(found.psi, found.chance, 0.0) if enough else "too_little"}
+        if total < 1:
+            return told
+        reference, shares = expected / total, shares_of(cells, weights, len(expected))
+        worth = effective_size(cells, weights, _numbered(sample))
+        judged = champion.feature_bins.judged if champion.feature_bins is not None else _MANY
+        psi = stability_index(reference, shares, worth)
+        chance = chance_of_difference(reference, judged, shares, worth)
+        told |= {
+            "psi": round(psi, _DIGITS),
+            "p_value": chance,
+            "reference_shares": reference.round(_DIGITS).tolist(),
+            "shares": shares.round(_DIGITS).tolist(),
+        }
+        if enough and round(total) >= max(self._spec.least, _MOST_OF * sample.events):
+            told["state"] = self._moved(psi, chance, 0.0)
+        return told
 
 
 def _numbered(sample: Sample) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,8 +13,11 @@ from streams.models.assembly import ModelsTopic
 from streams.models.signature import SignatureError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.messages import Manifest
+    from streams.messages.model import ScoreBins
 
 _log = structlog.get_logger()
 
@@ -23,14 +26,14 @@ _log = structlog.get_logger()
 class Acting:
     """One release: its champion's manifest, None where none may be used, and the versions beside it.
 
-    ``line``: the champion and those before it, but for what was withdrawn: the gate lets no champion follow
-    whose scores lie elsewhere, so theirs of the last day are held against the same reference.
+    ``line``: where the scores of champion, canary and the champions before lay when they were judged, but for
+    what was withdrawn: these decided the last day, and each is held against its own.
     """
 
     epoch: int = 0
     champion: Manifest | None = None
     shadows: tuple[str, ...] = ()
-    line: tuple[str, ...] = ()
+    line: Mapping[str, ScoreBins] = field(default_factory=dict)
 
 
 class Releases(TopicFollower):
@@ -55,11 +58,15 @@ class Releases(TopicFollower):
         if release is None:
             return 0
         champion = self._state.manifests.get(release.champion or "")
-        line = (release.champion, release.previous, *release.earlier)
+        line = {release.champion, release.canary, release.previous, *release.earlier} - {release.withdrawn}
         self.acting = Acting(
             release.epoch,
             champion,
             tuple(release.shadows),
-            tuple(each for each in line if each is not None and each != release.withdrawn),
+            {
+                version: manifest.score_bins
+                for version, manifest in self._state.manifests.items()
+                if version in line and manifest.score_bins is not None
+            },
         )
         return release.epoch

@@ -119,7 +119,7 @@ class MonitorState:
         ``agreement``: the figures of shadows.
         """
         recent, now = self._sampling.recent, self.now()
-        line = [self._models.number(version) for version in acting.line]
+        line = {self._models.number(version): bins for version, bins in acting.line.items()}
         found = self._drift.compare(recent.sample(now), acting.champion, line, whole=recent.covers(now))
         self.figures.drift = {"looked_at": to_text(now), **found}
         self.figures.agreement = agreement

@@ -23,7 +23,7 @@ def default_document(pipeline: Pipeline) -> PolicyDocument:
         made_at="",
         made_by="pipeline file",
         why="the decision section of the pipeline file",
-        rules=[PolicyRule(rule.name, rule.when, rule.action.value) for rule in decision.rules],
+        rules=[PolicyRule(rule.name, rule.when, rule.action.value, rule.queue) for rule in decision.rules],
         lists=[
             EntityList(each.name, each.kind, each.field, [ListEntry(value) for value in each.values])
             for each in decision.lists

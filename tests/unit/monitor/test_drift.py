@@ -28,6 +28,9 @@ def _pipeline(**drift: Any) -> Pipeline:
     return Pipeline.model_validate({**tree, "monitoring": {"drift": drift}})
 
 
+SCORES = ScoreBins(EDGES, [0.1] * 10)
+
+
 def _manifest(bins: dict[str, FeatureBins] | None) -> Manifest:
     reference = None if bins is None else FeatureReference("", "", 5_000, 4_000.0, bins)
     return Manifest(
@@ -43,7 +46,7 @@ def _manifest(bins: dict[str, FeatureBins] | None) -> Manifest:
         metrics={},
         rows=1,
         frauds=1,
-        score_bins=ScoreBins(EDGES, [0.1] * 10),
+        score_bins=SCORES,
         feature_bins=reference,
     )
 
@@ -63,7 +66,7 @@ def _sample(one: NDArray[np.float64], scores: NDArray[np.float64] | None = None)
 
 def _compared(sample: Sample, bins: FeatureBins = EVEN, *, line: int = 0, **drift: Any) -> dict[str, Any]:
     known = {"one": bins, "other": EVEN, "hour": EVEN}
-    return Drift(_pipeline(**drift)).compare(sample, _manifest(known), [line], whole=True)
+    return Drift(_pipeline(**drift)).compare(sample, _manifest(known), {line: SCORES}, whole=True)
 
 
 def _state(found: dict[str, Any], name: str = "one") -> str:
@@ -128,20 +131,37 @@ def test_scores_are_held_against_the_judged_ones() -> None:
     assert (by_others["score"]["n"], by_others["score"]["state"]) == (0, "too_little")
 
 
+def test_scores_of_the_champion_before_are_held_against_its_own() -> None:
+    count = 3_000
+    first, then = RANDOM.random(count) * 0.5, RANDOM.random(count)
+    sample = _sample(RANDOM.random(2 * count), np.concatenate([first, then]))
+    sample = sample._replace(models=np.repeat([1, 0], count))
+    low = ScoreBins([edge / 2 for edge in EDGES] + [0.49, 0.495], [0.1] * 9 + [0.08, 0.01, 0.01])
+
+    def told(line: dict[int, ScoreBins]) -> dict[str, Any]:
+        found = Drift(_pipeline()).compare(sample, _manifest({"one": EVEN}), line, whole=True)["score"]
+        assert isinstance(found, dict)
+        assert len(found["edges"]) + 1 == len(found["shares"]) == len(found["reference_shares"])
+        return found
+
+    assert told({0: SCORES, 1: SCORES})["state"] == "drift"
+    assert told({0: SCORES, 1: low})["state"] == "stable"
+
+
 def test_too_little_says_nothing() -> None:
     few = _sample(RANDOM.random(900) ** 2)
     assert _compared(few)["state"] == "too_little"
     assert _state(_compared(few)) == "too_little"
     early = Drift(_pipeline()).compare(
-        _sample(RANDOM.random(3_000)), _manifest({"one": EVEN}), [0], whole=False
+        _sample(RANDOM.random(3_000)), _manifest({"one": EVEN}), {0: SCORES}, whole=False
     )
     assert early["why"] == "the window is not full yet"
 
 
 def test_without_a_reference_there_is_nothing_to_hold_against() -> None:
     drift, sample = Drift(_pipeline()), _sample(RANDOM.random(3_000))
-    assert drift.compare(sample, None, [], whole=True)["reference"] is None
-    old = drift.compare(sample, _manifest(None), [0], whole=True)
+    assert drift.compare(sample, None, {}, whole=True)["reference"] is None
+    old = drift.compare(sample, _manifest(None), {0: SCORES}, whole=True)
     assert (old["state"], old["features"]) == ("no_reference", [])
     assert old["score"]["state"] == "stable"
 

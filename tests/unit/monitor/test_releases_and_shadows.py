@@ -13,7 +13,7 @@ from feature_store.declaration.monitoring import AgreementSpec
 from feature_store.errors import BrokerError
 from streams.kafka import ensure_topics, pipeline_topics, plain_producer
 from streams.messages import ArtifactInfo, Calibration, Manifest, Release
-from streams.messages.model import artifact_key, manifest_key, release_key
+from streams.messages.model import ScoreBins, artifact_key, manifest_key, release_key
 from streams.monitor.agreement import Agreement
 from streams.monitor.releases import Acting, Releases
 from streams.monitor.shadowed import Shadowed
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
     from streams.kafka import Message, Producer
+
+
+BINS = ScoreBins([0.5], [0.9, 0.1])
 
 
 @pytest.fixture
@@ -54,6 +57,7 @@ def _manifest(pipeline: Pipeline, version: str) -> Manifest:
         metrics={},
         rows=1,
         frauds=1,
+        score_bins=BINS,
     )
 
 
@@ -77,16 +81,16 @@ def test_what_acts_is_followed_and_what_is_malformed_is_passed_over(
             topic, msgspec.json.encode(_manifest(pipeline, version)), manifest_key(pipeline.name, version)
         )
     producer.produce(topic, b"{", manifest_key(pipeline.name, "v3"))
-    first = Release(1, "v2", "", "test", shadows=["v9"], previous="v1", earlier=["v0"])
+    first = Release(1, "v2", "", "v0 is kept no more", shadows=["v9"], previous="v1", earlier=["v0"])
     _release(producer, pipeline, first)
     releases = Releases(embedded_broker.bootstrap, pipeline)
     releases.start()
     acting = releases.acting
-    assert (acting.epoch, acting.shadows, acting.line) == (1, ("v9",), ("v2", "v1", "v0"))
+    assert (acting.epoch, acting.shadows, acting.line) == (1, ("v9",), {"v2": BINS, "v1": BINS})
     assert acting.champion == _manifest(pipeline, "v2")
-    _release(producer, pipeline, Release(2, "v1", "", "back", previous="v2", withdrawn="v2"))
+    _release(producer, pipeline, Release(2, "v9", "", "back", previous="v2", canary="v1", withdrawn="v2"))
     until(lambda: releases.acting.epoch == 2, _pause)
-    assert releases.acting.line == ("v1",)
+    assert releases.acting.line == {"v1": BINS}
     _release(producer, pipeline, Release(3, "v3", "", "its manifest cannot be read"))
     until(lambda: releases.acting.epoch == 3, _pause)
     assert releases.acting.champion is None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from feature_store.duck import sandbox
-from feature_store.errors import PolicyError
+from feature_store.errors import ConfigError, PolicyError
 from streams.messages import EntityList, ListEntry, PolicyRule, Snooze, Thresholds
-from streams.policies import compile_policy
+from streams.policies import compile_policy, default_document
 from streams.policies.conditions import FUNCTIONS, LONGEST, check_condition
-from tests.support.payments import MONDAY, private_pipeline
+from tests.support.payments import MONDAY, pipeline_of, private_pipeline, shipped_tree
 from tests.support.policies import FixedModel, decide, document_of
 
 if TYPE_CHECKING:
@@ -272,3 +272,14 @@ def test_what_a_new_version_leaves_as_it_was_is_not_compiled_again(pipeline: Pip
     changed = compile_policy(pipeline, other, 8, again)
     found = decide(pipeline, changed, [{"amount": 55}, {}, {"amount": 65}], FixedModel("m", [-9.0] * 3))
     assert found.rules == [["list:stolen"], ["list:stolen"], ["large"]]
+
+
+def test_a_rule_of_the_pipeline_file_may_name_its_review_queue(tmp_path: Path) -> None:
+    dear = {"name": "dear", "when": "amount > 5", "action": "review", "queue": "high-value"}
+    tree = shipped_tree()
+    tree["decision"]["rules"] = [dear, {"name": "any", "when": "amount > 0", "action": "review"}]
+    declared = pipeline_of(tree, tmp_path)[1]
+    assert [rule.queue for rule in default_document(declared).rules] == ["high-value", None]
+    dear["queue"] = "<b>"
+    with pytest.raises(ConfigError, match="queue"):
+        pipeline_of(tree, tmp_path)

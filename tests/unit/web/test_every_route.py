@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 import console.web
 from console.web import console_pages
+from console.web.site import Site
 from console.web.visitor import Role
 from tests.support.web import ORIGIN, TOKEN, Person, client_of, let_in
 
@@ -88,6 +90,29 @@ def test_an_address_that_is_no_pages_says_so_to_those_who_are_let_in(desk: Desk,
     assert "There is no such page." in found.text
     assert "<script>alert" not in found.text
     assert client_of(desk).get("/console/nothing").url.path == "/console/login"
+
+
+def test_what_nobody_foresaw_is_a_page_that_tells_nothing_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_site: Site, *_: object, **__: object) -> str:
+        raise ZeroDivisionError("secret of the inside")
+
+    person = let_in(desk)
+    whole = Site.html
+    monkeypatch.setattr(
+        Site,
+        "html",
+        lambda site, page, *a, **k: (whole if page == "problem.html" else broken)(site, page, *a, **k),
+    )
+    browser = TestClient(
+        person.client.app, base_url=ORIGIN, client=("127.0.0.1", 50_000), raise_server_exceptions=False
+    )
+    browser.cookies.update(person.client.cookies)
+    found = browser.get("/console/audit")
+    assert found.status_code == 500
+    assert "The keeper&#39;s log says what." in found.text
+    assert "secret of the inside" not in found.text
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
