@@ -24,6 +24,7 @@ def headers_of(message: Message) -> Headers:
     try:
         found = _headers(message)
     except (SystemError, UnicodeDecodeError):
+        message.set_headers([])  # it keeps the broken list, and gives that out without a word the next time
         return None
     if not found:
         return None

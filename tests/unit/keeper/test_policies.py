@@ -8,7 +8,7 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from feature_store.declaration.decision import Rule
+from feature_store.declaration.decision import QueueRule
 from streams.messages import PolicyRule
 from training.keeper.policies import Policies
 from training.publish_policy import PolicyPublisher
@@ -45,7 +45,7 @@ def test_what_an_earlier_keeper_published_is_in_force_and_noted_once(
 def test_a_changed_pipeline_file_is_not_in_force_and_that_is_said(
     new_parts: Callable[..., Parts], pipeline: Pipeline, published: PolicyDocument
 ) -> None:
-    rule = Rule.model_validate({"name": "small", "when": "amount_eur < 1", "action": "review"})
+    rule = QueueRule.model_validate({"name": "small", "when": "amount_eur < 1", "action": "review"})
     decision = pipeline.decision.model_copy(update={"rules": (rule,)})
     with structlog.testing.capture_logs() as said:
         policies = start(new_parts(pipeline.model_copy(update={"decision": decision})))
