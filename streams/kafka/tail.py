@@ -37,6 +37,10 @@ PASSING = frozenset(
     }
 )
 """What passes when a broker is back. A consumer's errors do not say it themselves: none is ``retriable``."""
+_NOT_KNOWN_YET = frozenset(
+    {KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}  # noqa: SLF001
+)
+"""What a client, or a broker that is just back, says of a partition before it has heard of it."""
 
 
 def passes(error: KafkaError) -> bool:
@@ -85,7 +89,7 @@ def _asked_until_answered(what: str, ask: Callable[[], T]) -> T:
             return ask()
         except KafkaException as error:
             problem = error.args[0]
-            if not passes(problem):
+            if not passes(problem) and problem.code() not in _NOT_KNOWN_YET:
                 raise
             if time.monotonic() > deadline:
                 raise BrokerError(
