@@ -26,12 +26,12 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        from streams.kafka import plain_refusal
+        from streams.kafka import plain_absence, plain_refusal
 
-        refused = plain_refusal(error)
-        if refused is None:
+        told = plain_refusal(error) or plain_absence(error)
+        if told is None:
             raise
-        _tell(refused)
+        _tell(told)
 
 
 def _tell(error: SluicegateError) -> NoReturn:

@@ -27,7 +27,15 @@ from streams.kafka.refused import plain_refusal
 from streams.kafka.registry import unframe_of
 from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.sending import Headers, send
-from streams.kafka.tail import at_end, end_offsets, passes, read_range, read_to_end, start_offsets
+from streams.kafka.tail import (
+    at_end,
+    end_offsets,
+    passes,
+    plain_absence,
+    read_range,
+    read_to_end,
+    start_offsets,
+)
 from streams.kafka.topics import (
     IN_SYNC,
     INTERNAL,
@@ -76,6 +84,7 @@ __all__ = [
     "let_in",
     "passes",
     "pipeline_topics",
+    "plain_absence",
     "plain_producer",
     "plain_refusal",
     "present_topics",

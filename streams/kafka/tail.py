@@ -48,6 +48,14 @@ def passes(error: KafkaError) -> bool:
     return error.retriable() or error.code() in PASSING
 
 
+def plain_absence(found: object) -> BrokerError | None:
+    """An error that ends a process, in words, where a fresh one may find Kafka back; None for any other."""
+    problem = found.args[0] if isinstance(found, KafkaException) else None
+    if not isinstance(problem, KafkaError) or not (passes(problem) or problem.code() in _NOT_KNOWN_YET):
+        return None
+    return BrokerError(f"Kafka was away, or had just come back: {problem.str()}; start it again")
+
+
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:
     """The topic's partition numbers. Raises BrokerError where there is no such topic, or no answer."""
     described = _asked_until_answered(

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from feature_store.errors import BrokerError
 from streams.kafka import tail
-from streams.kafka.tail import watermarks
+from streams.kafka.tail import plain_absence, watermarks
 
 if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
@@ -50,3 +50,11 @@ def test_a_kafka_that_never_answers_is_told_in_words(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tail, "_TIMEOUT_S", -1)
     with pytest.raises(BrokerError, match=r"said nothing of t\[0\]"):
         asked(Answers(KafkaError.NOT_LEADER_FOR_PARTITION, lasting=True))
+
+
+def test_what_passes_ends_a_process_in_words_and_what_does_not_as_it_is() -> None:
+    told = plain_absence(KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)))
+    assert told is not None
+    assert told.exit_code == 3
+    assert plain_absence(KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))) is None
+    assert plain_absence(ValueError("something else")) is None
