@@ -67,7 +67,7 @@ def test_drift_is_told_once_and_trained_for(embedded_broker: Broker, unique: str
             played.until(USUAL, FITTED_ON + 3)
             assert played.status()["drift"]["reference"] == champion
             assert _told(pipeline, bootstrap, "drift") == []
-            while not (raised := _told(pipeline, bootstrap, "drift")):
+            while AMOUNT not in _subjects(raised := _told(pipeline, bootstrap, "drift")):
                 assert played.hours < DEAR_UNTIL, played.status()["drift"]
                 played.until(DEAR, played.hours + 3)
             watching.send_signal(signal.SIGTERM)
