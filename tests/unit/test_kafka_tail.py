@@ -9,10 +9,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from feature_store.errors import BrokerError
 from streams.kafka import tail
+from streams.kafka.headers import headers_of
 from streams.kafka.tail import plain_absence, watermarks
 
 if TYPE_CHECKING:
-    from confluent_kafka import TopicPartition
+    from confluent_kafka import Message, TopicPartition
 
 
 class Answers:
@@ -29,6 +30,31 @@ class Answers:
             code = self._codes[0] if self._lasting else self._codes.pop(0)
             raise KafkaException(KafkaError(code))
         return 3, 7
+
+
+class Broken:
+    """A record with a header whose name is broken: the client tells of it once, and the next time crashes."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def headers(self) -> list[object]:
+        """As a message's."""
+        self._asked += 1
+        if self._asked == 1:
+            raise SystemError("returned a result with an exception set")
+        assert self._asked < 0, "the process is gone"
+        return []
+
+    def set_headers(self, headers: list[object]) -> None:
+        """As a message's: what it was given is what it has."""
+        assert not headers
+        self._asked = -1_000
+
+
+def test_broken_headers_may_be_asked_for_again() -> None:
+    message = cast("Message", Broken())
+    assert [headers_of(message), headers_of(message)] == [None, None]
 
 
 def asked(answers: Answers) -> tuple[int, int]:

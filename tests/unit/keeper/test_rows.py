@@ -43,6 +43,9 @@ class Record:
             raise SystemError("returned a result with an exception set")
         return None
 
+    def set_headers(self, headers: list[Any]) -> None:
+        self._headers_fail = bool(headers)
+
 
 def counts(record: Record, clock: StreamClock | WallClock) -> tuple[int, int]:
     outcomes, refused = outcome_tables([cast("Message", record)], clock)

@@ -49,6 +49,9 @@ class Arrived:
     def headers(self) -> Any:
         raise SystemError("returned a result with an exception set")
 
+    def set_headers(self, headers: list[Any]) -> None:
+        """The client keeps them."""
+
     def key(self) -> bytes:
         return encoded(self._number)[0]
 
