@@ -86,7 +86,7 @@ class Verdicts:
         try:
             if self._producer is not None:
                 self._producer.poll(0)
-            before = self._last_word(event_id)
+            before = self.last_word(event_id)
             if before == verdict.label:
                 return False
             if verdict.seen is not None and verdict.seen != (before or ""):
@@ -128,9 +128,6 @@ class Verdicts:
 
         Raises LookupError where the event is not stored.
         """
-        return self._last_word(event_id)
-
-    def _last_word(self, event_id: str) -> str | None:
         remembered = self.said().get(event_id)
         if remembered is not None:
             return remembered.value
