@@ -12,21 +12,15 @@ from console.passwords import Cost
 from console.users import Users
 from console.web import console_pages
 from console.web.visitor import Role
-from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
 from streams.kafka import ensure_topics, pipeline_topics
-from training.keeper.alerts import Alerts
+from tests.support.keeper_parts import close_parts, open_parts
 from training.keeper.audit import Audit
 from training.keeper.desk import Desk
-from training.keeper.ends import Ends
-from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.policies import Policies
-from training.keeper.progress import Progress
 from training.keeper.runs import Runs
-from training.keeper.store import STORE, open_keeper_store
 from training.keeper.trainings import Trainings
-from training.publish import Publisher
 from training.publish_policy import PolicyPublisher
 
 if TYPE_CHECKING:
@@ -48,27 +42,14 @@ def a_desk(config: Path, bootstrap: str, state_dir: Path) -> Iterator[Desk]:
     """The desk of a keeper that has just started on an empty store; no thread of it runs."""
     pipeline = load_pipeline(config)
     ensure_topics(bootstrap, pipeline_topics(pipeline))
-    clock = clock_named(pipeline.clock)
-    store = open_keeper_store(state_dir / STORE, pipeline)
-    parts = Parts(
-        settings=KeeperSettings(config, bootstrap, state_dir),
-        pipeline=pipeline,
-        clock=clock,
-        store=store,
-        progress=Progress(),
-        publisher=Publisher(bootstrap, pipeline, lambda: to_text(clock.now())),
-        alert=Alerts(store, bootstrap, pipeline, clock),
-        ends=Ends(bootstrap, pipeline),
-    )
-    parts.publisher.on_release = parts.registry.follow
+    parts = open_parts(config, pipeline, bootstrap, state_dir)
+    clock = parts.clock
     policies = Policies(parts, PolicyPublisher(bootstrap, pipeline, lambda: to_text(clock.now())))
-    runs = Runs(store)
+    runs = Runs(parts.store)
     try:
-        yield Desk(parts, policies, runs, Trainings(parts, runs), lambda: None, Audit(store, clock))
+        yield Desk(parts, policies, runs, Trainings(parts, runs), lambda: None, Audit(parts.store, clock))
     finally:
-        parts.alert.close()
-        parts.ends.close()
-        store.close()
+        close_parts(parts)
 
 
 class Person:

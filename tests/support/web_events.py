@@ -8,12 +8,11 @@ import msgspec
 import pyarrow as pa
 
 from feature_store.duck import relations
-from feature_store.units import to_text
-from streams.messages import Decision, Source
 from tests.unit.keeper.past import add_live
-from tests.unit.keeper.written import MINUTE, START, event_id
+from tests.unit.keeper.written import MINUTE, START, decided
 
 if TYPE_CHECKING:
+    from streams.messages import Decision
     from training.keeper.desk import Desk
 
 
@@ -55,22 +54,5 @@ class Stored:
 
 def decision_of(desk: Desk, offset: int, event: str | None = None, **changes: Any) -> Decision:
     """A decision about the event at ``offset`` of partition 0."""
-    when = to_text(START + offset * MINUTE)
-    made = Decision(
-        event_id=event or event_id(0, offset),
-        event_time=when,
-        decided_at=when,
-        event={},
-        action="approve",
-        policy_action="approve",
-        propensity=1.0,
-        score=None,
-        model=None,
-        reasons=[],
-        rules=[],
-        fallback="cold_start",
-        shadow={},
-        release=0,
-        source=Source(desk.parts.pipeline.topics.events, 0, offset),
-    )
-    return msgspec.structs.replace(made, **changes)
+    made = decided(desk.parts.pipeline, 0, offset)
+    return msgspec.structs.replace(made, **({"event_id": event or made.event_id} | changes))

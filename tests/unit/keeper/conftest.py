@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
-from feature_store.units import to_text
 from streams.kafka import ensure_topics, pipeline_topics
-from training.keeper.alerts import Alerts
-from training.keeper.ends import Ends
-from training.keeper.parts import KeeperSettings, Parts
-from training.keeper.progress import Progress
-from training.keeper.store import STORE, open_keeper_store
-from training.publish import Publisher
+from tests.support.keeper_parts import close_parts, open_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +16,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
+    from training.keeper.parts import Parts
 
 PIPELINE = """
 pipeline: {name}
@@ -76,27 +70,12 @@ def new_parts(
 
     def close_all() -> None:
         while opened:
-            parts = opened.pop()
-            parts.alert.close()
-            parts.ends.close()
-            parts.store.close()
+            close_parts(opened.pop())
 
     def start(declared: Pipeline = pipeline) -> Parts:
         close_all()
-        clock = clock_named(declared.clock)
-        store = open_keeper_store(tmp_path / STORE, declared)
-        parts = Parts(
-            settings=KeeperSettings(config, bootstrap, tmp_path),
-            pipeline=declared,
-            clock=clock,
-            store=store,
-            progress=Progress(),
-            publisher=Publisher(bootstrap, declared, lambda: to_text(clock.now())),
-            alert=Alerts(store, bootstrap, declared, clock),
-            ends=Ends(bootstrap, declared),
-        )
+        parts = open_parts(config, declared, bootstrap, tmp_path)
         opened.append(parts)
-        parts.publisher.on_release = parts.registry.follow
         return parts
 
     yield start

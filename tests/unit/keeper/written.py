@@ -81,26 +81,29 @@ def log_message(
 
 
 def decision(pipeline: Pipeline, partition: int, offset: int) -> bytes:
+    """The decision about the event at a source position, as it is sent."""
+    return msgspec.json.encode(decided(pipeline, partition, offset))
+
+
+def decided(pipeline: Pipeline, partition: int, offset: int) -> Decision:
     """The decision about the event at a source position."""
     when = to_text(START + offset * MINUTE)
-    return msgspec.json.encode(
-        Decision(
-            event_id=event_id(partition, offset),
-            event_time=when,
-            decided_at=when,
-            event={},
-            action="approve",
-            policy_action="approve",
-            propensity=1.0,
-            score=None,
-            model=None,
-            reasons=[],
-            rules=[],
-            fallback="cold_start",
-            shadow={},
-            release=0,
-            source=Source(pipeline.topics.events, partition, offset),
-        )
+    return Decision(
+        event_id=event_id(partition, offset),
+        event_time=when,
+        decided_at=when,
+        event={},
+        action="approve",
+        policy_action="approve",
+        propensity=1.0,
+        score=None,
+        model=None,
+        reasons=[],
+        rules=[],
+        fallback="cold_start",
+        shadow={},
+        release=0,
+        source=Source(pipeline.topics.events, partition, offset),
     )
 
 
