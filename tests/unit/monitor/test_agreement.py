@@ -6,29 +6,15 @@ import numpy as np
 import pytest
 
 from feature_store.declaration.monitoring import AgreementSpec
-from streams.messages import ArtifactInfo, Calibration, Manifest
 from streams.monitor.agreement import NEWEST, Agreement
 from streams.monitor.releases import Acting
+from tests.support.manifests import bare_manifest
 
 RANDOM = np.random.default_rng(4)
 
 
 def _acting(champion: str, *shadows: str) -> Acting:
-    manifest = Manifest(
-        version=champion,
-        pipeline="payments",
-        family="lightgbm",
-        features=[],
-        artifact=ArtifactInfo.of(b""),
-        calibration=Calibration(),
-        trained_at="",
-        fitted_from="",
-        fitted_until="",
-        metrics={},
-        rows=1,
-        frauds=1,
-    )
-    return Acting(1, manifest, shadows)
+    return Acting(1, bare_manifest(champion), shadows)
 
 
 def _scored(agreement: Agreement, noise: float, count: int = 10_000) -> None:

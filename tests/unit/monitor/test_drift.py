@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from feature_store.declaration.pipeline import Pipeline
-from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
+from streams.messages import FeatureRef, Manifest
 from streams.messages.model import FeatureBins, FeatureReference, ScoreBins
 from streams.monitor.drift import Drift, time_features
 from streams.monitor.sample import Sample
+from tests.support.manifests import bare_manifest
 from tests.support.training_snapshots import declaration
 
 if TYPE_CHECKING:
@@ -33,22 +34,8 @@ SCORES = ScoreBins(EDGES, [0.1] * 10)
 
 def _manifest(bins: dict[str, FeatureBins] | None) -> Manifest:
     reference = None if bins is None else FeatureReference("", "", 5_000, 4_000.0, bins)
-    return Manifest(
-        version="v1",
-        pipeline="payments",
-        family="lightgbm",
-        features=[FeatureRef(name, "0" * 16) for name in ("one", "other", "hour")],
-        artifact=ArtifactInfo.of(b"trees"),
-        calibration=Calibration(),
-        trained_at="",
-        fitted_from="",
-        fitted_until="",
-        metrics={},
-        rows=1,
-        frauds=1,
-        score_bins=SCORES,
-        feature_bins=reference,
-    )
+    features = [FeatureRef(name, "0" * 16) for name in ("one", "other", "hour")]
+    return bare_manifest(features=features, score_bins=SCORES, feature_bins=reference)
 
 
 def _sample(one: NDArray[np.float64], scores: NDArray[np.float64] | None = None) -> Sample:

@@ -12,11 +12,12 @@ import pytest
 from feature_store.declaration.monitoring import AgreementSpec
 from feature_store.errors import BrokerError
 from streams.kafka import ensure_topics, pipeline_topics, plain_producer
-from streams.messages import ArtifactInfo, Calibration, Manifest, Release
+from streams.messages import Manifest, Release
 from streams.messages.model import ScoreBins, artifact_key, manifest_key, release_key
 from streams.monitor.agreement import Agreement
 from streams.monitor.releases import Acting, Releases
 from streams.monitor.shadowed import Shadowed
+from tests.support.manifests import bare_manifest
 from tests.support.payments import private_pipeline
 from tests.unit.keeper.written import until
 
@@ -44,21 +45,7 @@ def producer(embedded_broker: Broker) -> Producer:
 
 
 def _manifest(pipeline: Pipeline, version: str) -> Manifest:
-    return Manifest(
-        version=version,
-        pipeline=pipeline.name,
-        family="lightgbm",
-        features=[],
-        artifact=ArtifactInfo.of(b"trees"),
-        calibration=Calibration(),
-        trained_at="",
-        fitted_from="",
-        fitted_until="",
-        metrics={},
-        rows=1,
-        frauds=1,
-        score_bins=BINS,
-    )
+    return bare_manifest(version, pipeline.name, score_bins=BINS)
 
 
 def _release(producer: Producer, pipeline: Pipeline, release: Release) -> None:
