@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from feature_store.errors import ContractError
 from feature_store.units import from_text
 from streams.messages import Alert
 
@@ -40,9 +39,9 @@ def alert_line(message: Message) -> AlertLine:
     """The alert in a record of the alerts topic."""
     where, sent_at = message.offset() or 0, int(message.timestamp()[1]) * 1_000
     try:
-        alert = msgspec.json.decode(message.value() or b"", type=Alert)
+        alert = Alert.read(message.value())
         raised_at = from_text(alert.raised_at)
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+    except (ContractError, ValueError, OverflowError) as error:
         return AlertLine(where, "unreadable", f"this record is no alert: {error}", None, sent_at, {})
     return AlertLine(where, alert.kind, alert.text, raised_at, sent_at, dict(alert.details))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from feature_store.errors import ContractError
+
 CLEARED = "_cleared"
 """What the kind of an alert ends with that takes others back."""
 
@@ -19,6 +21,14 @@ class Alert(msgspec.Struct, frozen=True):
     text: str
     raised_at: str
     details: dict[str, str | int | float | None] = {}
+
+    @classmethod
+    def read(cls, value: bytes | None) -> Alert:
+        """The alert in a record's value. Raises ContractError where it is none: anybody may write there."""
+        try:
+            return msgspec.json.decode(value or b"", type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ContractError(str(error)) from error
 
     @property
     def subjects(self) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from feature_store.errors import ContractError
 from streams.following import TopicFollower
 from streams.messages import Alert
 from streams.messages.alert import CLEARED
@@ -42,8 +41,8 @@ class Told(TopicFollower):
     def _feed(self, key: bytes | None, value: bytes | None, offset: int) -> bool:
         del key, offset
         try:
-            alert = msgspec.json.decode(value or b"", type=Alert)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            alert = Alert.read(value)
+        except ContractError:
             return False  # the keeper says so
         if alert.pipeline != self._pipeline or alert.details.get(BY) in {None, self._own}:
             return False

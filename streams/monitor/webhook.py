@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import structlog
 
+from feature_store.errors import ContractError
 from streams.following import TopicFollower
 from streams.messages import Alert
 
@@ -66,8 +67,8 @@ class Webhook(TopicFollower):
     def _feed(self, key: bytes | None, value: bytes | None, offset: int) -> bool:
         del key
         try:
-            alert = msgspec.json.decode(value or b"", type=Alert)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            alert = Alert.read(value)
+        except ContractError:
             return False  # the keeper says so
         if alert.pipeline == self._pipeline:
             self._alerts.append(_Waiting(offset, alert.kind, value or b""))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
+from feature_store.errors import ContractError
 from streams.following import TopicFollower
 from streams.messages import Alert
 from streams.messages.alert import CLEARED
@@ -77,8 +77,8 @@ class DriftAlerts(TopicFollower):
         del key
         self._next = offset + 1
         try:
-            alert = msgspec.json.decode(value or b"", type=Alert)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            alert = Alert.read(value)
+        except ContractError as error:
             log.warning("alert_unreadable", offset=offset, why=str(error))
             return False
         if alert.pipeline != self._pipeline:
