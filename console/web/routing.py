@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _MOST_BYTES = 65_536
+_FORESEEN = (LookupError, ValueError, SluicegateError, KafkaException)
 
 
 class Routes:
@@ -50,9 +51,7 @@ class Routes:
             if visitor is None:
                 return _to_login(request)
             if not visitor.may(role):
-                return self._problem(
-                    request, visitor, 403, f"This needs the role {role}; yours is {visitor.role}."
-                )
+                return self._beyond(request, visitor, role)
             return await run_in_threadpool(self._shown, request, visitor, template, shows)
 
         return Route(ROOT + path, answer, methods=["GET"])
@@ -63,7 +62,7 @@ class Routes:
         async def answer(request: Request) -> Response:
             visitor = self._letting(request)
             if visitor is None or not visitor.may(role):
-                return _json({"error": "not for you"}, 401 if visitor is None else 403)
+                return _not_for(visitor)
             return await run_in_threadpool(self._told, request, visitor, shows)
 
         return Route(ROOT + path, answer, methods=["GET"])
@@ -74,7 +73,7 @@ class Routes:
         async def answer(request: Request) -> Response:
             visitor = self._letting(request)
             if visitor is None or not visitor.may(role):
-                return _json({"error": "not for you"}, 401 if visitor is None else 403)
+                return _not_for(visitor)
             return await run_in_threadpool(self._given, request, visitor, gives, headers)
 
         return Route(ROOT + path, answer, methods=["GET"])
@@ -94,51 +93,51 @@ class Routes:
                     request, visitor, 403, "The form is too old. Go back, reload the page, try again."
                 )
             if not visitor.may(role):
-                return self._problem(
-                    request, visitor, 403, f"This needs the role {role}; yours is {visitor.role}."
-                )
+                return self._beyond(request, visitor, role)
             return await run_in_threadpool(self._done, request, visitor, fields, does)
 
         return Route(ROOT + path, answer, methods=["POST"])
 
     async def missing(self, request: Request, _error: Exception) -> Response:
         """What an address says that is no page's; to whoever is not let in, the same as every other."""
-        visitor = self._letting(request)
-        if visitor is None:
-            return _to_login(request)
-        return self._problem(request, visitor, 404, "There is no such page.")
+        return self._told_of(request, 404, "There is no such page.")
 
     async def broken(self, request: Request, error: Exception) -> Response:
         """What nobody foresaw: the log has all of it, the page none."""
         _log.error("page_failed", path=request.url.path, exc_info=error)
+        return self._told_of(request, 500, "Something went wrong here. The keeper's log says what.")
+
+    def _told_of(self, request: Request, status: int, why: str) -> Response:
         visitor = self._letting(request)
-        if visitor is None:
-            return _to_login(request)
-        return self._problem(request, visitor, 500, "Something went wrong here. The keeper's log says what.")
+        return _to_login(request) if visitor is None else self._problem(request, visitor, status, why)
+
+    def _beyond(self, request: Request, visitor: Visitor, role: Role) -> Response:
+        why = f"This needs the role {role}; yours is {visitor.role}."
+        return self._problem(request, visitor, 403, why)
 
     def _shown(self, request: Request, visitor: Visitor, template: str, shows: Shows) -> Response:
         try:
             content = shows(self.site, request, visitor)
-        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+        except _FORESEEN as error:
             return self._failed(request, visitor, error)
         return HTMLResponse(self.site.html(template, request, visitor, **content))
 
     def _given(self, request: Request, visitor: Visitor, gives: Gives, headers: dict[str, str]) -> Response:
         try:
             return HTMLResponse(gives(self.site, request, visitor), headers=headers)
-        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+        except _FORESEEN as error:
             return self._failed(request, visitor, error)
 
     def _told(self, request: Request, visitor: Visitor, shows: Shows) -> Response:
         try:
             return _json(shows(self.site, request, visitor))
-        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+        except _FORESEEN as error:
             return _json({"error": str(error)}, _status(error))
 
     def _done(self, request: Request, visitor: Visitor, fields: dict[str, str], does: Does) -> Response:
         try:
             then = does(self.site, visitor, dict(request.path_params), fields)
-        except (LookupError, ValueError, SluicegateError, KafkaException) as error:
+        except _FORESEEN as error:
             return self._failed(request, visitor, error)
         return RedirectResponse(ROOT + then, status_code=303)
 
@@ -164,6 +163,10 @@ def _to_login(request: Request) -> Response:
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = f"?next={quote(asked, safe='/')}" if request.method == "GET" and asked != f"{ROOT}/" else ""
     return RedirectResponse(f"{ROOT}/login{wanted}", status_code=303)
+
+
+def _not_for(visitor: Visitor | None) -> Response:
+    return _json({"error": "not for you"}, 401 if visitor is None else 403)
 
 
 def _status(error: Exception) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streams.kafka import Consumer, KafkaException, TopicPartition
+from streams.kafka import Consumer, KafkaException, TopicPartition, waiting
 from streams.kafka.tail import watermarks
 
 if TYPE_CHECKING:
@@ -49,11 +49,7 @@ class Held:
 
     def lag(self) -> dict[int, int]:
         """Partition -> messages that wait, as the last fetch told; nobody is asked."""
-        return {partition: self._waiting(partition, at) for partition, at in self.positions.items()}
-
-    def _waiting(self, partition: int, position: int) -> int:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
-        return max(0, end - position)
+        return waiting(self._consumer, self._topic, self.positions)
 
     def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
         try:

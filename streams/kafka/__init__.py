@@ -35,6 +35,7 @@ from streams.kafka.tail import (
     read_range,
     read_to_end,
     start_offsets,
+    waiting,
 )
 from streams.kafka.topics import (
     IN_SYNC,
@@ -98,5 +99,6 @@ __all__ = [
     "trace_of",
     "transactional_producer",
     "unframe_of",
+    "waiting",
     "words_of",
 ]

@@ -12,7 +12,7 @@ from streams.kafka.clients import reader
 from streams.kafka.refused import plain_refusal, refused_access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -92,6 +92,15 @@ def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int
         lambda: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S),
     )
     return int(low), int(high)
+
+
+def waiting(consumer: Consumer, topic: str, positions: Mapping[int, int]) -> dict[int, int]:
+    """Partition -> records from its position on, as the last fetch told; nobody is asked."""
+    ends = {
+        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)[1]
+        for partition in positions
+    }
+    return {partition: max(0, ends[partition] - at) for partition, at in positions.items()}
 
 
 def _asked_until_answered(what: str, ask: Callable[[], T]) -> T:

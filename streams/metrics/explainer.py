@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from streams.metrics import definitions as d
 from streams.metrics.health import Health
-from streams.metrics.registry import counter, gauge, new_registry
+from streams.metrics.registry import PartitionGauge, counter, new_registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,7 @@ class ExplainerMetrics:
         self._explained = counter(d.EXPLANATIONS, registry)
         self._unexplained = counter(d.UNEXPLAINED, registry)
         self._aborts = counter(d.EXPLAINER_ABORTS, registry)
-        self._lag = gauge(d.EXPLAINER_LAG, registry)
-        self._held: set[int] = set()
+        self._lag = PartitionGauge(d.EXPLAINER_LAG, registry)
 
     def turn(self, explained: int, unexplained: int) -> None:
         """One committed turn."""
@@ -35,8 +34,4 @@ class ExplainerMetrics:
 
     def stand(self, lag: Mapping[int, int]) -> None:
         """Partition held -> messages that wait."""
-        for partition in self._held - lag.keys():
-            self._lag.remove(str(partition))
-        for partition, waiting in lag.items():
-            self._lag.labels(str(partition)).set(waiting)
-        self._held = set(lag)
+        self._lag.set(lag)

@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from streams.metrics.definitions import PROCESS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.metrics.definitions import Definition
 
 
@@ -29,3 +31,19 @@ def counter(definition: Definition, registry: CollectorRegistry) -> Counter:
 def gauge(definition: Definition, registry: CollectorRegistry) -> Gauge:
     """A number that is set."""
     return Gauge(definition.name, definition.meaning, definition.labels, registry=registry)
+
+
+class PartitionGauge:
+    """A number for each partition that is held; one that is held no more is told no more."""
+
+    def __init__(self, definition: Definition, registry: CollectorRegistry) -> None:
+        self._gauge = gauge(definition, registry)
+        self._held: set[int] = set()
+
+    def set(self, numbers: Mapping[int, int]) -> None:
+        """Partition held -> its number."""
+        for partition in self._held - numbers.keys():
+            self._gauge.remove(str(partition))
+        for partition, number in numbers.items():
+            self._gauge.labels(str(partition)).set(number)
+        self._held = set(numbers)

@@ -12,7 +12,7 @@ import numpy as np
 from streams.metrics import definitions as d
 from streams.metrics.health import Health
 from streams.metrics.histogram import Histogram
-from streams.metrics.registry import counter, gauge, new_registry
+from streams.metrics.registry import PartitionGauge, counter, gauge, new_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +85,7 @@ class ScorerMetrics:
         self.stages = Stages(Histogram(d.STEP_SECONDS, registry, tuple(d.Stage)))
         """For whoever does a stage's work."""
         self._partitions = gauge(d.PARTITIONS, registry)
-        self._lag = gauge(d.LAG, registry)
+        self._lag = PartitionGauge(d.LAG, registry)
         self._entities = gauge(d.STATE_ENTITIES, registry)
         self._bytes = gauge(d.STATE_BYTES, registry)
         self._ids = gauge(d.STATE_IDS, registry)
@@ -136,7 +136,7 @@ class ScorerMetrics:
         """How the scorer stands; what changed since the last time counts as a swap."""
         self._due = time.monotonic() + _STANDING_S
         self._partitions.set(len(now.lag))
-        self._set_lag(now.lag)
+        self._lag.set(now.lag)
         self._entities.set(now.entities)
         self._bytes.set(now.state_bytes)
         self._ids.set(now.ids)
@@ -149,9 +149,3 @@ class ScorerMetrics:
         if before is not None:
             self._swaps.labels("release").inc(now.epoch != before.epoch)
             self._swaps.labels("policy").inc(now.policy_offset != before.policy_offset)
-
-    def _set_lag(self, lag: Mapping[int, int]) -> None:
-        for partition in () if self._last is None else self._last.lag.keys() - lag.keys():
-            self._lag.remove(str(partition))
-        for partition, waiting in lag.items():
-            self._lag.labels(str(partition)).set(waiting)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.kafka import TopicPartition
+from streams.kafka import waiting
 from streams.metrics import Standing
 from streams.policies.actions import ACTION_NAMES
 from streams.scorer.bad_share import BadShare
@@ -83,7 +83,7 @@ class Telling:
         champion = acting.champion
         self._metrics.stand(
             Standing(
-                lag={partition: self._waiting(partition, at) for partition, at in positions.items()},
+                lag=waiting(self._consumer, self._topic, positions),
                 epoch=acting.epoch,
                 policy_offset=policy_offset,
                 model=None if champion is None else champion.version,
@@ -93,8 +93,3 @@ class Telling:
                 ids=sum(len(self._core.intake.filter_of(partition)) for partition in positions),
             )
         )
-
-    def _waiting(self, partition: int, position: int) -> int:
-        """Records behind ``position``, as the last fetch told; nobody is asked."""
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
-        return max(0, end - position)
