@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from feature_store.declaration.load import load_pipeline, own_secrets
 from feature_store.errors import ConfigError
+from feature_store.whole_file import write_atomically
 from streams.broker.state_lock import exclusive
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _kept(path: Path, names: list[str]) -> dict[str, str]:
         fresh = {name: secrets.token_hex(32) for name in names if name not in known}
         if fresh:
             known.update(fresh)
-            _write(path, known)
+            write_atomically(path, json.dumps(known).encode(), private=True)
     return {name: known[name] for name in names}
 
 
@@ -72,11 +73,3 @@ def _read(path: Path) -> dict[str, str]:
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: expected names and values; remove it to draw new keys")
     return {str(name): str(value) for name, value in found.items()}
-
-
-def _write(path: Path, known: dict[str, str]) -> None:
-    scratch = path.with_suffix(".new")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(known, file)
-    scratch.replace(path)

@@ -6,7 +6,6 @@ it until the keeper has noted it in the audit trail.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import threading
@@ -19,6 +18,7 @@ from console.passwords import Cost, hashed, matches, unguessable
 from feature_store.errors import ConfigError
 from feature_store.roles import RoleName
 from feature_store.units import to_text
+from feature_store.whole_file import write_atomically
 from streams.broker.state_lock import exclusive
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Users:
             found = self._read()
             for each in found.unnoted:
                 note(each)
-            self._write(msgspec.structs.replace(found, unnoted=()))
+            self._keep(msgspec.structs.replace(found, unnoted=()))
 
     def _change(self, change: Callable[[dict[str, User]], UserChange], expected: str | None = None) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ class Users:
                     f"there is no user {expected!r}; known: {', '.join(sorted(users)) or 'none'}"
                 )
             done = change(users)
-            self._write(_File(users, (*found.unnoted, done)))
+            self._keep(_File(users, (*found.unnoted, done)))
 
     def _locked(self) -> AbstractContextManager[int]:
         return exclusive(self._path.with_name("users.lock"), wait_seconds=_LOCK_SECONDS)
@@ -175,12 +175,8 @@ class Users:
                 f"{self._path}: cannot be read as users ({error}); repair it, or remove it and add them again"
             ) from error
 
-    def _write(self, content: _File) -> None:
-        scratch = self._path.with_suffix(".new")
-        scratch.unlink(missing_ok=True)
-        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(content))
-        scratch.replace(self._path)
+    def _keep(self, content: _File) -> None:
+        write_atomically(self._path, msgspec.json.encode(content), private=True)
 
 
 def _told(by: str, what: str, name: str, before: RoleName | None, after: RoleName | None) -> UserChange:

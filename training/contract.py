@@ -17,12 +17,12 @@ text where they end up in a manifest.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from feature_store.errors import ContractError
+from feature_store.whole_file import write_atomically
 from streams.messages import Manifest
 
 if TYPE_CHECKING:
@@ -130,16 +130,6 @@ def save_result(folder: Path, result: TrainingResult) -> None:
 def load_result(folder: Path) -> TrainingResult:
     """Read ``result.json``. Raises ContractError where it is missing or not a result."""
     return _load(folder / RESULT, TrainingResult)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is whole or absent, even through a power cut: write aside, fsync, rename."""
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 def _load(path: Path, kind: type[_Message]) -> _Message:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from feature_store.errors import ContractError
+from feature_store.whole_file import write_atomically
 from streams.following import TopicFollower
 from streams.messages import Alert
 
@@ -128,6 +129,4 @@ class Webhook(TopicFollower):
         return noted.next if noted.topic == self._topic else None
 
     def _note(self, offset: int) -> None:
-        passing = self._file.with_suffix(".new")
-        passing.write_bytes(msgspec.json.encode(Noted(self._topic, offset)))
-        passing.replace(self._file)
+        write_atomically(self._file, msgspec.json.encode(Noted(self._topic, offset)))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_store.whole_file import write_atomically
 from training.card import tables, words
 from training.card.curves import curves, inside
 from training.card.html import items
-from training.contract import CARD, write_atomically
+from training.contract import CARD
 from training.evaluation.measure import measure
 from training.evaluation.segments import deciles
 

@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from feature_store.errors import StorageError
+from feature_store.whole_file import write_atomically
 from training.keeper.address import url_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def serving(
     address = Address(url_of(host, listening.getsockname()[1]), token, os.getpid())
     file = state_dir / ADDRESS_FILE
     try:
-        _write_private(file, msgspec.json.encode(address))
+        write_atomically(file, msgspec.json.encode(address), private=True)
         yield address
     finally:
         file.unlink(missing_ok=True)
@@ -84,12 +85,3 @@ def _listen(host: str, port: int) -> socket.socket:
             "choose another with --port or --host"
         ) from error
     return listening
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    aside = file.with_name(f".{file.name}.part")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(content)
-    aside.replace(file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feature_store.duck import write_parquet
+from feature_store.whole_file import write_atomically
 from training.contract import (
     OUTCOMES,
     SCORED,
@@ -15,7 +16,6 @@ from training.contract import (
     ChampionRef,
     TrainingRequest,
     save_request,
-    write_atomically,
 )
 from training.dataset.labels import matured_until
 from training.dataset.split import oldest_needed

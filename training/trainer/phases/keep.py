@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from feature_store.whole_file import write_atomically
 from training.contract import (
     ARTIFACT,
     REFUSED_ARTIFACT,
     REFUSED_MANIFEST,
     save_result,
-    write_atomically,
 )
 
 if TYPE_CHECKING:
