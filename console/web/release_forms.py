@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.web.visitor import Role
+from training.keeper.commands import told_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,14 +42,6 @@ def release_forms(to: Routes) -> list[Route]:
     return [to.form("/rollback", rollback, Role.OPERATOR), *forms]
 
 
-def told(release: Release | None) -> dict[str, Any] | None:
-    """What the audit trail says of a release."""
-    if release is None:
-        return None
-    canary = {"canary": release.canary, "canary_share": release.canary_share} if release.canary else {}
-    return {"epoch": release.epoch, "champion": release.champion, **canary, "shadows": release.shadows}
-
-
 def _does(what: str, make: Making) -> Callable[[Site, Visitor, dict[str, str], dict[str, str]], str]:
     """The form ``what``: raises ValueError for fields that are none, ContractError as publishing does."""
 
@@ -64,8 +57,8 @@ def _does(what: str, make: Making) -> Callable[[Site, Visitor, dict[str, str], d
             "console",
             what,
             version or str(before and (before.canary or before.champion)),
-            told(before),
-            {**(told(after) or {}), "why": after.why},
+            told_release(before),
+            {**(told_release(after) or {}), "why": after.why},
         )
         return f"/models?released={after.epoch}"
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from console.web.run_words import lasting, step_words, until, why_words
 from console.web.visitor import Role
-from feature_store.errors import ContractError
 from training.keeper.schedule import coming
 from training.keeper.snapshot import version_of
 from training.keeper.views.run_log import lines_of, steps_of
@@ -87,13 +86,9 @@ def _ask(site: Site, visitor: Visitor, _path: dict[str, str], fields: dict[str, 
     reason = fields.get("reason", "").strip()
     if len(reason) > _LONGEST:
         raise ValueError(f"Say why in at most {_LONGEST} characters.")
-    now = desk.parts.clock.now()
-    if now == 0:
-        raise ContractError("Nothing has been decided yet, so there is nothing to train on.")
     drill = {"dry": "dry" in fields, "trust_data": "trust_data" in fields}
     cause = f"by {visitor.name}: {reason}" if reason else f"by {visitor.name}"
-    run = desk.runs.request("command", now, cause=cause, **drill)
-    desk.trainings.wake()
+    run = desk.ask_for_run(cause=cause, **drill)
     after = {"as_of": run.as_of, "cause": cause, **drill}
     desk.audit.note(visitor.name, visitor.role, "console", "train", run.run_id, None, after)
     return f"/schedule?asked={run.run_id}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from feature_store.errors import ContractError
 from training.keeper.history_export import export_history
 from training.keeper.history_import import import_history
 from training.keeper.store import newest_arrival
@@ -75,13 +74,8 @@ class Commands:
         self._desk.audit.note(who_of(request), "command", "command", what, subject, before, after)
 
     def _train(self, request: Request, body: bytes) -> Any:
-        command = msgspec.json.decode(body or b"{}", type=TrainCommand)
-        now = self._parts.clock.now()
-        if now == 0:
-            raise ContractError("nothing has been decided yet, so there is nothing to train on")
-        asked = msgspec.structs.asdict(command)
-        run = self._desk.runs.request("command", now, **asked)
-        self._desk.trainings.wake()
+        asked = msgspec.structs.asdict(msgspec.json.decode(body or b"{}", type=TrainCommand))
+        run = self._desk.ask_for_run(**asked)
         self._note(request, "train", run.run_id, None, {"as_of": run.as_of, **asked})
         return {"run_id": run.run_id}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from feature_store.errors import ContractError
 from training.keeper.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from training.keeper.audit import Audit
     from training.keeper.parts import Parts
     from training.keeper.policies import Policies
-    from training.keeper.runs import Runs
+    from training.keeper.runs import Run, Runs
     from training.keeper.trainings import Trainings
 
 
@@ -32,3 +33,21 @@ class Desk:
     def __post_init__(self) -> None:
         """What people say of events goes through one place."""
         object.__setattr__(self, "verdicts", Verdicts(self.parts, self.audit))
+
+    def ask_for_run(
+        self,
+        *,
+        shuffle_labels: bool = False,
+        dry: bool = False,
+        trust_data: bool = False,
+        cause: str | None = None,
+    ) -> Run:
+        """Ask for a training run on what is known now. Raises ContractError where nothing was decided yet."""
+        now = self.parts.clock.now()
+        if now == 0:
+            raise ContractError("nothing has been decided yet, so there is nothing to train on")
+        run = self.runs.request(
+            "command", now, shuffle_labels=shuffle_labels, dry=dry, trust_data=trust_data, cause=cause
+        )
+        self.trainings.wake()
+        return run
