@@ -17,16 +17,18 @@ import numpy as np
 from benchmarks.drift import DAY, START, drifting
 from console.logs import only_warnings
 from feature_store.units import to_micros
-from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
+from streams.messages import FeatureRef
 from streams.monitor.drift import Drift
 from streams.monitor.sample import Recent, Taken, draws_of
 from streams.sources import Scenario, write_parquet
+from tests.support.manifests import bare_manifest
 from training.backtest.past import read_past
 from training.feature_bins import reference_of
 from training.score_bins import bins_of
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
+    from streams.messages import Manifest
     from streams.monitor.arrays import Ints
     from training.dataset.events import LabelledEvents
 
@@ -112,21 +114,7 @@ def _champion(pipeline: Pipeline, fitted: LabelledEvents, begun: int) -> Manifes
     reference = reference_of(
         pipeline, columns, fitted, fitted, bins_of(score, fitted.weight), score, begun - 365 * DAY
     )
-    return Manifest(
-        version="v1",
-        pipeline=pipeline.name,
-        family="lightgbm",
-        features=columns,
-        artifact=ArtifactInfo.of(b""),
-        calibration=Calibration(),
-        trained_at="",
-        fitted_from="",
-        fitted_until="",
-        metrics={},
-        rows=len(fitted),
-        frauds=fitted.frauds,
-        feature_bins=reference,
-    )
+    return bare_manifest(pipeline=pipeline.name, features=columns, feature_bins=reference)
 
 
 def _add(recent: Recent, events: LabelledEvents, hour: int) -> None:
