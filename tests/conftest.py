@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,17 @@ SLOW = (
     "unit/web/test_schedule.py",
 )
 """Not in the quick tier: they wait for brokers, fit models, compare long streams or read a keeper's store."""
+
+
+_PARSER_RACES = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Python's parser fails at times when two threads use it (gh-106905), print no excerpts of source:
+    a failed test would end the whole run.
+    """
+    if _PARSER_RACES:
+        config.option.tbstyle = "native"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

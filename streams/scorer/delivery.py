@@ -5,7 +5,7 @@
    over reads the log to its end and goes on from there; so what the log has was decided, and what it does not
    have is decided again.
 3. The group's offsets follow, at most once a second and without waiting: nobody depends on them but those who
-   watch how far behind the group is.
+   watch how far behind the group is. What a handover refuses is told again with what comes next, or at last.
 
 If the process dies before 2 is complete, events of one step are decided a second time. What is not confirmed
 in time ends the process: a fresh one finds out what the log has.
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _EVERY_S = 1.0
+_LAST_S = 5.0  # how long a process that ends waits for the group to take where it stands
 _CONNECT_S = 10.0
 _PAUSE_S = 0.1
 
@@ -70,6 +71,8 @@ class Deliveries:
         self._messages = StepMessages(producer, pipeline.topics)
         self._failed: KafkaError | None = None
         self._positions: dict[int, Position] = {}
+        self._asked: dict[int, Position] = {}
+        """What the group was told without waiting, and has not answered yet."""
         self._due = 0.0
 
     def start(self) -> None:
@@ -107,8 +110,10 @@ class Deliveries:
         Returns the offset of each. The group takes numbers only from its members: whom it has given up gets
         none. Raises StateError where it takes none from this process, else as ``commit`` does.
         """
-        self._note([to_offset(self._topics.events, p, at) for p, at in positions.items()])
-        self._positions = {p: at for p, at in self._positions.items() if p not in positions}
+        self._note(self._offsets(positions))
+        for partition in positions:  # what was told before is older
+            self._positions.pop(partition, None)
+            self._asked.pop(partition, None)
         logged = LogOffsets()
         self._log([LogMessage(partition, record) for partition, record in records.items()], logged)
         return logged.last
@@ -119,16 +124,38 @@ class Deliveries:
             self._commit(positions)
 
     def finish(self) -> None:
-        """Commit what was not committed yet; closing the consumer waits for it."""
-        self._follow()
+        """Commit what the group does not have yet. A handover may be under way: not for long."""
+        self._positions = self._asked | self._positions
+        deadline = time.monotonic() + _LAST_S
+        while moved := self._moved():
+            try:
+                self._consumer.commit(offsets=self._offsets(moved), asynchronous=False)
+            except KafkaException as error:
+                if time.monotonic() < deadline and (
+                    error.args[0].code() in REBALANCE or passes(error.args[0])
+                ):
+                    time.sleep(_PAUSE_S)
+                    continue
+                self._complain(error.args[0])
+            return
 
     def told(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """Hears of commits that were not waited for. One that fails is done again with the next one."""
-        problems = [error, *(each.error for each in offsets)]
-        for problem in filter(None, problems):
+        for each in offsets:
+            asked = self._asked.get(each.partition)
+            if asked is None or asked.events != each.offset:
+                continue  # somebody else's by now, or told anew
+            del self._asked[each.partition]
+            if error or each.error:
+                self._positions.setdefault(each.partition, asked)
+        for problem in filter(None, [error, *(each.error for each in offsets)]):
+            self._complain(problem)
+
+    def _complain(self, problem: KafkaError) -> None:
+        if problem.code() not in REBALANCE:  # part of every handover
             if (refused := plain_refusal(problem)) is not None:
                 _log.error("offsets_not_committed", why=str(refused))
-            elif problem.code() not in REBALANCE:  # part of every handover
+            else:
                 _log.warning("offsets_not_committed", why=problem.str())
 
     def _log(self, messages: list[LogMessage], logged: LogOffsets) -> None:
@@ -158,16 +185,22 @@ class Deliveries:
             )
 
     def _follow(self) -> None:
-        held = {tp.partition for tp in self._consumer.assignment()}
-        moved = {p: at for p, at in self._positions.items() if p in held}
-        self._positions = {}
+        moved, self._positions = self._moved(), {}
         if moved:
             self._commit(moved)
 
+    def _moved(self) -> dict[int, Position]:
+        """What the group is to be told of the partitions that are still held."""
+        held = {tp.partition for tp in self._consumer.assignment()} if self._positions else set[int]()
+        return {p: at for p, at in self._positions.items() if p in held}
+
     def _commit(self, positions: dict[int, Position]) -> None:
-        offsets = [to_offset(self._topics.events, p, at) for p, at in positions.items()]
+        self._asked |= positions
         with suppress(KafkaException):  # the next one says where the group stands, too
-            self._consumer.commit(offsets=offsets)
+            self._consumer.commit(offsets=self._offsets(positions))
+
+    def _offsets(self, positions: dict[int, Position]) -> list[TopicPartition]:
+        return [to_offset(self._topics.events, p, at) for p, at in positions.items()]
 
     def _note(self, offsets: list[TopicPartition]) -> None:
         deadline = time.monotonic() + self._patience_s

@@ -116,7 +116,7 @@ def test_offsets_follow_now_and_then_for_what_is_still_held_and_at_last_for_all(
     told = [each for each in kafka.happened if each.startswith(("follow", "note"))]
     assert told == ["follow 9/outcomes=4,claim=2"]
     delivered.finish()
-    assert kafka.happened[-1] == "follow 11/outcomes=0"  # partition 1 is somebody else's by now
+    assert kafka.happened[-1] == "note 11/outcomes=0"  # partition 1 is somebody else's by now
 
 
 def test_offsets_of_the_last_steps_follow_where_no_more_come(pipeline: Pipeline) -> None:
@@ -129,6 +129,34 @@ def test_offsets_of_the_last_steps_follow_where_no_more_come(pipeline: Pipeline)
         delivered.turn()
     told = [each for each in kafka.happened if each.startswith("follow")]
     assert told == ["follow 9/outcomes=4,claim=2", "follow 11/outcomes=0"]
+
+
+def test_offsets_that_a_handover_refused_are_told_again(pipeline: Pipeline) -> None:
+    kafka, seconds = Kafka(), [100.0]
+    delivered = Deliveries(cast("Producer", kafka), cast("Consumer", kafka), pipeline, lambda: seconds[0])
+    delivered.commit(step())
+    delivered.told(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [TopicPartition("events", 0, 9)])
+    seconds[0] = 102.0
+    delivered.turn()
+    delivered.told(None, [TopicPartition("events", 0, 9)])
+    seconds[0] = 104.0
+    delivered.turn()
+    assert [each for each in kafka.happened if "9/" in each] == 2 * ["follow 9/outcomes=4,claim=2"]
+
+
+def test_at_the_end_the_group_is_told_what_it_has_not_confirmed_until_it_takes_it(pipeline: Pipeline) -> None:
+    kafka = Kafka()
+    delivered = deliveries(kafka, pipeline)
+    delivered.commit(step())
+    kafka.refuses = [KafkaError(KafkaError.ILLEGAL_GENERATION), KafkaError(KafkaError.REBALANCE_IN_PROGRESS)]
+    delivered.finish()
+    assert kafka.happened[-1] == "note 9/outcomes=4,claim=2"
+    delivered = deliveries(kafka, pipeline)
+    delivered.commit(step())
+    delivered.told(None, [TopicPartition("events", 0, 9)])
+    kafka.happened.clear()
+    delivered.finish()
+    assert kafka.happened == []
 
 
 def test_what_another_has_claimed_meanwhile_is_not_told_the_group_again(pipeline: Pipeline) -> None:
