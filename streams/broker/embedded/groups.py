@@ -27,9 +27,13 @@ class State(Enum):
 
 @dataclass(eq=False)
 class Member:
-    """One consumer; `waiting` is its unanswered request to join or to sync."""
+    """One consumer; `waiting` is its unanswered request to join or to sync.
+
+    A static one has an `instance`: a name that it comes back with.
+    """
 
     id: str
+    instance: str | None = None
     protocols: dict[str, bytes] = field(default_factory=dict)
     assignment: bytes = b""
     session_s: float = 0
@@ -68,6 +72,9 @@ class Group:
         self._leader = self._protocol = ""
 
     def _member(self, request: Message) -> Member:
+        holder = self._holder(request.get("instance_id"))
+        if holder and holder.id != request["member_id"]:
+            raise RefusedError(ErrorCode.FENCED_INSTANCE_ID)
         if request["member_id"] not in self.members:
             raise RefusedError(ErrorCode.UNKNOWN_MEMBER_ID)
         if request.get("generation", self._generation) != self._generation:
@@ -76,14 +83,30 @@ class Group:
         member.seen()
         return member
 
+    def _holder(self, instance: str | None) -> Member | None:
+        return next((m for m in self.members.values() if instance and m.instance == instance), None)
+
     async def join(self, request: Message) -> Message:
-        """Enter the next generation; answered when all members have, or their time is up."""
+        """Enter the next generation; answered when all members have, or their time is up.
+
+        A static member that comes back to a group at work takes its old place in this one.
+        """
         protocols = {one["name"]: bytes(one["metadata"]) for one in request["protocols"]}
-        others = (m.protocols for m in self.members.values() if m.id != request["member_id"])
+        instance = request.get("instance_id")
+        before = None if request["member_id"] else self._holder(instance)
+        same = before.id if before else request["member_id"]
+        others = (m.protocols for m in self.members.values() if m.id != same)
         if not set(protocols).intersection(*others):
             raise RefusedError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         known = self._member(request) if request["member_id"] else None
-        member = known or Member(f"{request['client_id']}-{uuid.uuid4()}")
+        member = known or Member(f"{instance or request['client_id']}-{uuid.uuid4()}", instance)
+        if before:
+            leader = self._leader
+            self._replace(before, member)
+            if self.state is State.STABLE:
+                member.protocols, member.session_s = protocols, request["session_timeout"] / 1000
+                member.seen()
+                return self._joined(member) | {"leader": leader, "members": ()}
         changed, member.protocols = protocols != member.protocols, protocols
         self._rebalance_s = max(self._rebalance_s, request["rebalance_timeout"] / 1000)
         member.session_s = request["session_timeout"] / 1000
@@ -94,6 +117,13 @@ class Group:
         waiting, member.join_by = member.wait(), math.inf
         self._complete_if_all_joined()
         return await waiting
+
+    def _replace(self, before: Member, member: Member) -> None:
+        del self.members[before.id]
+        before.answer({"error": ErrorCode.FENCED_INSTANCE_ID})
+        self.members[member.id], member.assignment = member, before.assignment
+        if self._leader == before.id:
+            self._leader = member.id
 
     def _prepare(self) -> None:
         if self.state is State.PREPARING:
@@ -123,7 +153,10 @@ class Group:
             "protocol": self._protocol,
             "leader": self._leader,
             "member_id": member.id,
-            "members": [{"member_id": m.id, "metadata": m.protocols[self._protocol]} for m in listed],
+            "members": [
+                {"member_id": m.id, "instance_id": m.instance, "metadata": m.protocols[self._protocol]}
+                for m in listed
+            ],
         }
 
     async def sync(self, request: Message) -> Message:

@@ -46,15 +46,16 @@ APIS = {
         " metadata:str='' error:i16]] error:i16@2", flexible=6),
     "FindCoordinator": Api(10, "0-1",
         "key:str kind:i8@1", "throttle:i32@1 error:i16 text:str@1 node:i32 host:str port:i32"),
-    "JoinGroup": Api(11, "2-2",
-        "group_id:str session_timeout:i32 rebalance_timeout:i32 member_id:str protocol_type:str"
-        " protocols[name:str metadata:bytes]",
+    "JoinGroup": Api(11, "2-5",
+        "group_id:str session_timeout:i32 rebalance_timeout:i32 member_id:str instance_id:str@5"
+        " protocol_type:str protocols[name:str metadata:bytes]",
         f"{_ERROR} generation:i32=-1 protocol:str='' leader:str='' member_id:str=''"
-        " members[member_id:str metadata:bytes]"),
-    "Heartbeat": Api(12, "1-1", _MEMBER, _ERROR),
+        " members[member_id:str instance_id:str@5 metadata:bytes]"),
+    "Heartbeat": Api(12, "1-3", f"{_MEMBER} instance_id:str@3", _ERROR),
     "LeaveGroup": Api(13, "1-1", "group_id:str member_id:str", _ERROR),
-    "SyncGroup": Api(14, "1-1",
-        f"{_MEMBER} assignments[member_id:str assignment:bytes]", f"{_ERROR} assignment:bytes=''"),
+    "SyncGroup": Api(14, "1-3",
+        f"{_MEMBER} instance_id:str@3 assignments[member_id:str assignment:bytes]",
+        f"{_ERROR} assignment:bytes=''"),
     "ApiVersions": Api(18, "0-3",
         "software:str@3 software_version:str@3",
         "error:i16 apis[key:i16 oldest:i16 newest:i16] throttle:i32@1", flexible=3),

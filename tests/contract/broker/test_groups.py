@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from tests.contract.broker.toolkit import Kafka
 
-NO_STATIC_MEMBERS = "members are told apart by their session only"
-
 
 def shares(*consumers: Consumer) -> list[int]:
     """Return how many partitions each consumer has, having let each do its work."""
@@ -52,29 +50,31 @@ class TestMembership:
         second.close()
         eventually(lambda: shares(first) == [4])
 
+    @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+    @pytest.mark.parametrize("who", [0, 1], ids=["leader", "follower"])
     def test_a_static_member_comes_back_to_its_partitions(
-        self, kafka: Kafka, group: str, gap: Callable[[str], None]
+        self, kafka: Kafka, group: str, strategy: str, who: int
     ) -> None:
-        gap(NO_STATIC_MEMBERS)
         topic = kafka.topic(partitions=4)
-        names = ("a", "b")
-        members = [kafka.consumer(group, group_instance_id=name) for name in names]
+        names, moved = ("a", "b"), list[object]()
+        settings = {"partition_assignment_strategy": strategy}
+        members = [kafka.consumer(group, group_instance_id=name, **settings) for name in names]
         for member in members:
-            member.subscribe([topic])
+            member.subscribe([topic], on_revoke=lambda _, lost: moved.append(lost))
+            eventually(lambda: shares(*members)[-1] > 0)
         eventually(lambda: shares(*members) == [2, 2])
-        assert (members[1].memberid() or "").startswith("b-")
-        before = {tp.partition for tp in members[1].assignment()}
-        members[1].close()
-        again = kafka.consumer(group, group_instance_id="b")
+        before, kept = ({tp.partition for tp in members[n].assignment()} for n in (who, 1 - who))
+        members[who].close()
+        moved.clear()
+        again = kafka.consumer(group, group_instance_id=names[who], **settings)
         again.subscribe([topic])
-        eventually(lambda: shares(again) == [2])
+        eventually(lambda: shares(again, members[1 - who]) == [2, 2])
         assert {tp.partition for tp in again.assignment()} == before
-        assert shares(members[0]) == [2]
+        assert {tp.partition for tp in members[1 - who].assignment()} == kept
+        assert (again.memberid() or "").startswith(f"{names[who]}-")
+        assert not moved
 
-    def test_a_second_holder_of_an_instance_fences_the_first(
-        self, kafka: Kafka, group: str, gap: Callable[[str], None]
-    ) -> None:
-        gap(NO_STATIC_MEMBERS)
+    def test_a_second_holder_of_an_instance_fences_the_first(self, kafka: Kafka, group: str) -> None:
         topic = kafka.topic()
         first, second = (kafka.consumer(group, group_instance_id="same") for _ in range(2))
         first.subscribe([topic])

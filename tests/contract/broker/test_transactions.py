@@ -197,6 +197,46 @@ class TestOffsets:
         producer.abort_transaction(PATIENCE)
         assert committed(successor, topic) == OFFSET_INVALID
 
+    def test_a_static_member_whose_place_was_taken_cannot_commit_offsets(
+        self, kafka: Kafka, topic: str, producer: Producer
+    ) -> None:
+        group = kafka.name()
+        zombie = member(kafka, group, topic, group_instance_id="slot")
+        stale = zombie.consumer_group_metadata()
+        successor = member(kafka, group, topic, group_instance_id="slot")
+        current = successor.consumer_group_metadata()
+        producer.begin_transaction()
+        with refused(KafkaError.FENCED_INSTANCE_ID):
+            producer.send_offsets_to_transaction([TopicPartition(topic, 0, 5)], stale, PATIENCE)
+        producer.abort_transaction(PATIENCE)
+        assert committed(successor, topic) == OFFSET_INVALID
+        producer.begin_transaction()
+        producer.send_offsets_to_transaction([TopicPartition(topic, 0, 7)], current, PATIENCE)
+        producer.commit_transaction(PATIENCE)
+        assert committed(successor, topic) == 7
+
+    def test_a_static_member_that_comes_back_leaves_the_others_their_generation(
+        self, kafka: Kafka, producer: Producer
+    ) -> None:
+        group, shared = kafka.name(), kafka.topic(partitions=2)
+        first = member(kafka, group, shared, group_instance_id="0")
+        second = kafka.consumer(group, group_instance_id="1")
+        second.subscribe([shared])
+        eventually(
+            lambda: len(first.assignment()) == len(second.assignment()) == 1,
+            lambda: (first.poll(0.02), second.poll(0.02)),
+        )
+        before = first.consumer_group_metadata()
+        second.close()
+        again = member(kafka, group, shared, group_instance_id="1")
+        for number, metadata in enumerate((before, again.consumer_group_metadata())):
+            producer.begin_transaction()
+            offsets = [TopicPartition(shared, number, 3)]
+            producer.send_offsets_to_transaction(offsets, metadata, PATIENCE)
+            producer.commit_transaction(PATIENCE)
+        found = again.committed([TopicPartition(shared, number) for number in range(2)], PATIENCE)
+        assert [each.offset for each in found] == [3, 3]
+
     @pytest.mark.parametrize(("commit", "expected"), [(True, 5), (False, OFFSET_INVALID)])
     def test_a_new_owner_waits_for_the_pending_offset(
         self, kafka: Kafka, topic: str, producer: Producer, commit: bool, expected: int
