@@ -75,11 +75,14 @@ def group_consumer(
     *,
     session_timeout_ms: int = 10_000,
     client_id: str = "sluicegate",
+    instance: str | None = None,
     on_commit: OnCommit | None = None,
 ) -> Consumer:
     """A consumer in a group; partitions move cooperatively, offsets are committed by hand.
 
-    ``on_commit`` hears, inside ``poll``, of commits that were not waited for.
+    One with an ``instance`` is a static member: it does not leave the group when it closes, and whoever comes
+    back under that name within the session's time has its partitions at once, without the others hearing of
+    it. ``on_commit`` hears, inside ``poll``, of commits that were not waited for.
     """
     return Consumer(
         {
@@ -97,6 +100,7 @@ def group_consumer(
             "max.poll.interval.ms": max(3_600_000, session_timeout_ms),
             "queued.max.messages.kbytes": 65_536,
             "queued.min.messages": 20_000,
+            **({} if instance is None else {"group.instance.id": instance}),
             **({} if on_commit is None else {"on_commit": on_commit}),
             **connection(bootstrap),
         },
@@ -123,11 +127,20 @@ def reader(bootstrap: str, *, end_events: bool = False, uncommitted: bool = Fals
 
 
 def group_member(
-    bootstrap: str, identity: str, slot: int, *, session_timeout_ms: int
+    bootstrap: str, identity: str, slot: int, *, session_timeout_ms: int, static: bool = False
 ) -> tuple[Consumer, Producer]:
-    """The consumer and the transactional producer of one slot of the group ``identity``."""
+    """The consumer and the transactional producer of one slot of the group ``identity``.
+
+    ``static``: the group keeps the slot's partitions for it while it starts anew.
+    """
     name = f"{identity}.{slot}"
-    consumer = group_consumer(bootstrap, identity, session_timeout_ms=session_timeout_ms, client_id=name)
+    consumer = group_consumer(
+        bootstrap,
+        identity,
+        session_timeout_ms=session_timeout_ms,
+        client_id=name,
+        instance=name if static else None,
+    )
     return consumer, transactional_producer(bootstrap, name)
 
 

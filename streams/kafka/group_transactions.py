@@ -100,7 +100,8 @@ class GroupTransactions:
                     raise plain_refusal(error) or StateError(
                         f"{what}: {error.args[0].str()}: Kafka has given up this slot's transaction, after "
                         "it was away for longer than a transaction may take, or for a newer process of the "
-                        "slot; the process ends so that a fresh one recovers from what was committed"
+                        "slot (each needs a --slot of its own); the process ends so that a fresh one "
+                        "recovers from what was committed"
                     ) from error
                 if not error.args[0].retriable():
                     raise

@@ -1,10 +1,10 @@
-"""When Kafka refuses a user: which operation on what, in plain words."""
+"""When Kafka refuses a user, or a second holder of one name: in plain words."""
 
 from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
-from feature_store.errors import BrokerError
+from feature_store.errors import BrokerError, StateError
 
 _TOPIC = KafkaError.TOPIC_AUTHORIZATION_FAILED
 _KINDS = {
@@ -52,3 +52,14 @@ def plain_refusal(found: object, topic: str | None = None, operation: str = "Wri
     if error.code() == KafkaError._SSL:  # noqa: SLF001  (the client's own name)
         return LoginError(f"no TLS connection to Kafka: {error.str()}; {_SECTION}")
     return None
+
+
+def place_taken(error: KafkaError) -> StateError | None:
+    """A consumer's error in words, where another one has come under its name; None for anything else."""
+    fatal = error.code() == KafkaError._FATAL and "group.instance.id" in error.str()  # noqa: SLF001
+    if error.code() != KafkaError.FENCED_INSTANCE_ID and not fatal:
+        return None
+    return StateError(
+        "another process has come under this one's name and taken its place in the consumer group: two run "
+        "as one slot. The newer one goes on, this one ends; give each process a --slot of its own"
+    )

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from feature_store.errors import BrokerError
 from streams.kafka.clients import reader
-from streams.kafka.refused import plain_refusal, refused_access
+from streams.kafka.refused import place_taken, plain_refusal, refused_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -167,7 +167,10 @@ def read_to_end(bootstrap: str, topic: str) -> Iterator[Message]:
 
 
 def at_end(message: Message) -> bool:
-    """Whether this is the news that a partition ends here. Raises KafkaException for a lasting error."""
+    """Whether this is the news that a partition ends here.
+
+    Raises StateError where another process has taken this one's place, KafkaException for a lasting error.
+    """
     error = message.error()
     if error is None:
         return False
@@ -175,4 +178,5 @@ def at_end(message: Message) -> bool:
         return True
     if passes(error):
         return False
-    raise plain_refusal(error, f"topic {message.topic()!r}", "Read") or KafkaException(error)
+    refused = place_taken(error) or plain_refusal(error, f"topic {message.topic()!r}", "Read")
+    raise refused or KafkaException(error)

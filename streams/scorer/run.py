@@ -12,6 +12,7 @@ import structlog
 
 from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
+from feature_store.errors import ConfigError
 from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
 from streams.kafka import group_consumer, group_member, plain_producer
@@ -34,7 +35,7 @@ class ScorerSettings:
     """What a scorer is told at start; ``slot`` must be its own among the running scorers, and stable.
 
     Snapshots are kept under ``state_dir`` where the pipeline file names no other place.
-    ``metrics_port`` None: as the pipeline file declares; 0: nowhere.
+    ``metrics_port`` None: as the pipeline file declares; 0: nowhere. ``stage``: which of those that it has.
     """
 
     config: Path
@@ -42,6 +43,7 @@ class ScorerSettings:
     slot: int
     state_dir: Path
     metrics_port: int | None = None
+    stage: int | None = None
     metrics_host: str = "127.0.0.1"
 
 
@@ -55,7 +57,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     from streams.policies.watcher import PolicyWatcher  # noqa: PLC0415
     from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
 
-    pipeline = load_pipeline(settings.config)
+    pipeline = _at(load_pipeline(settings.config), settings.stage)
     seconds = warm()  # nothing to tidy up yet: a signal may end it at once
     if seconds > _LONG_S:
         _log.info("engine_compiled", seconds=round(seconds, 1))
@@ -65,7 +67,8 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
         open_folder(snapshots.store, settings.state_dir / "snapshots"), pipeline.name, snapshots.keep
     )
     clock = clock_named(pipeline.clock)
-    alerts = AlertSender(settings.bootstrap, pipeline, clock, f"scorer.{settings.slot}")
+    who = "scorer" if pipeline.decides else f"stage-{settings.stage}"
+    alerts = AlertSender(settings.bootstrap, pipeline.whole, clock, f"{who}.{settings.slot}")
     metrics = ScorerMetrics(pipeline.name, settings.slot)
     loop = ScorerLoop(
         pipeline,
@@ -89,13 +92,32 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     _log.info("scorer_stopped", slot=settings.slot)
 
 
+def _at(pipeline: Pipeline, stage: int | None) -> Pipeline:
+    """The pipeline as the stage sees it that is asked for."""
+    stages = pipeline.stages
+    if not stages and not stage:
+        return pipeline
+    if stage is None or stage >= len(stages):
+        there = ", ".join(f"{each.number} ({each.key})" for each in stages)
+        said = "which stage?" if stage is None else f"--stage {stage}:"
+        raise ConfigError(
+            f"{said} pipeline {pipeline.name!r} "
+            + (
+                f"is staged; say --stage with one of {there}"
+                if stages
+                else "is not staged; leave --stage out"
+            )
+        )
+    return pipeline.at(stages[stage])
+
+
 def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consumer, Transactions | Deliveries]:
     """The consumer of a slot, and what commits its steps as the pipeline file declares."""
     identity = f"sluicegate.{pipeline.name}.scorer"
     timeout_ms = pipeline.serving.session_timeout // 1_000
     if pipeline.serving.delivery == "exactly_once":
         consumer, producer = group_member(
-            settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms
+            settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms, static=True
         )
         return consumer, Transactions(producer, consumer, pipeline)
     name = f"{identity}.{settings.slot}"
@@ -104,7 +126,12 @@ def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consume
         deliveries.told(error, offsets)
 
     consumer = group_consumer(
-        settings.bootstrap, identity, session_timeout_ms=timeout_ms, client_id=name, on_commit=told
+        settings.bootstrap,
+        identity,
+        session_timeout_ms=timeout_ms,
+        client_id=name,
+        instance=name,
+        on_commit=told,
     )
     producer = plain_producer(settings.bootstrap, linger_ms=0, client_id=name)
     deliveries = Deliveries(producer, consumer, pipeline)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from feature_store.errors import BrokerError
+from feature_store.errors import BrokerError, StateError
 from streams.kafka import tail
 from streams.kafka.headers import headers_of
-from streams.kafka.tail import plain_absence, watermarks
+from streams.kafka.tail import at_end, plain_absence, watermarks
 
 if TYPE_CHECKING:
     from confluent_kafka import Message, TopicPartition
@@ -55,6 +55,37 @@ class Broken:
 def test_broken_headers_may_be_asked_for_again() -> None:
     message = cast("Message", Broken())
     assert [headers_of(message), headers_of(message)] == [None, None]
+
+
+class Told:
+    """What a consumer hears in place of a record."""
+
+    def __init__(self, error: KafkaError) -> None:
+        self._error = error
+
+    def error(self) -> KafkaError:
+        """As a message's."""
+        return self._error
+
+    def topic(self) -> None:
+        """As a message's: this is about no topic."""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (KafkaError.FENCED_INSTANCE_ID, "whatever"),
+        (KafkaError._FATAL, "Static consumer fenced by other consumer with same group.instance.id"),
+    ],
+)
+def test_a_slot_that_is_used_twice_is_told_in_words(code: int, words: str) -> None:
+    with pytest.raises(StateError, match=r"two run as one slot.*--slot of its own"):
+        at_end(cast("Message", Told(KafkaError(code, words))))
+
+
+def test_any_other_fatal_error_is_told_as_it_is() -> None:
+    with pytest.raises(KafkaException):
+        at_end(cast("Message", Told(KafkaError(KafkaError._FATAL, "something else"))))
 
 
 def asked(answers: Answers) -> tuple[int, int]:
