@@ -5,15 +5,21 @@ Rows are the events that were scored, in applied order. Columns, in this order:
 * every declared event field, in its declared type (instants are UTC microseconds without a zone, since
   DuckDB's zone functions need an extension that is not in its wheel; decimals are decimal128);
 * ``event_id`` and ``event_time``, unless the declared id and time already have these names;
-* ``stage`` (0: unstaged) and ``seq``, the applied order: larger is later, over everything one state has seen;
+* ``stage`` (0: unstaged, or the first) and ``seq``, the applied order: larger is later, over everything one
+  state has seen;
 * ``source_partition``, ``source_offset``, ``record_time`` (Kafka's own), ``arrived_at`` (by the clock);
 * ``body_digest``, 128 bits of the raw message;
 * ``late``: beyond the declared lateness, so that its windows may have been cut short;
+* where the pipeline is staged (``feature_store.declaration.stages``): ``origin_partition`` and
+  ``origin_offset`` of the event itself, since the source is what the stage before has sent on, and ``seq_0``,
+  ``seq_1``, …: the applied order in each stage before;
 * every feature of the vector as float64, null where undefined;
 * what was decided: ``margin, score, engine, model, policy_action, action, propensity, rules, fallback,
   decided_at``;
 * ``decided_seq``: from which applied order on the action was known to features of other events (those with a
   larger ``seq``): the last seq of the step.
+
+A stage that does not decide writes a log of its own, with the columns before the features.
 
 A second Arrow stream behind the first holds the outcome deltas that were applied before these rows
 (``delta_schema``). The metadata says under what the batch was decided, and where every source offset of the
@@ -122,7 +128,7 @@ def delta_schema(pipeline: Pipeline) -> pa.Schema:
 
 
 def log_schema(pipeline: Pipeline) -> pa.Schema:
-    """The columns of this pipeline's feature log."""
+    """The columns of the log that this pipeline, or the stage it is seen as, writes."""
     event = pipeline.event
     columns = list(event_schema(event))
     if event.id != "event_id":
@@ -139,6 +145,11 @@ def log_schema(pipeline: Pipeline) -> pa.Schema:
         pa.field("body_digest", pa.binary(16)),
         pa.field("late", pa.bool_()),
     ]
+    if pipeline.stages_before:
+        columns += [pa.field("origin_partition", pa.int32()), pa.field("origin_offset", pa.int64())]
+        columns += [pa.field(f"seq_{number}", pa.int64()) for number in range(pipeline.stages_before)]
+    if not pipeline.decides:
+        return pa.schema(columns)
     columns += [pa.field(feature.name, pa.float64()) for feature in pipeline.feature_vector]
     columns += [
         pa.field("margin", pa.float64()),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_store.carried import Carrying
 from feature_store.engine.batches import EventBatch, fraud_batch, let_through_batch
 from feature_store.engine.group_state import (
     NEWEST,
@@ -49,8 +50,10 @@ class FeatureStore:
         """Compile the expressions. Raises ConfigError naming the key of an unsound one."""
         self._event = pipeline.event
         self._lateness = pipeline.features.lateness
-        self._groups, outputs = compile_groups(pipeline)
+        self._groups, outputs, columns = compile_groups(pipeline)
         self._vector = VectorAssembly(pipeline, outputs)
+        self.carrying = Carrying(pipeline, columns)
+        """How what earlier stages found comes in, and what this one found goes on."""
         self._global = {group.name: empty_state(group) for group in self._groups if not group.per_partition}
         self._partitions: dict[int, dict[str, State]] = {}
         self._watermarks: dict[int, int] = {}
@@ -75,13 +78,28 @@ class FeatureStore:
         """The newest event time (us) on a partition, what is pending included."""
         return max(self._watermarks[partition], self._moved.get(partition, NEVER))
 
-    def observe(self, events: pa.RecordBatch, partitions: Sequence[int] | Ints) -> Matrix:
+    def observe(
+        self, events: pa.RecordBatch, partitions: Sequence[int] | Ints, carried: Matrix | None = None
+    ) -> Matrix:
         """Every feature of every event (rows, features), each seeing what was applied before it.
 
-        ``events`` has the declared fields; NaN is null, as is what a float32 cannot hold.
+        ``events`` has the declared fields; NaN is null, as is what a float32 cannot hold. ``carried`` is what
+        earlier stages found (``found``).
         """
         rows, conditions = self._vector.expressions(events)
-        return self.observe_windows(events, partitions, rows, conditions)
+        return self.observe_windows(events, partitions, rows, conditions, carried=carried)
+
+    def found(
+        self, events: pa.RecordBatch, partitions: Sequence[int] | Ints, carried: Matrix | None = None
+    ) -> Matrix:
+        """What this stage finds (rows, columns of the kernels), beside what was ``carried`` here."""
+        places = _places(partitions)
+        batch = EventBatch(self._event, events, self._vector.conditions(events))
+        found = self._empty(events.num_rows, carried)
+        for group in self._groups:
+            self._run(group, batch, places, EVENTS, READ_AND_ADD, found)
+        self._move(batch.times, places)
+        return found
 
     def observe_windows(
         self,
@@ -91,6 +109,7 @@ class FeatureStore:
         conditions: dict[str, Bools],
         *,
         known_at_once: bool = False,
+        carried: Matrix | None = None,
     ) -> Matrix:
         """``observe`` with the expressions (``vector.expressions``) worked out before, for more at a time.
 
@@ -99,7 +118,7 @@ class FeatureStore:
         """
         places = _places(partitions)
         batch = EventBatch(self._event, events, conditions)
-        found = np.full((events.num_rows, self._vector.columns), np.nan)
+        found = self._empty(events.num_rows, carried)
         for group in self._groups:
             if known_at_once:
                 self._let_through(group, batch, places, found=found)
@@ -218,6 +237,9 @@ class FeatureStore:
         return sum(series.row_count for series in self._series())
 
     # -- inside
+
+    def _empty(self, rows: int, carried: Matrix | None) -> Matrix:
+        return np.full((rows, self._vector.columns), np.nan) if carried is None else carried.copy()
 
     def _series(self) -> Iterator[SeriesState]:
         for groups in (*self._partitions.values(), self._global):

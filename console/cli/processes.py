@@ -53,6 +53,10 @@ def scorer(
     config: Config = None,
     broker: Bootstrap = None,
     slot: Slot = 0,
+    stage: Annotated[
+        int | None,
+        typer.Option("--stage", min=0, help="of a pipeline with features.staged: which one, from 0"),
+    ] = None,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = _LOOPBACK,
     state_dir: StateDir = STATE_DIR,
@@ -63,7 +67,7 @@ def scorer(
     config, bootstrap = prepare(config, broker, state_dir, "scorer")
     from streams.scorer import ScorerSettings, run
 
-    run(ScorerSettings(config, bootstrap, slot, state_dir, metrics_port, metrics_host))
+    run(ScorerSettings(config, bootstrap, slot, state_dir, metrics_port, stage, metrics_host))
 
 
 def keeper(

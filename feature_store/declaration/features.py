@@ -51,6 +51,11 @@ class FeatureSpec(Declared):
         "null for any other value. New values go to the end",
     )
     windows: tuple[WindowSpec, ...] = Field(default=(), description="aggregates over sliding windows")
+    staged: bool = Field(
+        default=False,
+        description="true: entities that the partition key does not determine have stages of their own, so "
+        "that any number of scorers is exact; false: one scorer must hold all partitions",
+    )
     lateness: Duration = Field(
         default=3_600_000_000,
         description="an event may be this far behind the newest of its partition; state is kept for the "
@@ -91,10 +96,14 @@ class FeatureSpec(Declared):
             for field, values in self.categories.items()
         ]
         windows = [
-            Feature(feature.name, _digest(_definition(feature, field_types, time)))
-            for feature in self.window_features()
+            Feature(feature.name, hash_of(feature, field_types, time)) for feature in self.window_features()
         ]
         return (*rows, *categories, *windows)
+
+
+def hash_of(feature: WindowFeature, field_types: dict[str, str], time: str) -> str:
+    """What stands for everything that a windowed feature's value depends on."""
+    return _digest(_definition(feature, field_types, time))
 
 
 def code_name(field: str) -> str:

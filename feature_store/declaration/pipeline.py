@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from feature_store.clock import ClockName
 from feature_store.declaration.base import Declared
@@ -16,6 +16,7 @@ from feature_store.declaration.features import Feature, FeatureSpec, code_name
 from feature_store.declaration.monitoring import MonitoringSpec
 from feature_store.declaration.outcomes import OutcomeSpec
 from feature_store.declaration.serving import ServingSpec
+from feature_store.declaration.stages import Stage, stages_of
 from feature_store.declaration.texts import check_texts
 from feature_store.declaration.topics import TopicNames
 from feature_store.declaration.training import TrainingSpec
@@ -28,7 +29,7 @@ LOG_COLUMNS = frozenset(
         "event_id", "event_time", "stage", "seq", "source_partition", "source_offset",
         "record_time", "arrived_at", "decided_at", "body_digest", "margin", "score", "engine",
         "model", "policy_action", "action", "propensity", "rules", "fallback", "late", "decided_seq",
-        "let_through", "definitions", "log_offset",
+        "let_through", "definitions", "log_offset", "origin_partition", "origin_offset",
     }
 )  # fmt: skip
 """Names that log and history keep; the declared id and time may be ``event_id`` and ``event_time``."""
@@ -65,6 +66,8 @@ class Pipeline(Declared):
     serving: ServingSpec = ServingSpec()
     monitoring: MonitoringSpec = MonitoringSpec()
     console: ConsoleSpec = ConsoleSpec()
+    _stage: Stage | None = PrivateAttr(default=None)
+    _whole: Pipeline | None = PrivateAttr(default=None)
 
     @property
     def name(self) -> str:
@@ -86,8 +89,63 @@ class Pipeline(Declared):
         return self.event.key in feature.entity
 
     @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Through which stages an event passes; none in a pipeline that one kind of scorer decides."""
+        if not self.features.staged:
+            return ()
+        found = stages_of(self.whole.event, self.features.window_features())
+        return found if found[1:] else ()
+
+    @property
+    def stage(self) -> Stage | None:
+        """As which of its stages this pipeline is seen; None where as a whole."""
+        return self._stage
+
+    @property
+    def whole(self) -> Pipeline:
+        """The pipeline as its file declares it, whichever stage this is."""
+        return self._whole or self
+
+    @property
+    def decides(self) -> bool:
+        """Whether decisions come from here: everywhere but in the stages before the last."""
+        return self._stage is None or self._stage.last
+
+    @property
+    def stages_before(self) -> int:
+        """Through how many stages an event has passed when it comes to what decides, or to this one."""
+        if self._stage is not None:
+            return self._stage.number
+        return max(len(self.stages) - 1, 0)
+
+    def at(self, stage: Stage) -> Pipeline:
+        """The pipeline as one of its stages sees it: keyed as its input is, with its topics and its log.
+
+        A stage that does not decide has a name of its own, and with it a group, snapshots and offsets.
+        """
+        topics = {"events": self.topics.between(stage), "features": self.topics.log_of(stage)}
+        if not stage.last:
+            topics["decisions"] = self.topics.between(self.stages[stage.number + 1])
+        seen = self.model_copy(
+            update={
+                "pipeline": self.name if stage.last else f"{self.name}.stage-{stage.number}",
+                "event": self.event.model_copy(update={"key": stage.key}),
+                "topics": self.topics.model_copy(update=topics),
+            }
+        )
+        seen._stage, seen._whole = stage, self  # noqa: SLF001  (its own, of another)
+        return seen
+
+    @property
+    def deciding(self) -> Pipeline:
+        """The pipeline as those see it who read decisions and the feature log: as its last stage does."""
+        return self.at(self.stages[-1]) if self._stage is None and self.stages else self
+
+    @property
     def global_features(self) -> tuple[WindowFeature, ...]:
         """Features whose entity the partition key does not determine: one scorer must hold all partitions."""
+        if self.stages:
+            return ()
         return tuple(f for f in self.features.window_features() if not self.follows_key(f))
 
     @property
@@ -99,6 +157,8 @@ class Pipeline(Declared):
     @property
     def outcome_fields(self) -> tuple[str, ...]:
         """The fields that say to whom an outcome belongs; none where no feature counts outcomes."""
+        if not self.decides:
+            return ()
         features = [f for f in self.features.window_features() if f.aggregate.of_outcomes]
         return tuple(dict.fromkeys(name for feature in features for name in feature.entity))
 
@@ -107,6 +167,7 @@ class Pipeline(Declared):
         if self.event.format != "json" and "url" not in self.schema_registry:
             raise ValueError(f"schema_registry: url: missing; event.format is {self.event.format}")
         self._check_windows()
+        self._check_stages()
         self._check_categories()
         self._check_names()
         check_texts(self.features.texts, self.feature_vector)
@@ -141,6 +202,16 @@ class Pipeline(Declared):
             if named.setdefault(condition.name, condition.sql) != condition.sql:
                 raise ValueError(f"features.windows: where: {condition.name!r} stands for two conditions")
 
+    def _check_stages(self) -> None:
+        if self.stages and self.features.late == "amend":
+            raise ValueError(
+                "features.late: amend is not there for staged pipelines; use score or dead_letter"
+            )
+        if self.stages and self.serving.delivery != "exactly_once":
+            raise ValueError(
+                "serving.delivery: a staged pipeline is exactly_once: stages hand on what is committed"
+            )
+
     def _check_categories(self) -> None:
         for field, values in self.features.categories.items():
             where = f"features.categories: {field!r}"
@@ -164,6 +235,7 @@ class Pipeline(Declared):
         taken: dict[str, str] = {}
         own = {"event_id": self.event.id, "event_time": self.event.time}
         reserved = LOG_COLUMNS - {column for column, field in own.items() if column == field}
+        reserved |= {f"seq_{number}" for number in range(self.stages_before)}
         for name in self.event.fields:
             if name.lower() in reserved:
                 raise ValueError(f"event.fields: {name!r} is a name that the feature log uses itself")

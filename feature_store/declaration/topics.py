@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from feature_store.declaration.base import Declared
 from feature_store.units import Duration
+
+if TYPE_CHECKING:
+    from feature_store.declaration.stages import Stage
 
 
 class TopicNames(Declared):
@@ -24,6 +29,9 @@ class TopicNames(Declared):
     policy: str = Field(default="policy", description="rules, lists, thresholds; compacted, one partition")
     explanations: str = Field(default="explanations", description="exact reasons, after the decision")
     dead_letters: str = Field(default="dead-letters", description="what was refused, and why")
+    stages: str = Field(
+        default="stages", description="beginning of the names of what passes between stages: stages-1-FIELD"
+    )
     alerts: str = Field(default="alerts", description="what a person should know; one partition")
     partitions: int = Field(default=4, gt=0, le=10_000, description="of events and what follows them")
     replication: int | None = Field(
@@ -35,3 +43,11 @@ class TopicNames(Declared):
         default=1_209_600_000_000,
         description="of all but models, policy; without a snapshot state is rebuilt from within it",
     )
+
+    def between(self, stage: Stage) -> str:
+        """What a stage reads: the events, as the stage before has sent them on."""
+        return self.events if stage.number == 0 else f"{self.stages}-{stage.name}"
+
+    def log_of(self, stage: Stage) -> str:
+        """What a stage writes down, so that its state can be rebuilt: the last one the feature log."""
+        return self.features if stage.last else f"{self.stages}-{stage.name}-log"

@@ -48,8 +48,12 @@ class Output:
     entity: tuple[str, ...]
 
 
-def compile_groups(pipeline: Pipeline) -> tuple[list[Group], list[Output]]:
-    """The groups of a pipeline in order of their first feature, and an output for every windowed feature."""
+def compile_groups(pipeline: Pipeline) -> tuple[list[Group], list[Output], dict[WindowFeature, int]]:
+    """The groups of a pipeline in order of their first feature, an output for every windowed feature, and
+    which column of the kernels' result holds what.
+
+    Of a pipeline that is seen as one of its stages just the groups of this stage; columns are those of all.
+    """
     features = pipeline.features.window_features()
     columns: dict[WindowFeature, int] = {}
     for feature in features:
@@ -58,6 +62,8 @@ def compile_groups(pipeline: Pipeline) -> tuple[list[Group], list[Output]]:
             columns.setdefault(denominator(feature), len(columns))
     groups = []
     for entity in dict.fromkeys(feature.entity for feature in features):
+        if pipeline.stage is not None and entity not in pipeline.stage.entities:
+            continue
         mine = [feature for feature in columns if feature.entity == entity]
         events = [feature for feature in mine if not feature.aggregate.of_outcomes]
         truth = [feature for feature in mine if feature.aggregate.of_outcomes]
@@ -77,4 +83,4 @@ def compile_groups(pipeline: Pipeline) -> tuple[list[Group], list[Output]]:
         )
         for feature in features
     ]
-    return groups, outputs
+    return groups, outputs, columns

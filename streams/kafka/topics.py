@@ -62,6 +62,7 @@ class PresentTopic:
 
 def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
     """Every topic that ``pipeline`` uses."""
+    pipeline = pipeline.whole
     names = pipeline.topics
     kept = {"cleanup.policy": "delete", "retention.ms": str(names.retention // 1_000)}
     compacted = {"cleanup.policy": "compact"}
@@ -77,6 +78,14 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
         TopicSpec(names.models, 1, names.replication, compacted),
         TopicSpec(names.policy, 1, names.replication, compacted),
         TopicSpec(names.alerts, 1, names.replication, kept),
+        *(
+            TopicSpec(names.between(s), names.partitions, names.replication, ours)
+            for s in pipeline.stages[1:]
+        ),
+        *(
+            TopicSpec(names.log_of(s), names.partitions, names.replication, ours)
+            for s in pipeline.stages[:-1]
+        ),
     ]
 
 

@@ -45,7 +45,8 @@ class Decision(msgspec.Struct, frozen=True):
     its windows may have been cut short. ``queue`` is there only where the policy's rule that stopped the
     event names a review queue. ``amends`` is there only where
     ``features.late`` is ``amend`` and whole windows gave other features: it names the one decision about the
-    same event that this one takes the place of.
+    same event that this one takes the place of. ``origin`` is there only where the pipeline is staged:
+    where the event itself stands, while ``source`` is what the stage before has sent on.
     """
 
     event_id: str
@@ -66,3 +67,4 @@ class Decision(msgspec.Struct, frozen=True):
     late: bool = False
     amends: Amended | msgspec.UnsetType = msgspec.UNSET
     queue: str | msgspec.UnsetType = msgspec.UNSET
+    origin: Source | msgspec.UnsetType = msgspec.UNSET

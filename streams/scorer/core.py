@@ -2,9 +2,9 @@
 
 1. Learn what became known: outcome deltas, in the order they were routed.
 2. Sort the records: sound and new, duplicate, dead letter.
-3. Compute the feature vector of every sound one, in applied order.
-4. Score all of them as one matrix, and decide: expected cost, rules, control group.
-5. Write down decisions and the feature log, so that every source offset is accounted for.
+3. Compute the features of every sound one, in applied order.
+4. Score all of them as one matrix, and decide; in a stage before the last, send them on (``finishing``).
+5. Write down all of it in the log, so that every source offset is accounted for.
 
 State changes are pending until ``commit``; ``rollback`` takes them back.
 """
@@ -13,37 +13,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-import numpy as np
-import pyarrow as pa
-
 from feature_store.claims import NO_CLAIM, Claim
-from feature_store.columns import number_arrays
-from feature_store.log import seen_schema
 from feature_store.store import FeatureStore
 from streams.metrics import Stage, Stages
 from streams.policies import compile_policy, default_document
-from streams.policies.actions import APPROVE
-from streams.scorer.decider import Decider
-from streams.scorer.decision_writer import DecisionWriter
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
+from streams.scorer.finishing import Deciding, Finishing, Forwarding
 from streams.scorer.intake import Intake
 from streams.scorer.log_writer import LogWriter, Stretch
-from streams.scorer.reasons import StoppedReasons
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
-from streams.scorer.scoring import NO_SCORE
-from streams.scorer.telling import action_counts, fallback_counts
+from streams.scorer.staged_intake import StagedIntake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import pyarrow as pa
+
     from feature_store.clock import Clock
     from feature_store.declaration.pipeline import Pipeline
-    from feature_store.expressions import Matrix
     from streams.formats import AsJson
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
-    from streams.scorer.evidence import Evidence
 
 
 class ScorerCore:
@@ -57,18 +48,20 @@ class ScorerCore:
         ``stages`` is told how long each part of a step takes. Raises ConfigError naming the key of an unsound
         expression.
         """
-        self._stage = (stages or Stages()).stage
-        self._pipeline = pipeline
+        stages = stages or Stages()
+        self._stage = stages.stage
         self._clock = clock
-        self.intake = Intake(pipeline, as_json)
         self.store = FeatureStore(pipeline)
+        self.intake = (
+            StagedIntake(pipeline, self.store.carrying, as_json)
+            if pipeline.stages_before
+            else Intake(pipeline, as_json)
+        )
         self._deltas = DeltaBook(pipeline)
-        self._decider = Decider(pipeline)
+        finishing = Deciding if pipeline.decides else Forwarding
+        self._finishing: Finishing = finishing(pipeline, stages)
         self._policy = compile_policy(pipeline, default_document(pipeline))
-        self._reasons = StoppedReasons(pipeline)
-        self._decisions = DecisionWriter(pipeline)
         self._log = LogWriter(pipeline)
-        self._seen_schema = seen_schema(pipeline)
         self._positions: dict[int, int] = {}
         self._pending: dict[int, int] = {}
         self._history: dict[int, int] = {}
@@ -124,7 +117,7 @@ class ScorerCore:
         self,
         partitions: Sequence[int],
         events: pa.RecordBatch,
-        let_through: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        let_through: np.ndarray[tuple[int], np.dtype[np.bool_]] | None,
         last_seq: int,
         only: set[str] | None = None,
     ) -> None:
@@ -180,37 +173,27 @@ class ScorerCore:
         learned = self._learn(deltas)
         with self._stage(Stage.DECODE):
             found = self.intake.sort(records, self.store.newest)
-        accepted = found.accepted
-        with self._stage(Stage.FEATURES):
-            events = accepted.events
-            matrix = self.store.observe(events, accepted.partitions)
-            seen = pa.record_batch([*events.columns, *number_arrays(matrix)], schema=self._seen_schema)
-        now = self._clock.now()
-        with self._stage(Stage.SCORE):
-            scored = self._decider.score(acting, accepted, matrix, now)
-        with self._stage(Stage.DECIDE):
-            evidence = self._decider.decide(
-                acting, policy or self._policy, accepted, seen, matrix, now, scored
-            )
-            evidence = self._with_reasons(evidence, acting, matrix)
-            self.store.decided(evidence.actions == APPROVE)
         first_seq = self._seq + 1
-        self._seq += len(accepted.records)
+        now = self._clock.now()
+        finished = self._finishing.finish(
+            self.store, found.accepted, first_seq, acting, policy or self._policy, now
+        )
+        self._seq += len(found.accepted.records)
         stretches = self._move(records, deltas)
         with self._stage(Stage.ENCODE):
-            return StepResult(
-                decided=self._decisions.write(acting.epoch, accepted, evidence),
-                refused=found.refused,
-                log=self._log.write(acting.epoch, stretches, learned, found, seen, evidence, first_seq),
-                positions={
-                    p: Position(s.end, s.outcomes.offset, s.claim.number) for p, s in stretches.items()
-                },
-                duplicates=len(found.duplicates),
-                unscored=evidence.fallbacks.count(NO_SCORE),
-                failures=evidence.failures,
-                actions=action_counts(evidence),
-                fallbacks=fallback_counts(evidence),
-            )
+            log = self._log.write(finished.under, stretches, learned, found, finished.rows, finished.traces)
+        return StepResult(
+            decided=finished.decided,
+            forwarded=finished.forwarded,
+            refused=found.refused,
+            log=log,
+            positions={p: Position(s.end, s.outcomes.offset, s.claim.number) for p, s in stretches.items()},
+            duplicates=len(found.duplicates),
+            unscored=finished.unscored,
+            failures=finished.failures,
+            actions=finished.actions,
+            fallbacks=finished.fallbacks,
+        )
 
     def commit(self) -> None:
         """The step's messages are committed on Kafka."""
@@ -228,14 +211,6 @@ class ScorerCore:
         self._deltas.rollback()
         self._pending = {}
         self._seq = self._committed_seq
-
-    def _with_reasons(self, evidence: Evidence, acting: Acting, matrix: Matrix) -> Evidence:
-        stopped = (evidence.policy_actions != APPROVE) & np.isfinite(evidence.scores)
-        if not stopped.any():
-            return evidence
-        return msgspec.structs.replace(
-            evidence, reasons=self._reasons.by(acting, evidence.models, matrix, stopped)
-        )
 
     def _learn(self, deltas: Sequence[SourceDelta]) -> pa.RecordBatch:
         learned = self._deltas.take(deltas, self._seq + 1)

@@ -16,10 +16,11 @@ from streams.scorer.evidence import action_names
 from streams.scorer.records import Decided
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
+    from feature_store.carried import Carried
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Accepted
@@ -34,6 +35,7 @@ class DecisionWriter:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._topic = pipeline.topics.events
+        self._events = pipeline.whole.topics.events
         self._time = pipeline.event.time
         self._passthrough = [(name, pipeline.event.fields[name].type) for name in pipeline.event.passthrough]
         self._event: Any = msgspec.defstruct(
@@ -64,10 +66,15 @@ class DecisionWriter:
             map(Source, repeat(self._topic), accepted.partitions.tolist(), [each.offset for each in records]),
             accepted.late.tolist(),
         )
+        if accepted.carried is not None:
+            messages = map(_from, messages, self._origins(accepted.carried))
         if evidence.queues:
             messages = map(_queued, messages, evidence.queues)
         lines = _encode_lines(messages).split(b"\n")  # no line break stands in JSON unescaped
         return list(map(Decided, records, accepted.ids, evidence.models, lines))
+
+    def _origins(self, carried: Carried) -> Iterator[Source]:
+        return map(Source, repeat(self._events), carried.partitions.tolist(), carried.offsets.tolist())
 
     def _passed(self, events: pa.RecordBatch) -> Sequence[Any]:
         """The declared pass-through fields, as one object per event."""
@@ -79,6 +86,10 @@ class DecisionWriter:
 
 def _queued(decision: Decision, queue: str | None) -> Decision:
     return decision if queue is None else msgspec.structs.replace(decision, queue=queue)
+
+
+def _from(decision: Decision, origin: Source) -> Decision:
+    return msgspec.structs.replace(decision, origin=origin)
 
 
 def instants(column: pa.Array[Any]) -> Sequence[str | None]:

@@ -22,6 +22,7 @@ from streams.scorer.records import Refused, SourceRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from feature_store.carried import Carried
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.errors import BadEventError
     from streams.formats import AsJson
@@ -36,6 +37,8 @@ class Accepted:
     digests: list[bytes]
     events: pa.RecordBatch
     late: Bools
+    carried: Carried | None = None
+    """What earlier stages found; None in the first."""
 
     @cached_property
     def partitions(self) -> Ints:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from feature_store.claims import NO_CLAIM, Claim
-from feature_store.log import LogMeta, encode_log, log_schema
-from streams.kafka import words_of
-from streams.policies.actions import APPROVE
+from feature_store.log import LogMeta, encode_log
 from streams.scorer.deltas import NOTHING_KNOWN, OutcomePosition, deltas_of
-from streams.scorer.evidence import action_names
 from streams.scorer.records import LogMessage
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from feature_store.declaration.pipeline import Pipeline
-    from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Sorted
+    from streams.scorer.log_rows import Traces
+    from streams.scorer.records import Under
 
 MAX_MESSAGE_BYTES = 4_000_000
 
@@ -43,33 +42,23 @@ class LogWriter:
     def __init__(self, pipeline: Pipeline, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self._pipeline = pipeline
         self._max_bytes = max_bytes
-        self._schema = log_schema(pipeline)
         self._hashes = {feature.name: feature.hash for feature in pipeline.feature_vector}
-        self._fields = len(pipeline.event.fields)
-        self._own_id = pipeline.event.id != "event_id"
-        self._own_time = pipeline.event.time != "event_time"
-        self._time_position = list(pipeline.event.fields).index(pipeline.event.time)
 
     def write(
         self,
-        epoch: int,
+        under: Under,
         stretches: dict[int, Stretch],
         deltas: pa.RecordBatch,
         found: Sorted,
-        seen: pa.RecordBatch,
-        evidence: Evidence,
-        first_seq: int,
+        rows: pa.RecordBatch,
+        traces: Traces,
     ) -> list[LogMessage]:
-        """One or more messages for every partition in ``stretches``; the first event has ``first_seq``.
-
-        ``seen`` has the fields and features of the accepted events (``seen_schema``).
-        """
-        rows = self._rows(found, seen, evidence, first_seq)
+        """One or more messages for every partition in ``stretches``; ``rows`` are of the accepted events."""
         partitions = found.accepted.partitions
         if len(stretches) > 1:  # one after the other, so that each is a slice
             order = np.argsort(partitions, kind="stable")
             rows, partitions = rows.take(order), partitions[order]
-        messages, traces = [], _traces(found, evidence)
+        messages = []
         for partition, stretch in stretches.items():
             meta = LogMeta(
                 pipeline=self._pipeline.name,
@@ -77,8 +66,8 @@ class LogWriter:
                 partition=partition,
                 first_offset=stretch.first,
                 next_offset=stretch.end,
-                release_epoch=epoch,
-                policy_offset=evidence.policy_offset,
+                release_epoch=under.epoch,
+                policy_offset=under.policy,
                 duplicates=[r.offset for r in found.duplicates if r.partition == partition],
                 dead_letters=[r.record.offset for r in found.refused if r.record.partition == partition],
                 hashes=self._hashes,
@@ -94,50 +83,6 @@ class LogWriter:
             split = self._split(mine, meta, learned, stretch.before)
             messages += [LogMessage(partition, message) for message in split]
         return messages
-
-    def _rows(
-        self,
-        found: Sorted,
-        seen: pa.RecordBatch,
-        evidence: Evidence,
-        first_seq: int,
-    ) -> pa.RecordBatch:
-        accepted, n = found.accepted, len(found.accepted.records)
-        fields, features = seen.columns[: self._fields], seen.columns[self._fields :]
-        columns: list[Any] = list(fields)
-        if self._own_id:
-            columns.append(accepted.ids)
-        if self._own_time:
-            columns.append(fields[self._time_position])
-        columns += [
-            np.zeros(n, np.int8),
-            np.arange(first_seq, first_seq + n),
-            accepted.partitions,
-            [record.offset for record in accepted.records],
-            [record.record_time_ms for record in accepted.records],
-            [record.arrived_at for record in accepted.records],
-            accepted.digests,
-            accepted.late,
-        ]
-        columns += features
-        columns += [
-            pa.array(evidence.margins, mask=np.isnan(evidence.margins)),
-            pa.array(evidence.scores, mask=np.isnan(evidence.scores)),
-            evidence.engines,
-            evidence.models,
-            action_names(evidence.policy_actions),
-            action_names(evidence.actions),
-            evidence.propensities,
-            evidence.rules,
-            evidence.fallbacks,
-            np.full(n, evidence.decided_at),
-            np.full(n, first_seq + n - 1),
-        ]
-        arrays = [
-            column if isinstance(column, pa.Array) else pa.array(column, field.type)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
-        return pa.record_batch(arrays, schema=self._schema)
 
     def _split(
         self, rows: pa.RecordBatch, meta: LogMeta, deltas: pa.RecordBatch, before: OutcomePosition
@@ -164,18 +109,6 @@ class LogWriter:
         return self._split(rows.slice(0, half), left, deltas, before) + self._split(
             rows.slice(half), right, deltas, before
         )
-
-
-def _traces(found: Sorted, evidence: Evidence) -> dict[int, dict[int, list[str]]]:
-    """Partition -> offset -> trace context, of events that were stopped or late: more may be said of them."""
-    accepted, traces = found.accepted, dict[int, dict[int, list[str]]]()
-    if any(record.trace for record in accepted.records):
-        told_of = accepted.late | (evidence.policy_actions != APPROVE)
-        for at in np.flatnonzero(told_of).tolist():
-            record = accepted.records[at]
-            if record.trace:
-                traces.setdefault(record.partition, {})[record.offset] = words_of(record.trace)
-    return traces
 
 
 def _cut(meta: LogMeta, border: int) -> tuple[LogMeta, LogMeta]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from feature_store.carried import HEADER, times_of
 from feature_store.errors import SchemaUnavailableError, StateError
 from streams.following import StoppedAtStartError
 from streams.formats import events_as_json
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterable
 
-    from feature_store.clock import Clock
+    from feature_store.clock import Clock, Headers
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.snapshots import Shelf
     from streams.alerts import AlertSender
@@ -78,6 +79,7 @@ class ScorerLoop:
         self._telling = Telling(pipeline, metrics, self._core, consumer, clock, alerts.send)
         self._pausing = Pausing(pipeline, consumer, alerts.send)
         self._topic = pipeline.topics.events
+        self._staged = pipeline.stages_before > 0
         self._max_events = pipeline.serving.batch.max_events
         self._consumer = consumer
         self._transactions = transactions
@@ -200,10 +202,16 @@ class ScorerLoop:
             positions[partition] = offset + 1  # a partition lost and regained in this turn comes again
             _, record_time = message.timestamp()
             headers = headers_of(message)
-            arrived_at = arrival(headers if by_header else None, record_time, now)
+            carried = _carried(headers) if self._staged else b""
+            if (times := times_of(carried)) is not None:
+                record_time, arrived_at = times
+            else:
+                arrived_at = arrival(headers if by_header else None, record_time, now)
             trace = trace_of(headers) if headers else NO_TRACE
             key, value = message.key(), message.value()
-            records.append(SourceRecord(partition, offset, key, value, record_time, arrived_at, trace))
+            records.append(
+                SourceRecord(partition, offset, key, value, record_time, arrived_at, trace, carried)
+            )
         return records
 
     def _seek_back(self, partitions: Iterable[int]) -> None:
@@ -225,6 +233,11 @@ class ScorerLoop:
         failure = self._partitions.failure or self._watcher.failure or self._policies.failure
         if failure is not None:
             raise failure
+
+
+def _carried(headers: Headers) -> bytes:
+    """What the stage before has found; empty where nothing stands there."""
+    return next((value for name, value in headers or () if name == HEADER and value is not None), b"")
 
 
 def _with_headers(refused: list[Refused], messages: list[Message]) -> list[Refused]:

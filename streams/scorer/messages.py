@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.topics import TopicNames
     from streams.kafka.sending import Delivered
-    from streams.scorer.records import Decided, LogMessage, Refused
+    from streams.scorer.records import Decided, Forwarded, LogMessage, Refused
 
 LARGEST_DEAD_LETTER = LARGEST_MESSAGE // 2
 """Bytes of an event that a dead letter keeps. Compressed, far larger ones pass a broker's own limit."""
 _LARGEST_KEY = 65_536
+_BY_KEY = -1
 
 
 class StepMessages:
@@ -43,6 +44,15 @@ class StepMessages:
                 )
             except BufferError:
                 send(self._producer, topic, message, key, headers, partition, delivered)
+
+    def forwarded(self, events: Iterable[Forwarded]) -> None:
+        """The events of a step on their way to the next stage, which its key finds the partition of."""
+        topic, produce = self._topics.decisions, self._producer.produce
+        for key, value, headers in events:
+            try:
+                produce(topic, value=value, key=key, headers=headers)
+            except BufferError:
+                send(self._producer, topic, value, key, headers, _BY_KEY)
 
     def log(self, messages: Iterable[LogMessage], delivered: Delivered) -> None:
         """The feature log of a step."""

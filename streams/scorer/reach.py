@@ -53,7 +53,8 @@ def refuse_a_short_log(
             raise _too_short(
                 pipeline, log, f"{feature} counts what is up to {format_duration(reach)} old", first
             )
-        if groups is None and rows and (first is None or first.arrived_at > _last_arrival(rows) - window):
+        remembers = groups is None and not pipeline.stages_before
+        if remembers and rows and (first is None or first.arrived_at > _last_arrival(rows) - window):
             what = f"duplicates are known for {format_duration(window)}"
             raise _too_short(pipeline, log, what, first)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.kafka import Trace
+    from streams.kafka import Headers, Trace
 
 
 class SourceRecord(NamedTuple):
@@ -21,6 +21,8 @@ class SourceRecord(NamedTuple):
     record_time_ms: int
     arrived_at: int
     trace: Trace = ()
+    carried: bytes = b""
+    """What the stage before has found; empty for an event itself."""
 
 
 class SourceDelta(NamedTuple):
@@ -47,6 +49,14 @@ class Decided(NamedTuple):
     event_id: str
     model: str | None
     message: bytes
+
+
+class Forwarded(NamedTuple):
+    """An event on its way to the next stage; its key there, None where it has none."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class LogMessage(NamedTuple):
@@ -79,6 +89,7 @@ class StepResult:
     """Everything that one micro-batch adds to Kafka, and the positions after it."""
 
     decided: list[Decided] = field(default_factory=list)
+    forwarded: list[Forwarded] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     log: list[LogMessage] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)

@@ -70,7 +70,8 @@ def _apply_all(core: ScorerCore, pipeline: Pipeline, rows: pa.Table, only: set[s
 
 def _replayed_schema(pipeline: Pipeline) -> pa.Schema:
     full = log_schema(pipeline)
-    own = ["event_id", "seq", "source_partition", "arrived_at", "body_digest", "action"]
+    own = ["event_id", "seq", "source_partition", "arrived_at", "body_digest"]
+    own += ["action"] * pipeline.decides
     wanted = [*pipeline.event.fields, *own]
     return pa.schema([full.field(name) for name in dict.fromkeys(wanted)])
 
@@ -122,9 +123,11 @@ def _column(batch: pa.RecordBatch, wanted: pa.Field[Any]) -> Any:
 def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch, only: set[str] | None) -> None:
     partitions: list[Any] = batch.column("source_partition").to_pylist()
     last_seq: Any = batch.column("seq")[-1].as_py()
-    if only is None:
+    if only is None and not pipeline.stages_before:
         _remember(core, partitions, batch)
-    let_through = np.array(batch.column("action").to_pylist()) == Action.APPROVE.value
+    let_through = None
+    if pipeline.decides:
+        let_through = np.array(batch.column("action").to_pylist()) == Action.APPROVE.value
     core.restore(partitions, batch.select(list(pipeline.event.fields)), let_through, last_seq, only)
 
 

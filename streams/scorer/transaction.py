@@ -66,5 +66,6 @@ class Transactions(GroupTransactions):
 
     def _send(self, result: StepResult, logged: LogOffsets) -> None:
         self._messages.decisions(result.decided)
+        self._messages.forwarded(result.forwarded)
         self._messages.log(result.log, logged.note)
         self._messages.dead_letters(result.refused)

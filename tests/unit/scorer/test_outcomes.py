@@ -53,7 +53,8 @@ class Ledger:
         for row in rows:
             self._pending[row["entity_customer_id"]] += row["fraud"]
 
-    def observe(self, events: pa.RecordBatch, partitions: list[int]) -> Matrix:
+    def observe(self, events: pa.RecordBatch, partitions: list[int], carried: Matrix | None) -> Matrix:
+        assert carried is None
         self.calls.append(("observe", len(partitions)))
         customers: list[Any] = events.column("customer_id").to_pylist()
         known = np.array([self._known[c] + self._pending[c] for c in customers], np.float64)

@@ -1,0 +1,148 @@
+"""What an event carries from stage to stage, beside its own bytes: whence it came, and what was found so far.
+
+One header per event, little-endian: two letters that name the format; how many applied orders (u16) and
+columns (u16) follow; an id per column (u32, of its definition); then the event's partition (i32) and offset
+(i64) on the events topic, when it arrived (i64, us), Kafka's time of it (i64, ms), whether it is late (i32);
+the applied order in each stage (i64), and each column (f64, NaN is null). The ids make it readable for a
+stage with other declarations than the one that wrote it: columns unknown here are left out, missing ones are
+null.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feature_store.declaration.features import hash_of
+from feature_store.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feature_store.declaration.aggregates import WindowFeature
+    from feature_store.declaration.pipeline import Pipeline
+    from feature_store.expressions import Matrix
+
+HEADER = "stage"
+_FORMAT = b"S1"
+_COUNTS = struct.Struct("<2sHH")
+_PLAIN = 32  # bytes of a row before its orders
+_TIMES = struct.Struct("<qq")
+
+Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Orders = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Side by side for a batch of events: place on the events topic, times, lateness, ``orders`` (rows,
+    stages so far) and ``found`` (rows, columns of the kernels).
+    """
+
+    partitions: Ints
+    offsets: Ints
+    arrivals: Ints
+    record_times_ms: Ints
+    late: Bools
+    orders: Orders
+    found: Matrix
+
+
+def times_of(header: bytes) -> tuple[int, int] | None:
+    """Kafka's time of an event (ms) and when it arrived (us); None where the header is not ours."""
+    if len(header) < _COUNTS.size:
+        return None
+    letters, orders, columns = _COUNTS.unpack_from(header)
+    if letters != _FORMAT or len(header) != _COUNTS.size + 4 * columns + _PLAIN + 8 * (orders + columns):
+        return None
+    arrived, record_time = _TIMES.unpack_from(header, _COUNTS.size + 4 * columns + 12)
+    return record_time, arrived
+
+
+class Carrying:
+    """Reads and writes the headers of one stage."""
+
+    def __init__(self, pipeline: Pipeline, columns: dict[WindowFeature, int]) -> None:
+        """``columns``: which column of the kernels' result holds what."""
+        self._width = max(columns.values(), default=-1) + 1
+        self._stage = pipeline.stage.number if pipeline.stage else 0
+        self._known = {
+            _id(hash_of(feature, pipeline.field_types, pipeline.event.time)): column
+            for feature, column in columns.items()
+        }
+        stages = pipeline.stages[: self._stage + 1]
+        so_far = {entity for stage in stages for entity in stage.entities}
+        written = [(feature, column) for feature, column in columns.items() if feature.entity in so_far]
+        self._columns = [column for _, column in written]
+        names = [_id(hash_of(f, pipeline.field_types, pipeline.event.time)) for f, _ in written]
+        self._head = _COUNTS.pack(_FORMAT, self._stage + 1, len(names)) + np.array(names, "<u4").tobytes()
+        self._layout = _row(self._stage + 1, len(names))
+
+    def write(self, carried: Carried) -> list[bytes]:
+        """One header per event."""
+        rows = np.zeros(len(carried.partitions), self._layout)
+        rows["partition"], rows["offset"] = carried.partitions, carried.offsets
+        rows["arrived"], rows["record_time"] = carried.arrivals, carried.record_times_ms
+        rows["late"] = carried.late
+        rows["orders"] = carried.orders
+        rows["found"] = carried.found[:, self._columns]
+        whole, size = rows.tobytes(), self._layout.itemsize
+        return [self._head + whole[at : at + size] for at in range(0, len(whole), size)]
+
+    def reads(self, header: bytes) -> bool:
+        """Whether the stage before wrote this."""
+        return times_of(header) is not None and _COUNTS.unpack_from(header)[1] == self._stage
+
+    def read(self, headers: Sequence[bytes]) -> Carried:
+        """The headers of a batch. Raises ContractError for one that the stage before did not write."""
+        found = np.full((len(headers), self._width), np.nan)
+        plain = np.zeros((len(headers), 5), np.int64)
+        orders = np.zeros((len(headers), self._stage), np.int64)
+        for head, places in _by_head(headers).items():
+            _, stages, count = _COUNTS.unpack_from(head)
+            if stages != self._stage:
+                raise ContractError(f"it comes from stage {stages - 1}, not from {self._stage - 1}")
+            layout = _row(stages, count)
+            rows = np.frombuffer(b"".join(headers[at][len(head) :] for at in places), layout)
+            for position, name in enumerate(("partition", "offset", "arrived", "record_time", "late")):
+                plain[places, position] = rows[name]
+            orders[places] = rows["orders"]
+            ids = np.frombuffer(head, "<u4", count, _COUNTS.size).tolist()
+            there = [(at, self._known[each]) for at, each in enumerate(ids) if each in self._known]
+            if there:
+                sources, targets = zip(*there, strict=True)
+                found[np.ix_(places, targets)] = rows["found"][:, sources]
+        partitions, offsets, arrivals, record_times, late = plain.T
+        return Carried(partitions, offsets, arrivals, record_times, late != 0, orders, found)
+
+
+def _by_head(headers: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """What comes before the rows -> which rows begin so."""
+    found: dict[bytes, list[int]] = {}
+    for at, header in enumerate(headers):
+        if times_of(header) is None:
+            raise ContractError("it does not carry what the stage before found")
+        columns = _COUNTS.unpack_from(header)[2]
+        found.setdefault(header[: _COUNTS.size + 4 * columns], []).append(at)
+    return found
+
+
+def _row(orders: int, columns: int) -> np.dtype[np.void]:
+    return np.dtype([
+        ("partition", "<i4"),
+        ("offset", "<i8"),
+        ("arrived", "<i8"),
+        ("record_time", "<i8"),
+        ("late", "<i4"),
+        ("orders", "<i8", (orders,)),
+        ("found", "<f8", (columns,)),
+    ])  # fmt: skip
+
+
+def _id(definition: str) -> int:
+    return int.from_bytes(hashlib.sha256(definition.encode()).digest()[:4], "little")

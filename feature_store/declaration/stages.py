@@ -1,0 +1,97 @@
+"""Stages: which entity's features are computed where, so that any number of scorers stays exact.
+
+State of an entity is exact where all of its events meet. The first stage is keyed as the events are; every
+further one by a field of an entity that the partition key does not determine. The event passes through them
+in order, each adds the features of its entities, and the last one decides. Features that count outcomes stand
+in the last stage, since only there it is known which events were let through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feature_store.declaration.event import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from feature_store.declaration.aggregates import WindowFeature
+    from feature_store.declaration.event import EventSpec
+
+_KEYS = {Kind.STRING, Kind.INTEGER}
+Entity = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its place, the field that its input is keyed by, the entities that it counts for."""
+
+    number: int
+    key: str
+    entities: frozenset[Entity]
+    last: bool
+
+    @property
+    def name(self) -> str:
+        """As topics and processes are named after it: ``1-terminal_id``."""
+        return f"{self.number}-{self.key}"
+
+
+def stages_of(event: EventSpec, features: Iterable[WindowFeature]) -> tuple[Stage, ...]:
+    """The stages that these features need, in order; one alone where the partition key determines them all.
+
+    Raises ValueError, naming the key of the pipeline file, where no order of stages makes them exact.
+    """
+    of_outcomes: dict[Entity, bool] = {}
+    for feature in features:
+        of_outcomes[feature.entity] = of_outcomes.get(feature.entity, False) or feature.aggregate.of_outcomes
+    truth = [entity for entity, counts in of_outcomes.items() if counts]
+    last = _common(event, truth)
+    homes: dict[Entity, str] = {}
+    keys: dict[str, None] = {}
+    if all(event.key in entity for entity in of_outcomes):
+        return (Stage(0, event.key, frozenset(of_outcomes), last=True),)
+    for entity in sorted(of_outcomes, key=len):  # one field alone leaves no choice: these first
+        if entity in truth and last is not None:
+            homes[entity] = last
+        elif event.key not in entity:
+            homes[entity] = _key_of(event, entity, [*keys, *([last] if last else [])])
+            keys[homes[entity]] = None
+    between = [key for key in keys if key != last]
+    final = last or between.pop()
+    further = [*between, final]
+    plan = [Stage(0, event.key, frozenset(e for e in of_outcomes if e not in homes), last=False)]
+    for number, key in enumerate(further, 1):
+        mine = frozenset(entity for entity, home in homes.items() if home == key)
+        plan.append(Stage(number, key, mine, last=number == len(further)))
+    return tuple(plan)
+
+
+def _common(event: EventSpec, truth: list[Entity]) -> str | None:
+    """The field that the last stage is keyed by, where features count outcomes."""
+    if not truth:
+        return None
+    shared = [name for name in truth[0] if all(name in entity for entity in truth[1:])]
+    usable = [name for name in shared if _may_be_key(event, name)]
+    if not usable:
+        named = " and ".join("+".join(entity) for entity in truth)
+        raise ValueError(
+            f"features.staged: outcomes are counted for {named}, which no one field determines, but only the "
+            "last stage knows which events were let through; count outcomes for one of them"
+        )
+    return event.key if event.key in usable else usable[0]
+
+
+def _key_of(event: EventSpec, entity: Entity, taken: list[str]) -> str:
+    usable = [name for name in entity if _may_be_key(event, name)]
+    if not usable:
+        raise ValueError(
+            f"features.staged: entity {'+'.join(entity)} has no field of type string or integer; its stage "
+            "would have no key"
+        )
+    return next((name for name in taken if name in usable), usable[0])
+
+
+def _may_be_key(event: EventSpec, name: str) -> bool:
+    return event.fields[name].type.kind in _KEYS
