@@ -8,6 +8,7 @@ import typer
 from console.cli import (
     backfill,
     backtest,
+    backup,
     bench,
     declaration,
     dlq,
@@ -53,6 +54,6 @@ def root(
 
 for group in (
     local, users, sources, backfill, features, tail, explain, dlq, policy, models, train, backtest, whatif,
-    topics, declaration, processes, bench,
+    topics, declaration, processes, backup, bench,
 ):  # fmt: skip
     group.register(app)

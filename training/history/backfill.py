@@ -89,10 +89,10 @@ def backfill_new(
 
 
 @contextmanager
-def scratch(state_dir: Path) -> Iterator[Path]:
+def scratch(state_dir: Path, name: str = "history") -> Iterator[Path]:
     """The path of a new folder inside ``state_dir``, gone at the end of the block."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    folder = state_dir.resolve() / f"history-{secrets.token_hex(4)}"
+    folder = state_dir.resolve() / f"{name}-{secrets.token_hex(4)}"
     try:
         yield folder
     finally:

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from feature_store.errors import SluicegateError
+from training.keeper.backup.manifest import Backup
 from training.keeper.evidence import Evidence
 from training.keeper.server import ADDRESS_FILE, Address
 from training.keeper.who import who_asks, who_header
@@ -141,6 +142,10 @@ class KeeperClient:
     def export_history(self, folder: Path) -> dict[str, Any]:
         """Write what is stored to a new folder inside the state folder; returns ``pipeline`` and counts."""
         return self._about_history("/export-history", folder)
+
+    def back_up(self, folder: Path) -> Backup:
+        """Write a backup into a new folder inside the state folder; returns what is in it."""
+        return msgspec.convert(self._about_history("/backup", folder), Backup)
 
     def _about_history(self, path: str, folder: Path) -> dict[str, Any]:
         return dict(self._ask("POST", path, {"folder": str(folder.resolve())}, _HISTORY_TIMEOUT_S))

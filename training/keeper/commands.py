@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from training.keeper.backup import take_backup
 from training.keeper.history_export import export_history
 from training.keeper.history_import import import_history
 from training.keeper.store import newest_arrival
@@ -39,7 +41,7 @@ class PromoteCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /history`` and ``POST /export-history``: a folder inside the state folder."""
+    """The body of ``POST /history``, ``/export-history``, ``/backup``: a folder inside the state folder."""
 
     folder: str
 
@@ -58,6 +60,7 @@ class Commands:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._parts = desk.parts
+        self._backing_up = threading.Lock()
         self.by_path: dict[str, Does] = {
             "/train": self._train,
             "/models/{version}/promote": self._promote,
@@ -67,6 +70,7 @@ class Commands:
             "/policy": self._policy,
             "/history": self._import_history,
             "/export-history": self._export_history,
+            "/backup": self._backup,
             "/audit": self._done_elsewhere,
         }
 
@@ -134,6 +138,12 @@ class Commands:
             given = export_history(cursor, parts.pipeline, parts.settings.state_dir, folder)
         self._note(request, "history_export", folder.name, None, given)
         return given
+
+    def _backup(self, request: Request, body: bytes) -> Any:
+        parts, folder = self._parts, _folder(body)
+        self._note(request, "backup", folder.name)
+        with self._backing_up, parts.store.cursor() as cursor:
+            return take_backup(cursor, parts.settings.state_dir, folder)
 
 
 def told_release(release: Release | None) -> dict[str, Any] | None:

@@ -43,6 +43,7 @@ ROUTES = [
     ("POST", "/policy"),
     ("POST", "/history"),
     ("POST", "/export-history"),
+    ("POST", "/backup"),
 ]
 
 
