@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from training.history.backfill import Backfilled
 
+_SLACK_S = 2.0
+"""How much later than a session's end a group may forget a member that has stopped."""
+
 
 def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir: Path) -> None:
     """Raise ConfigError where scorers run, here or on the named broker, or have decided live events there.
@@ -45,7 +48,7 @@ def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir
     try:
         begun = pipeline.topics.features in present_topics(bootstrap)
         decided = begun and _logged(bootstrap, pipeline.topics.features)
-        _refuse_scorers(bootstrap, f"sluicegate.{pipeline.name}.scorer")
+        _refuse_scorers(bootstrap, pipeline)
     except BrokerError as error:
         raise BrokerError(
             f"whether live events were decided already cannot be seen: {error}; start that Kafka, or name "
@@ -79,9 +82,11 @@ def words(done: Backfilled) -> str:
     return "\n".join(lines)
 
 
-def _refuse_scorers(bootstrap: str, group: str) -> None:
+def _refuse_scorers(bootstrap: str, pipeline: Pipeline) -> None:
     # The embedded broker does not describe groups; its scorers are of the run that holds the state folder.
-    members = group_members(bootstrap, group)
+    group = f"sluicegate.{pipeline.name}.scorer"
+    lingering_s = pipeline.serving.session_timeout / 1e6 + _SLACK_S
+    members = group_members(bootstrap, group, lingering_s=lingering_s)
     if members:
         raise ConfigError(
             f"scorers run on {bootstrap} ({members} in the consumer group {group!r}), which would not see "

@@ -22,17 +22,23 @@ def admin_of(bootstrap: str) -> AdminClient:
     return AdminClient({**COMMON, **connection(bootstrap)}, logger=LOG)
 
 
-def group_members(bootstrap: str, group: str) -> int | None:
+def group_members(bootstrap: str, group: str, *, lingering_s: float = 0.0) -> int | None:
     """How many consumers are in ``group`` now; None from a broker that does not tell.
 
-    Raises BrokerError where Kafka does not answer.
+    A static member that has stopped stays for its session's time: where all are static, up to ``lingering_s``
+    is waited for them to be gone. Raises BrokerError where Kafka does not answer.
     """
     admin = admin_of(bootstrap)
     deadline = time.monotonic() + TIMEOUT_S
+    gone = time.monotonic() + lingering_s
     while True:
         try:
             described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group]
-            return len(described.result().members)
+            members = described.result().members
+            if time.monotonic() > gone or not all(member.group_instance_id for member in members):
+                return len(members)
+            if not members:
+                return 0
         except KafkaException as error:
             problem = error.args[0]
             code = problem.code()
@@ -44,4 +50,4 @@ def group_members(bootstrap: str, group: str) -> int | None:
                 raise refused from error
             if not passes(problem) or time.monotonic() > deadline:
                 raise BrokerError(f"group {group!r} on {bootstrap} cannot be looked at: {error}") from error
-        time.sleep(_PAUSE_S)  # a Kafka that has just started makes its coordinators when first asked
+        time.sleep(_PAUSE_S)  # also for a Kafka just started: it makes its coordinators when first asked
