@@ -35,7 +35,6 @@ EVERY_TABLE = {
     "decisions": 'FROM decisions ORDER BY "partition", "offset"',
     "batches": 'FROM batches ORDER BY "partition", log_offset',
     "outcomes": 'FROM outcomes ORDER BY "partition", "offset"',
-    "offsets": 'FROM offsets ORDER BY topic, "partition"',
 }
 
 
