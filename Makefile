@@ -35,9 +35,11 @@ test-fast: install  ## the quick tier, 80 seconds on two cores: units and the or
 	$(BIN)/python -m pytest tests/contract tests/unit -m "not kafka and not slow" --timeout 60 $(SIDE_BY_SIDE) 2
 
 ROUNDS ?= 50
-chaos: install  ## what can go wrong, 50 rounds of it at random moments (ROUNDS=…, SEED=… repeats a run)
+CHAOS := $(BIN)/python -m tests.chaos.run
+chaos: install  ## what can go wrong: 50 rounds with one broker, and 50 on a cluster of three (ROUNDS=…, SEED=…)
 	SLUICEGATE_CHAOS_ROUNDS=$(ROUNDS) SLUICEGATE_CHAOS_SEED=$(SEED) \
 	  $(BIN)/python -m pytest tests/acceptance/test_chaos.py
+	$(CHAOS) --rounds $(ROUNDS) --seed "$(SEED)" --json .sluicegate/chaos.json
 
 check: install  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .

@@ -1,0 +1,135 @@
+"""Processes that something happens to: started again when they end, and remembered with how they ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.payments import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_END_S = 90.0
+_PAUSE_S = 1.0
+
+
+@dataclass
+class Part:
+    """One process at a time; its output is in ``log``."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ended: Counter[int] = field(default_factory=Counter)
+    """Exit status -> how often it ended so by itself since this was looked at."""
+    _process: subprocess.Popen[bytes] | None = None
+    _wanted: bool = False
+    _not_before: float = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Its process id. Raises ProcessLookupError where it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            raise ProcessLookupError(self.name)
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        """Start it, perhaps this once in another way."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        own = {"PYTHONFAULTHANDLER": "1", **ENVIRONMENT, **self.environment, **(environment or {})}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                list(command or self.command),
+                env=os.environ | own,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._wanted = True
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self.runs:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL; it stays away until it is started."""
+        self._wanted = False
+        self.send(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(_END_S)
+
+    def stop(self) -> int:
+        """SIGTERM; how it ended. Raises TimeoutError where it does not end."""
+        self._wanted = False
+        self.send(signal.SIGTERM)
+        try:
+            return self._process.wait(_END_S) if self._process is not None else 0
+        except subprocess.TimeoutExpired as error:
+            self.send(signal.SIGABRT)  # faulthandler says what it waits for
+            raise TimeoutError(f"{self.name} does not end") from error
+
+    def end(self) -> None:
+        """It runs no more, however that is."""
+        self.send(signal.SIGCONT)
+        self.kill()
+
+    def wait(self, seconds: float) -> int | None:
+        """How it ended, None where it did not."""
+        try:
+            return self._process.wait(seconds) if self._process is not None else None
+        except subprocess.TimeoutExpired:
+            return None
+
+    def revive(self) -> None:
+        """Start it again where it has ended by itself, a moment later: as a supervisor does."""
+        if not self._wanted or self._process is None:
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        if not self._not_before:
+            self.ended[code] += 1
+            self._not_before = time.monotonic() + _PAUSE_S
+        elif time.monotonic() >= self._not_before:
+            self._not_before = 0.0
+            self.start()
+
+    def children(self) -> list[int]:
+        """The processes that it started and that run now."""
+        if not self.runs:
+            return []
+        path = Path(f"/proc/{self.pid}/task")
+        found = [(task / "children").read_text().split() for task in path.iterdir()]
+        return [int(child) for children in found for child in children]
+
+    def crashing_at(self, point: str, times: int) -> list[str]:
+        """Its command, dying where it comes to ``point`` for the so manieth time."""
+        at = list(self.command).index("console.cli")
+        return [*self.command[:at], "tests.chaos.crashing", point, str(times), *self.command[at + 1 :]]
+
+    def size(self) -> int:
+        """How long its log is."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def said(self, since: int) -> bytes:
+        """What it said from there on."""
+        if not self.log.exists():
+            return b""
+        with self.log.open("rb") as file:
+            file.seek(since)
+            return file.read()

@@ -1,0 +1,115 @@
+"""The product under test: two scorers and a keeper, as processes in rooms of their own."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streams.kafka import ensure_topics, pipeline_topics
+from streams.messages.model import ArtifactInfo
+from tests.chaos.disks import disk
+from tests.chaos.parts import Part
+from tests.support.models import small_model
+from tests.support.outcomes import counting_frauds
+from training.publish import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+    from tests.chaos.disks import Disk
+    from tests.chaos.rooms import House, Room
+
+SCORERS = ("scorer0", "scorer1")
+FURTHER = "scorer2"
+KEEPER = "keeper"
+_NOW = "2026-01-05T00:00:00Z"
+_DISK_MB = 1_500
+_PROGRAM = (sys.executable, "-m", "console.cli")
+
+
+@dataclass(frozen=True)
+class Product:
+    """Its parts by name, where each runs, and the disks they write to."""
+
+    bootstrap: str
+    pipeline: Pipeline
+    config: Path
+    state: Path
+    parts: dict[str, Part]
+    rooms: dict[str, Room]
+    disks: dict[str, Disk]
+
+    def publish_a_circle(self, keeper: Part) -> str:
+        """A model whose trees lead nowhere, published in the keeper's place; its version."""
+        version = f"circle{secrets.token_hex(3)}"
+        manifest, artifact = small_model(self.pipeline, version)
+        endless = re.sub(
+            rb"(left|right)_child=([^\n]*)",
+            lambda m: m[1] + b"_child=" + b" ".join(b"0" for _ in m[2].split()),
+            artifact,
+        )
+        manifest = msgspec.structs.replace(manifest, artifact=ArtifactInfo.of(endless))
+        keeper.kill()
+        Publisher(self.bootstrap, self.pipeline, lambda: _NOW).publish(manifest, endless, why="a test")
+        keeper.start()
+        return version
+
+    def ask(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command beside the keeper, under way."""
+        command = [*_PROGRAM, *arguments, "--state-dir", str(self.state)]
+        with (self.config.parent / "asked.log").open("ab") as log:
+            return subprocess.Popen(
+                self.rooms[KEEPER].command(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+
+@contextmanager
+def running_product(folder: Path, bootstrap: str, house: House) -> Iterator[Product]:
+    """Topics made, two models published, two scorers and a keeper started; a third scorer may be."""
+    with disk(folder / "store", _DISK_MB) as store, disk(folder / "snapshots", _DISK_MB) as snapshots:
+        config, pipeline = counting_frauds(folder, "chaos", serving=_serving(folder / "snapshots"))
+        ensure_topics(bootstrap, pipeline_topics(pipeline))
+        publisher = Publisher(bootstrap, pipeline, lambda: _NOW)
+        for number in range(2):
+            publisher.publish(*small_model(pipeline, f"m{number}", seed=number), why="to begin with")
+        state = folder / "store" / "state"
+        parts = {
+            name: Part(
+                name,
+                house.rooms[name].command(_command(name, config, bootstrap, state)),
+                folder / f"{name}.log",
+            )
+            for name in (*SCORERS, FURTHER, KEEPER)
+        }
+        rooms = {name: house.rooms[name] for name in parts}
+        disks = {"store": store, "snapshots": snapshots}
+        try:
+            for name in (*SCORERS, KEEPER):
+                parts[name].start()
+            yield Product(bootstrap, pipeline, config, state, parts, rooms, disks)
+        finally:
+            for part in parts.values():
+                part.end()
+
+
+def _serving(snapshots: Path) -> dict[str, object]:
+    return {
+        "batch": {"max_events": 200},
+        "session_timeout": "6s",
+        "commit_patience": "10s",
+        "snapshots": {"every": "2s", "keep": 2, "store": str(snapshots)},
+    }
+
+
+def _command(name: str, config: Path, bootstrap: str, state: Path) -> list[str]:
+    own = ["keeper", "--port", "0"] if name == KEEPER else ["scorer", "--slot", name[-1]]
+    return [*_PROGRAM, *own, "--broker", bootstrap, "--config", str(config), "--state-dir", str(state)]
