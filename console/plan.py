@@ -33,6 +33,8 @@ class Plan:
     """Of the keeper, of every scorer and of the explainer, in this order; none where nobody gives metrics."""
     host: str = "127.0.0.1"
     """The address that the keeper listens on."""
+    stages: int = 1
+    """Through how many an event passes; each has so many scorers."""
 
     @property
     def monitor_url(self) -> str:
@@ -56,8 +58,18 @@ class Plan:
 
     @property
     def scorer_names(self) -> list[str]:
-        """One name per slot."""
-        return [f"scorer-{slot}" for slot in range(self.scorers)]
+        """One name per slot of every stage; those of the last are called scorers."""
+        return [name for name, _, _ in self._workers]
+
+    @property
+    def _workers(self) -> list[tuple[str, int, int]]:
+        """Name, stage and slot of each."""
+        last = self.stages - 1
+        places = [(stage, slot) for stage in range(self.stages) for slot in range(self.scorers)]
+        return [
+            (f"scorer-{slot}" if stage == last else f"stage-{stage}-{slot}", stage, slot)
+            for stage, slot in places
+        ]
 
     @property
     def beside(self) -> list[str]:
@@ -68,11 +80,13 @@ class Plan:
     def in_words(self) -> str:
         """The processes, as one says them: ``2 scorers, keeper, monitor``."""
         scorers = f"{self.scorers} scorer{'s' * (self.scorers > 1)}"
+        if self.stages > 1:
+            scorers += f" in each of {self.stages} stages"
         return ", ".join([scorers, "keeper", *self.beside])
 
     def processes(self) -> list[ProcessSpec]:
         """Every process, in the order in which they are started."""
-        scorers = [self._scorer(slot) for slot in range(self.scorers)]
+        scorers = [self._scorer(place, *each) for place, each in enumerate(self._workers)]
         return [self._keeper(), *scorers, *([self._explainer()] if self.explainer else []), self._monitor()]
 
     def _keeper(self) -> ProcessSpec:
@@ -80,9 +94,10 @@ class Plan:
         more = (*where, "--monitor-url", self.monitor_url, *self._metrics(0))
         return ProcessSpec("keeper", self._command("keeper", *more), AnswersAt(f"{self.keeper_url}/health"))
 
-    def _scorer(self, slot: int) -> ProcessSpec:
-        command = self._command("scorer", "--slot", str(slot), *self._metrics(1 + slot))
-        return ProcessSpec(f"scorer-{slot}", command, SaysReady("scorer_ready"))
+    def _scorer(self, place: int, name: str, stage: int, slot: int) -> ProcessSpec:
+        which = ("--stage", str(stage)) if self.stages > 1 else ()
+        command = self._command("scorer", "--slot", str(slot), *which, *self._metrics(1 + place))
+        return ProcessSpec(name, command, SaysReady("scorer_ready"))
 
     def _explainer(self) -> ProcessSpec:
         return ProcessSpec(
@@ -115,7 +130,8 @@ def scorer_count(pipeline: Pipeline, wanted: int | None) -> int:
         names = ", ".join(feature.name for feature in limits)
         raise ConfigError(
             f"--scorers {wanted}: {names} count for entities that the partition key {pipeline.event.key!r} "
-            "does not determine, which is exact only while one scorer holds all partitions; use --scorers 1"
+            "does not determine, which is exact only while one scorer holds all partitions; use --scorers 1, "
+            "or features.staged: true"
         )
     most = pipeline.topics.partitions
     if wanted is not None and wanted > most:
@@ -131,5 +147,5 @@ def metrics_ports_of(pipeline: Pipeline, scorers: int, *, explainer: bool) -> tu
     declared = pipeline.serving.metrics_port
     if not declared:
         return ()
-    places = [*range(1 + scorers), *([EXPLAINERS_FROM] if explainer else [])]
+    places = [*range(1 + scorers * max(len(pipeline.stages), 1)), *([EXPLAINERS_FROM] if explainer else [])]
     return tuple(declared + place for place in places)

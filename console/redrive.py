@@ -106,7 +106,7 @@ def send(bootstrap: str, pipeline: Pipeline, choice: Choice, tell: Callable[[str
     for letter in all_letters(bootstrap, pipeline.topics.dead_letters):
         if letter.place not in choice.going:
             continue
-        _produce(producer, pipeline.topics.events, letter, _headers(letter, arrivals), answers)
+        _produce(producer, pipeline.whole.topics.events, letter, _headers(letter, arrivals), answers)
         tell("sending", answers.given, total)
     left = producer.flush(_FLUSH_S)
     tell("sending", answers.given, total)
@@ -179,7 +179,7 @@ def _headers(letter: DeadLetter, arrivals: dict[int, int] | None) -> list[tuple[
 
 def _newest_arrivals(bootstrap: str, pipeline: Pipeline) -> dict[int, int]:
     """Partition of events -> the newest arrival on it, in milliseconds."""
-    topic = pipeline.topics.events
+    topic = pipeline.whole.topics.events
     consumer = reader(bootstrap)
     try:
         starts, ends = start_offsets(consumer, topic), end_offsets(consumer, topic)

@@ -129,6 +129,10 @@ def _fixed(old: Pipeline, new: Pipeline) -> Iterator[str]:
     for name in _FIXED_OF_EVENTS:
         if getattr(old.event, name) != getattr(new.event, name):
             yield f"event.{name}: cannot change: state, log and store are made of it; use other topics"
+    homes = _homes(old)
+    moved = any(homes.get(entity, number) != number for entity, number in _homes(new).items())
+    if moved or [stage.key for stage in old.stages] != [stage.key for stage in new.stages]:
+        yield "features.staged: stages, and which entity is counted in which, cannot change; use other topics"
     for name, spec in new.event.fields.items():
         before = old.event.fields.get(name)
         if before is not None and before.type != spec.type:
@@ -136,6 +140,11 @@ def _fixed(old: Pipeline, new: Pipeline) -> Iterator[str]:
                 f"event.fields.{name}: was {before.type}, and is stored as that; declare {spec.type} under "
                 "another name"
             )
+
+
+def _homes(pipeline: Pipeline) -> dict[tuple[str, ...], int]:
+    """Entity -> the stage that counts for it."""
+    return {entity: stage.number for stage in pipeline.stages for entity in stage.entities}
 
 
 def _too_many_scorers(new: Pipeline, running: int) -> Iterator[str]:

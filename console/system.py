@@ -95,7 +95,8 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
         ensure_topics(broker.bootstrap, pipeline_topics(pipeline))
         explainer = pipeline.serving.explanations == "async"
         declared = metrics_ports_of(pipeline, scorers, explainer=explainer)
-        own = 0 if declared else 1 + scorers + explainer
+        stages = max(len(pipeline.stages), 1)
+        own = 0 if declared else 1 + scorers * stages + explainer
         free = choose_ports(settings.state_dir / "ports.json", 2 + own)
         api_port, web_port, *metrics_ports = free
         plan = Plan(
@@ -108,6 +109,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
             explainer=explainer,
             metrics_ports=declared or tuple(metrics_ports),
             host=settings.host,
+            stages=stages,
         )
         supervisor = Supervisor(logbook)
         try:

@@ -69,9 +69,9 @@ def what_to_type(pipeline: Pipeline, plan: Plan) -> list[str]:
         source = "simulate"
     except ConfigError:
         source = "replay FILE"
-    form, topic = _FORMATS[pipeline.event.format], pipeline.topics.events
+    form, topic = _FORMATS[pipeline.event.format], pipeline.whole.topics.events
     return [
-        f"  events   send {form} to the topic {topic!r} keyed by {pipeline.event.key!r},",
+        f"  events   send {form} to the topic {topic!r} keyed by {pipeline.whole.event.key!r},",
         f"           or in another terminal: sluicegate {source}{options}",
         f"  watch    sluicegate tail --follow{options}",
     ]

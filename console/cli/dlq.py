@@ -108,7 +108,7 @@ def redrive(
     with progress_bar() as tell:
         choice = choose(bootstrap, pipeline, chosen, EventIds(pipeline.event.id), tell)
     if not as_json:
-        typer.echo(asked(choice, pipeline.topics.events))
+        typer.echo(asked(choice, pipeline.whole.topics.events))
     sent = None
     if choice.going and not dry_run:
         if not yes:

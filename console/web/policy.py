@@ -72,7 +72,7 @@ def _in_force(site: Site, request: Request, visitor: Visitor) -> dict[str, Any]:
         "off": turned_off(versions, document),
         "cold_start": pipeline.decision.cold_start,
         "fired": fired,
-        "key": pipeline.event.key,
+        "key": pipeline.whole.event.key,
         "fields": [name for name, spec in pipeline.event.fields.items() if spec.type.kind in _LISTABLE],
         "versions": earlier[:_A_PAGE],
         "older": earlier[_A_PAGE - 1].version if len(earlier) > _A_PAGE else None,

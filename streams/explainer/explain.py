@@ -61,7 +61,7 @@ class Explaining:
     def __init__(self, pipeline: Pipeline, models: KnownModels) -> None:
         self._teller = ReasonTeller(pipeline)
         self._models = models
-        self._key = pipeline.event.key
+        self._key = pipeline.whole.event.key
 
     def rows(
         self, message: bytes, after: int = -1, counts: Callable[[LogMeta], bool] | None = None

@@ -48,7 +48,7 @@ def run(settings: ExplainerSettings, stop: threading.Event | None = None) -> Non
     from streams.explainer.transaction import ExplanationWriter  # noqa: PLC0415
 
     os.nice(settings.niceness)
-    pipeline = load_pipeline(settings.config)
+    pipeline = load_pipeline(settings.config).deciding
     stop = stop or stop_on_signals()
     identity = f"sluicegate.{pipeline.name}.explainer"
     timeout_ms = pipeline.serving.session_timeout // 1_000

@@ -62,7 +62,7 @@ class ModelWatcher(TopicFollower):
         self._alerts = alerts
         self._declared = pipeline.feature_vector
         self._pipeline = pipeline.name
-        self._key = pipeline.event.key
+        self._key = pipeline.whole.event.key
         self._state = ModelsTopic(pipeline)
         self.acting = Acting(0, None)
         self._away = Retry()

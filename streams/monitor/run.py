@@ -41,7 +41,7 @@ def run(settings: MonitorSettings) -> None:
 
     Raises ConfigError, BrokerError where a topic is missing, SluicegateError when faust gives up.
     """
-    pipeline = load_pipeline(settings.config)
+    pipeline = load_pipeline(settings.config).deciding
     _require_topics(settings.bootstrap, pipeline)
     state = MonitorState(pipeline)
     data = settings.state_dir / "monitor"

@@ -22,7 +22,7 @@ class Sampling:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._features = [feature.name for feature in pipeline.feature_vector]
-        self._key = pipeline.event.key
+        self._key = pipeline.whole.event.key
         self.recent = Recent(pipeline.monitoring.drift.window, len(self._features))
 
     def add(self, partition: int, rows: LogRows, models: Ints) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from feature_store.columns import minor_units, present, words
+from feature_store.columns import from_arrow, minor_units, present, words
 from feature_store.declaration.event import FieldType, Kind
 from feature_store.units import to_text
 from streams.messages import Decision, Source
 from streams.scorer.evidence import action_names
-from streams.scorer.records import Decided
+from streams.scorer.records import BY_KEY, Decided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Accepted
+    from streams.scorer.records import SourceRecord
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _EXACT_AS_FLOAT = 10**15
@@ -36,6 +37,8 @@ class DecisionWriter:
     def __init__(self, pipeline: Pipeline) -> None:
         self._topic = pipeline.topics.events
         self._events = pipeline.whole.topics.events
+        self._key_name = pipeline.whole.event.key
+        self._key = pipeline.event.fields[self._key_name].type
         self._time = pipeline.event.time
         self._passthrough = [(name, pipeline.event.fields[name].type) for name in pipeline.event.passthrough]
         self._event: Any = msgspec.defstruct(
@@ -71,7 +74,15 @@ class DecisionWriter:
         if evidence.queues:
             messages = map(_queued, messages, evidence.queues)
         lines = _encode_lines(messages).split(b"\n")  # no line break stands in JSON unescaped
+        if accepted.carried is not None:
+            records = self._as_the_events(accepted)
         return list(map(Decided, records, accepted.ids, evidence.models, lines))
+
+    def _as_the_events(self, accepted: Accepted) -> list[SourceRecord]:
+        """Keyed as the events are, and with them where that key belongs."""
+        keys = from_arrow(self._key, accepted.events.column(self._key_name))
+        records = zip(accepted.records, keys, strict=True)
+        return [record._replace(key=str(key).encode(), partition=BY_KEY) for record, key in records]
 
     def _origins(self, carried: Carried) -> Iterator[Source]:
         return map(Source, repeat(self._events), carried.partitions.tolist(), carried.offsets.tolist())

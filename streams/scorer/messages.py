@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from feature_store.clock import ARRIVED_AT
 from streams.kafka import LARGEST_MESSAGE, Headers, KafkaError, Message, Producer, send
 from streams.messages import dead_letter as names
+from streams.scorer.records import BY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 LARGEST_DEAD_LETTER = LARGEST_MESSAGE // 2
 """Bytes of an event that a dead letter keeps. Compressed, far larger ones pass a broker's own limit."""
 _LARGEST_KEY = 65_536
-_BY_KEY = -1
 
 
 class StepMessages:
@@ -52,7 +52,7 @@ class StepMessages:
             try:
                 produce(topic, value=value, key=key, headers=headers)
             except BufferError:
-                send(self._producer, topic, value, key, headers, _BY_KEY)
+                send(self._producer, topic, value, key, headers, BY_KEY)
 
     def log(self, messages: Iterable[LogMessage], delivered: Delivered) -> None:
         """The feature log of a step."""

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from streams.kafka import Headers, Trace
 
 
+BY_KEY = -1
+"""In place of a partition: that of the key, as every client finds it."""
+
+
 class SourceRecord(NamedTuple):
     """One record of the events topic. Times in microseconds but for Kafka's own, in milliseconds."""
 

@@ -147,7 +147,7 @@ class Verdict:
         oracle = Oracle(self._pipeline, MEANING)
         names = [feature.name for feature in self._pipeline.feature_vector]
         for partition, log in self.log.items():
-            deltas = [_delta(partition, row) for each in log for row in each.deltas]
+            deltas = [delta_of(partition, row) for each in log for row in each.deltas]
             found = [(self._event(partition, row), row) for each in log for row in each.rows]
             histories: dict[str, list[Event | Delta]] = defaultdict(list)
             for event, _ in found:
@@ -166,7 +166,7 @@ class Verdict:
 
     def _event(self, partition: int, row: Mapping[str, Any]) -> Event:
         fields = self._pipeline.event.fields
-        values = {name: _plain(row[name], spec.type.scale) for name, spec in fields.items()}
+        values = {name: plain(row[name], spec.type.scale) for name, spec in fields.items()}
         return Event(values, partition, row["seq"], row["decided_seq"], row["action"] == "approve")
 
 
@@ -222,15 +222,16 @@ def _source(record: Any) -> Place:
     return int(headers["source_partition"]), int(headers["source_offset"])
 
 
-def _delta(partition: int, row: Mapping[str, Any]) -> Delta:
+def delta_of(partition: int, row: Mapping[str, Any]) -> Delta:
+    """What became known, as the oracle takes it, from a row of the feature log's deltas."""
     entity: dict[str, Any] = defaultdict(object)  # of other entities it says nothing
     entity |= {name.removeprefix("entity_"): row[name] for name in row if name.startswith("entity_")}
-    time = _plain(row["event_time"], 0)
+    time = plain(row["event_time"], 0)
     return Delta(entity, partition, time, row["seq"], row["fraud"], row["let_through"])
 
 
-def _plain(value: Any, scale: int) -> Any:
-    """As a decoded event has it: decimals in minor units, instants in microseconds."""
+def plain(value: Any, scale: int) -> Any:
+    """A value of the feature log as a decoded event has it: decimals in minor units, instants in microseconds."""
     if isinstance(value, Decimal):
         return int(value.scaleb(scale))
     return to_micros(value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value

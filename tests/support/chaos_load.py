@@ -127,9 +127,9 @@ class Load:
                 event_time=found["event_time"],
                 fraud=0,
                 let_through=found["action"] == "approve",
-                entity={"customer_id": found["event"]["customer_id"]},
+                entity={name: found["event"][name] for name in self.pipeline.outcome_fields},
             )
-            self._known.append((record.partition, delta))
+            self._known.append((found["source"]["partition"], delta))
 
     def _draw(self) -> tuple[bytes, bytes]:
         """A new payment, mostly; sometimes one comes again, under the id of another, or is garbage."""

@@ -45,7 +45,7 @@ def private_pipeline(folder: Path, prefix: str, **changes: Any) -> tuple[Path, P
     """The payments pipeline under topics of its own; ``changes`` replace keys at the top."""
     tree = shipped_tree()
     names = ["events", "decisions", "outcomes", "entity_outcomes", "features", "models", "alerts", "policy"]
-    names += ["explanations"]
+    names += ["explanations", "stages"]
     topics: dict[str, Any] = {name: f"{prefix}-{name}" for name in names}
     tree |= {"pipeline": prefix, "topics": {**topics, "dead_letters": f"{prefix}-dead-letters"}}
     tree |= changes

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def scorer(config: Path, bootstrap: str, slot: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    """One running scorer; killed on the way out if it still runs."""
-    with _process(config, f"scorer-{slot}", "scorer", "--broker", bootstrap, "--slot", str(slot)) as process:
+def scorer(
+    config: Path, bootstrap: str, slot: int = 0, stage: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One running scorer, of a stage of a staged pipeline; killed on the way out if it still runs."""
+    name, which = f"scorer-{slot}", ["--slot", str(slot)]
+    if stage is not None:
+        name, which = f"stage-{stage}-{slot}", [*which, "--stage", str(stage)]
+    with _process(config, name, "scorer", "--broker", bootstrap, *which) as process:
         yield process
 
 

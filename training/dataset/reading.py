@@ -81,7 +81,7 @@ def _columns(pipeline: Pipeline) -> str:
         "margin": "margin::double",
         "amount": f"{duck.quoted(amount)}::double" if amount else "'nan'::double",
         "draw": drawn_by(pipeline, "event_id"),
-        "entity": f"md5_number_lower(coalesce({duck.quoted(pipeline.event.key)}::varchar, ''))",
+        "entity": f"md5_number_lower(coalesce({duck.quoted(pipeline.whole.event.key)}::varchar, ''))",
         "model": "model",
         "policy_action": "policy_action",
     }

@@ -66,7 +66,7 @@ def _columns(pipeline: Pipeline) -> str:
     named = {
         "time": "epoch_us(event_time)",
         "amount": f"coalesce({quoted(amount)}::double, 'nan')" if amount else "'nan'::double",
-        "entity": f"hash({quoted(pipeline.event.key)}::varchar)",
+        "entity": f"hash({quoted(pipeline.whole.event.key)}::varchar)",
         "fraud": "label = 'fraud'",
         "uncorrected": "coalesce(action <> 'approve', false)",
     }

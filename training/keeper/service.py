@@ -23,6 +23,7 @@ from training.keeper.audit import Audit
 from training.keeper.desk import Desk
 from training.keeper.due import DueRuns
 from training.keeper.ends import Ends
+from training.keeper.forget.rewriting import rewrite_where_due
 from training.keeper.parts import KeeperSettings, Parts
 from training.keeper.policies import Policies
 from training.keeper.progress import Progress
@@ -68,10 +69,11 @@ def run(settings: KeeperSettings, stop: threading.Event | None = None, pages: Pa
 class _Keeper:
     def __init__(self, settings: KeeperSettings, stack: ExitStack, pages: Pages | None) -> None:
         """Start everything; ``stack`` stops it, the last first."""
-        pipeline = load_pipeline(settings.config)
+        pipeline = load_pipeline(settings.config).deciding
         signer = signer_of(pipeline, settings.signing_key)
         ensure_topics(settings.bootstrap, pipeline_topics(pipeline))
         clock = clock_named(pipeline.clock)
+        rewrite_where_due(settings.state_dir / STORE)
         store = open_keeper_store(settings.state_dir / STORE, pipeline)
         stack.callback(store.close)
         progress = Progress()

@@ -80,7 +80,7 @@ def version_of(run: Run, pipeline: Pipeline) -> str:
 
 def snapshot_columns(pipeline: Pipeline) -> list[str]:
     """What training needs of the feature log: no more leaves the store, personal data least of all."""
-    wanted = [*_ALWAYS, pipeline.event.key, *(feature.name for feature in pipeline.feature_vector)]
+    wanted = [*_ALWAYS, pipeline.whole.event.key, *(feature.name for feature in pipeline.feature_vector)]
     if pipeline.decision.costs.amount is not None:
         wanted.append(pipeline.decision.costs.amount)
     return list(dict.fromkeys(wanted))

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     from training.trainer.run import run_training  # noqa: PLC0415  (loads the model libraries)
 
     try:
-        run_training(chosen.run_folder, load_pipeline(chosen.config), _progress_lines())
+        run_training(chosen.run_folder, load_pipeline(chosen.config).deciding, _progress_lines())
     except SluicegateError as error:
         structlog.get_logger().error("training_failed", why=str(error))
         return error.exit_code

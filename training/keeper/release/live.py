@@ -55,7 +55,7 @@ def newest_decided(
     """What was decided since ``acted`` acts, the newest first, with features where they are asked for."""
     names = [quoted(each.name) for each in pipeline.feature_vector] if features else []
     query = sql("newest_decided").format(
-        key=quoted(pipeline.event.key), features="".join(f", {name}" for name in names)
+        key=quoted(pipeline.whole.event.key), features="".join(f", {name}" for name in names)
     )
     parameters = {"epoch": acted.epoch, "since": acted.since, "most": most}
     table: pa.Table = store.sql(query, params=parameters).to_arrow_table()

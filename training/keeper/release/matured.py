@@ -25,7 +25,7 @@ def labelled(store: Connection, pipeline: Pipeline, now: int, since: int) -> pa.
 
     Those that arrived from ``since`` (us) on: memory holds them all.
     """
-    key = f"CAST({quoted(pipeline.event.key)} AS VARCHAR)"
+    key = f"CAST({quoted(pipeline.whole.event.key)} AS VARCHAR)"
     wanted = [
         *("source_partition", "source_offset", "model", "score", "weight", "label = 'fraud' AS fraud"),
         f"hash({key}) AS entity",

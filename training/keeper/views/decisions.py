@@ -88,7 +88,7 @@ def searchable(pipeline: Pipeline, hidden: Collection[str] = ()) -> tuple[str, .
     """The declared fields that a text is sought in: texts, the key, what decisions carry; not ``hidden``."""
     event = pipeline.event
     texts = [name for name, spec in event.fields.items() if spec.type.kind is Kind.STRING]
-    names = dict.fromkeys([event.key, *texts, *event.passthrough])
+    names = dict.fromkeys([pipeline.whole.event.key, *texts, *event.passthrough])
     return tuple(name for name in names if name not in hidden)
 
 

@@ -35,7 +35,7 @@ class EntityHistory:
 def entities_of(pipeline: Pipeline) -> list[tuple[str, ...]]:
     """What features are counted for, and the partition key; each as its fields."""
     features = pipeline.features.window_features()
-    return list(dict.fromkeys([(pipeline.event.key,), *(feature.entity for feature in features)]))
+    return list(dict.fromkeys([(pipeline.whole.event.key,), *(feature.entity for feature in features)]))
 
 
 def entity_histories(

@@ -62,7 +62,7 @@ class Listed(msgspec.Struct, frozen=True):
 def shown_fields(pipeline: Pipeline) -> tuple[str, ...]:
     """The declared fields that lists show: the key, what decisions carry, the amount at stake."""
     event, amount = pipeline.event, pipeline.decision.costs.amount
-    wanted = [event.key, *event.passthrough, *([amount] if amount else [])]
+    wanted = [pipeline.whole.event.key, *event.passthrough, *([amount] if amount else [])]
     return tuple(name for name in dict.fromkeys(wanted) if name not in {event.id, event.time})
 
 

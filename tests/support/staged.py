@@ -1,0 +1,87 @@
+"""A pipeline in three stages, and what the oracle says about the rows of its feature log."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from tests.support.chaos_check import MEANING, delta_of, plain
+from tests.support.oracle import Delta, Event, Oracle
+from tests.support.payments import private_pipeline, shipped_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from feature_store.declaration.pipeline import Pipeline
+
+Row = dict[str, Any]
+Orders = dict[tuple[str, ...], str]
+"""Entity -> the column that holds the applied order of its stage."""
+
+
+def staged_pipeline(folder: Path, prefix: str = "unit", **changes: Any) -> tuple[Path, Pipeline]:
+    """The payments, counted by customer, then by device (which not every payment has), then by terminal."""
+    features = shipped_tree()["features"]
+    features["staged"] = True
+    features["windows"] += [
+        {"entity": "device_id", "windows": ["1h", "7d"], "count": True, "mean": "amount"},
+        {"entity": ["device_id", "country"], "windows": ["24h"], "count": True},
+        {
+            "entity": "terminal_id",
+            "windows": ["24h", "7d"],
+            "count": True,
+            "sum": "amount",
+            "frauds": True,
+            "fraud_rate": True,
+        },
+    ]
+    config, pipeline = private_pipeline(folder, prefix, **({"features": features} | changes))
+    return config, pipeline
+
+
+def differences(pipeline: Pipeline, rows: Sequence[Row], deltas: Sequence[Row]) -> Iterator[str]:
+    """Where windows in the log are not what the oracle says about these rows and deltas of all partitions."""
+    oracle = Oracle(pipeline, MEANING)
+    names = [feature.name for feature in pipeline.feature_vector]
+    entities = [feature.entity for feature in pipeline.features.window_features()]
+    first_window = len(names) - len(entities)
+    orders = _orders(pipeline)
+    for entity in dict.fromkeys(entities):
+        places = [first_window + at for at, each in enumerate(entities) if each == entity]
+        histories: dict[Any, list[Event | Delta]] = defaultdict(list)
+        events = [(_event(pipeline, row, orders[entity]), row) for row in rows]
+        for event, _ in events:
+            histories[_value(entity, event.values)].append(event)
+        for row in deltas:
+            known = delta_of(row["source_partition"], row)
+            histories[_value(entity, known.entity)].append(known)
+        for event, row in events:
+            if row["late"]:
+                continue
+            expected = oracle.vector(event, histories[_value(entity, event.values)])
+            for at in places:
+                value = math.nan if row[names[at]] is None else row[names[at]]
+                if not expected[at].allows(value):
+                    yield f"{row['event_id']}: {names[at]} is {value!r}; the oracle says {expected[at]}"
+
+
+def _orders(pipeline: Pipeline) -> Orders:
+    return {
+        entity: "seq" if stage.last else f"seq_{stage.number}"
+        for stage in pipeline.stages
+        for entity in stage.entities
+    }
+
+
+def _event(pipeline: Pipeline, row: Row, order: str) -> Event:
+    fields = pipeline.event.fields
+    values = {name: plain(row[name], spec.type.scale) for name, spec in fields.items()}
+    event = Event(values, row["source_partition"], row["seq"], row["decided_seq"], row["action"] == "approve")
+    return dataclasses.replace(event, seq=row[order])
+
+
+def _value(entity: tuple[str, ...], values: Any) -> tuple[Any, ...]:
+    return tuple(values[name] for name in entity)
