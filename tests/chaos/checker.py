@@ -64,13 +64,18 @@ class Checker:
                 self.outcomes.delta(record)
 
     def compare_store(
-        self, state: Path, keeper: Callable[[], int | None], each: Callable[[], None], patience: float
+        self,
+        state: Path,
+        into: Path,
+        keeper: Callable[[], int | None],
+        each: Callable[[], None],
+        patience: float,
     ) -> None:
-        """Wait until the store has caught up, then compare it. Raises TimeoutError."""
+        """Wait until the store has caught up, then compare a copy of it. Raises TimeoutError."""
         until = time.monotonic() + patience
         while True:
             each()
-            store = copied(state, keeper(), state.parent / "copy")
+            store = copied(state, keeper(), into)
             if self.sunk.complete(store, self.counts.decided):
                 break
             if time.monotonic() > until:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.chaos.rooms import Room
 
 _FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+_START_S = 60.0
 _JUMPS = ("+30m", "-30m", "+5s", "-5s", "+0")
 
 
@@ -100,7 +101,7 @@ def lost_store(night: Night) -> str:
             file.seek(place)
             file.write(b"\x5a" * 64)
     night.keeper.start()
-    refused = night.ended(night.keeper, 20)
+    refused = night.ended(night.keeper, _START_S)
     night.keeper.kill()
     for path in night.product.state.glob("keeper.duckdb*"):
         path.unlink()

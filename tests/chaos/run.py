@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from tests.chaos.checker import Checker
 from tests.chaos.cluster import NODES, running_cluster
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, NOTHING
 from tests.chaos.load import Load
 from tests.chaos.night import Night, Unavailable
 from tests.chaos.product import FURTHER, KEEPER, SCORERS, running_product
@@ -54,21 +54,26 @@ class Rounds:
         night, began = self._night, time.monotonic()
         logs = {part.name: part.size() for part in night.parts}
         now, before = Round(number, fault), replace(self._checker.counts)
+        found = len(before.findings)
         night.load.go()
         night.wait(0.5, 2)
         if number % 3 == 0:
             night.ask("models", "promote", f"m{night.random.randrange(2)}")
+        self.tell_outcomes()
         try:
-            self.tell_outcomes()
             now.did = FAULTS[fault](night)
-            night.wait(0.5, 2)
-        finally:
-            settling = time.monotonic()
+        except Unavailable as why:
+            self.table.left_out[fault] = str(why)
+            now.fault = NOTHING
+        night.wait(0.5, 2)
+        settling = time.monotonic()
+        try:
             self._settle(now)
+        finally:
             now.recovered = time.monotonic() - settling
             for name in _COUNTS:
                 setattr(now, name, getattr(self._checker.counts, name) - getattr(before, name))
-            now.findings = self._checker.counts.findings[len(before.findings) :]
+            now.findings += self._checker.counts.findings[found:]
             now.seconds = time.monotonic() - began
             self._look_back(now, logs)
             self.table.compared = self._checker.features.compared
@@ -87,7 +92,8 @@ class Rounds:
         night.load.rest()
         try:
             checker.read(night.load.acknowledged, night.look_after, _PATIENCE_S)
-            checker.compare_store(night.product.state, self._keeper, night.look_after, _PATIENCE_S)
+            state, copy = night.product.state, night.folder / "copy"
+            checker.compare_store(state, copy, self._keeper, night.look_after, _PATIENCE_S)
         except TimeoutError:
             now.findings.append(checker.unsettled())
             checker.close()
@@ -134,16 +140,11 @@ def play(folder: Path, arguments: argparse.Namespace) -> Table:
         night = Night(cluster, product, load, chance, rooms.cables, folder, tell)
         rounds = Rounds(night, checker, table)
         try:
-            for number, fault in enumerate(_drawn(chance, arguments.only), 1):
+            for number, fault in enumerate(_drawn(chance, arguments.only)):
                 if number > arguments.rounds or time.monotonic() > until:
                     break
-                try:
-                    rounds.play(number, fault)
-                except Unavailable as why:
-                    table.rounds.pop()
-                    table.left_out[fault] = str(why)
-                else:
-                    _say(table.rounds[-1])
+                rounds.play(number, fault)
+                _say(table.rounds[-1])
                 table.write(arguments.json)
         finally:
             table.write(arguments.json)
@@ -151,8 +152,9 @@ def play(folder: Path, arguments: argparse.Namespace) -> Table:
 
 
 def _drawn(chance: random.Random, only: list[str]) -> Iterator[str]:
-    """All faults in a random order, again and again."""
-    names = [name for name in FAULTS if not only or any(each in name for each in only)]
+    """Nothing, so that all is up; then all faults in a random order, again and again."""
+    yield NOTHING
+    names = [name for name in FAULTS if name != NOTHING and any(each in name for each in only or [""])]
     while True:
         yield from chance.sample(names, len(names))
 
@@ -171,7 +173,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=240.0)
     parser.add_argument("--seed", default="")
-    parser.add_argument("--rate", type=int, default=120, help="events a second")
+    parser.add_argument("--rate", type=int, default=60, help="events a second")
     parser.add_argument("--only", action="append", default=[], help="faults whose name has this in it")
     parser.add_argument("--json", type=Path, default=Path(".sluicegate/chaos.json"))
     parser.add_argument(
@@ -181,6 +183,7 @@ def main() -> int:
     arguments = parser.parse_args()
     arguments.seed = arguments.seed or str(secrets.randbelow(10**6))
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="sluicegate-chaos-"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was set up is taken down
     print(f"seed {arguments.seed}; logs and data in {folder}", flush=True)  # noqa: T201
     table = play(folder, arguments)
     print(table.text())  # noqa: T201

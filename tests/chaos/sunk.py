@@ -19,6 +19,7 @@ _STORE = "keeper.duckdb"
 _COLUMNS = ("event_id", "seq", "score", "action", "customer_id_sum_amount_24h", "customer_id_frauds_7d")
 _NEWER = f"""SELECT source_offset, {", ".join(_COLUMNS)}
     FROM scored WHERE source_partition = ? AND source_offset >= ?"""  # noqa: S608  (its own words)
+_ROWS = "SELECT (SELECT count(*) FROM scored), (SELECT count(*) FROM decisions)"
 _COUNT = "SELECT count(*), count(DISTINCT (source_partition, source_offset)) FROM "
 _Row = tuple[Any, ...]
 
@@ -60,9 +61,10 @@ class Sunk:
     def complete(self, store: Path, decided: int) -> bool:
         """Whether a copy has as many rows and decisions as the topics."""
         with duckdb.connect(str(store)) as copy:
-            rows, decisions = copy.execute(
-                "SELECT (SELECT count(*) FROM scored), (SELECT count(*) FROM decisions)"
-            ).fetchone() or (0, 0)
+            tables = {name for (name,) in copy.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+            if not {"scored", "decisions"} <= tables:
+                return False  # the keeper has only begun
+            rows, decisions = copy.execute(_ROWS).fetchone() or (0, 0)
         return bool(rows >= self._total and decisions >= decided)
 
     def compare(self, store: Path, decided: int) -> None:
