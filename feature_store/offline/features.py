@@ -34,7 +34,9 @@ def offline_features(
 
     ``events`` names a relation with every declared field (as ``feature_store.log.event_schema``) and
     ``source_partition, seq, decided_seq, let_through``; ``deltas`` one as ``delta_schema`` (None: no outcomes
-    are known). ``only``: these features and no others; only their work is done.
+    are known). ``only``: these features and no others; only their work is done. In a staged pipeline features
+    of earlier stages go by ``seq_0``, ``seq_1``, …, the order of their stage, where ``events`` has it; rows
+    without it are past, before all others.
 
     The columns are ``source_partition``, ``seq``, the event's id field, then the features in the order of
     the vector, float64 and null where undefined. Raises ContractError naming a column that the history
@@ -71,10 +73,12 @@ def _query(
     used = [feature.column for feature in windows if feature.column is not None]
     entities = [name for feature in windows for name in feature.entity]
     conditions = dict.fromkeys(feature.condition for feature in windows if feature.condition is not None)
+    wanted = groups(windows, pipeline)
     history = take(
         scratch,
         pipeline,
         events,
+        dict.fromkeys(group.order for group in wanted),
         [*codes, *used, *entities],
         {name: sql for name, sql in spec.rows.items() if name in chosen},
         conditions,
@@ -82,7 +86,7 @@ def _query(
     values = {name: representable(column) for name, column in history.numbers.items()}
     values |= {code_name(name): _code(name, known) for name, known in codes.items()}
     tables = [history.values] if history.values else []
-    for group in groups(windows, pipeline.event.key):
+    for group in wanted:
         tables.append(computed(scratch, pipeline, group, history, deltas))
         values |= {feature.name: quoted(feature.name) for feature in group.features}
     columns = [f"{values[name]} as {quoted(name)}" for name in chosen]

@@ -17,6 +17,7 @@ from feature_store.duck import quoted
 from feature_store.errors import ContractError
 from feature_store.expressions import RowQuery, condition_expressions, row_expressions
 from feature_store.log import arrow_type
+from feature_store.offline.plan import SEQ
 from feature_store.offline.sql import field, listed, sql_type
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from feature_store.offline.scratch import Scratch
 
 _BATCH = 65_536
-_ORDER = ("source_partition", "seq", "decided_seq", "let_through")
+_ORDER = ("source_partition", SEQ, "decided_seq", "let_through")
+_BEFORE_ALL = 2**62
+"""Further back than any applied order goes, and still far from the end of an int64."""
 
 
 @dataclass(frozen=True)
 class History:
-    """``rows``: row, the applied order, t (us) and the fields. ``values``: row and what expressions gave."""
+    """``rows``: row, the applied orders, t (us) and the fields. ``values``: row and what expressions gave."""
 
     rows: str
     values: str | None
@@ -48,17 +51,20 @@ def take(
     scratch: Scratch,
     pipeline: Pipeline,
     events: str,
+    orders: Iterable[str],
     fields: Iterable[str],
     expressions: dict[str, str],
     conditions: Iterable[Condition],
 ) -> History:
     """Number the events and evaluate row expressions and conditions.
 
+    ``orders`` are the columns that say in which order a stage applied the events.
+
     Raises ContractError naming a column that the history lacks, ConfigError for an unsound expression.
     """
     wanted = [*row_expressions(expressions), *condition_expressions(conditions)]
     mentioned = [name for each in wanted for name in fields_in(each.sql, pipeline.event.fields)]
-    rows = _rows(scratch, pipeline, events, dict.fromkeys([*fields, *mentioned]))
+    rows = _rows(scratch, pipeline, events, orders, dict.fromkeys([*fields, *mentioned]))
     columns = [f"x{position}" for position in range(len(wanted))]  # a condition may be named as a feature is
     values = _evaluated(scratch, pipeline, rows, wanted, len(expressions)) if wanted else None
     names = [each.name for each in wanted]
@@ -69,11 +75,14 @@ def take(
     return History(rows, values, flags, numbers)
 
 
-def _rows(scratch: Scratch, pipeline: Pipeline, events: str, fields: Iterable[str]) -> str:
+def _rows(
+    scratch: Scratch, pipeline: Pipeline, events: str, orders: Iterable[str], fields: Iterable[str]
+) -> str:
     event = pipeline.event
     names = dict.fromkeys([event.id, event.time, *fields])
-    _require(scratch.connection, events, [*_ORDER, *names])
-    columns = [
+    present = _require(scratch.connection, events, [*_ORDER, *names])
+    columns = [_order(name, present) for name in orders if name != SEQ]
+    columns += [
         f"cast({quoted(name)} as {sql_type(event.fields[name].type)}) as {field(name)}" for name in names
     ]
     return scratch.table(
@@ -82,10 +91,17 @@ def _rows(scratch: Scratch, pipeline: Pipeline, events: str, fields: Iterable[st
     )
 
 
-def _require(connection: Connection, relation: str, columns: list[str]) -> None:
+def _order(name: str, present: list[str]) -> str:
+    """The order of an earlier stage. Rows that were decided before there were stages come first."""
+    return f"coalesce({name}, {SEQ} - {_BEFORE_ALL}) as {name}" if name in present else f"{SEQ} as {name}"
+
+
+def _require(connection: Connection, relation: str, columns: list[str]) -> list[str]:
+    """The columns that the relation has. Raises ContractError where one of ``columns`` is not among them."""
     found = connection.sql(f"select * from {quoted(relation)} limit 0").columns  # noqa: S608
     if missing := [name for name in columns if name not in found]:
         raise ContractError(f"{relation}: lacks the columns {', '.join(missing)}")
+    return found
 
 
 def _evaluated(

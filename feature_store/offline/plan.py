@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from feature_store.declaration.aggregates import Condition, WindowFeature
+    from feature_store.declaration.pipeline import Pipeline
 
+SEQ = "seq"
+"""The column of the applied order where an event is decided."""
 
 _EVER = 2**60
 """Longer than from the first instant to the last, and still far from the end of an int64."""
@@ -90,6 +93,8 @@ class Group:
 
     entity: tuple[str, ...]
     per_partition: bool
+    order: str = SEQ
+    """The column of the applied order that these features saw, where the history has it; else ``SEQ``."""
     features: list[WindowFeature] = field(default_factory=list)
     raws: dict[Raw, str] = field(default_factory=dict)
     """Raw aggregate -> its column."""
@@ -153,15 +158,31 @@ def parts(feature: WindowFeature, frame: Frame) -> list[Raw]:
     return [Raw(Of.LET_THROUGH_FRAUDS, Input(), frame), Raw(Of.LET_THROUGH, Input(), frame)]
 
 
-def groups(features: Iterable[WindowFeature], key: str) -> list[Group]:
-    """The features by entity. State of an entity that contains the partition key is per partition."""
+def groups(features: Iterable[WindowFeature], pipeline: Pipeline) -> list[Group]:
+    """The features by entity. State of an entity that contains the partition key is per partition.
+
+    In a staged pipeline all events of an entity meet on one partition of its stage, whichever partition they
+    are decided on: there no state is per partition, and each has the order of its stage.
+    """
+    orders = stage_orders(pipeline)
     found: dict[tuple[str, ...], Group] = {}
     for feature in features:
-        group = found.setdefault(feature.entity, Group(feature.entity, key in feature.entity))
+        entity = feature.entity
+        per_partition = not orders and pipeline.follows_key(feature)
+        group = found.setdefault(entity, Group(entity, per_partition, orders.get(entity, SEQ)))
         group.features.append(feature)
         for raw in needed(feature):
             group.column(raw)
     return list(found.values())
+
+
+def stage_orders(pipeline: Pipeline) -> dict[tuple[str, ...], str]:
+    """Entity -> the column of the order in its stage; nothing where the pipeline is not staged."""
+    return {
+        entity: SEQ if stage.last else f"seq_{stage.number}"
+        for stage in pipeline.whole.stages
+        for entity in stage.entities
+    }
 
 
 def _name(condition: Condition | None) -> str | None:

@@ -49,10 +49,11 @@ def rows_of(scratch: Scratch, pipeline: Pipeline, group: Group, history: History
     source = f"{history.rows} join {entities} using ({listed(parts)})"
     if history.values:
         source += f" join {history.values} using (row)"
-    carried = listed(["row", "e", "t", "seq", "decided_seq", "let_through", *values])
-    order = "over (partition by e order by t, seq rows unbounded preceding)"
+    seq = group.order
+    carried = listed(["row", "e", "t", f"{seq} as seq", "decided_seq", "let_through", *values])
+    order = f"over (partition by e order by t, {seq} rows unbounded preceding)"
     table = scratch.table(
-        f"select {carried}, row_number() {order} as n, max(seq) {order} as top from {source}"  # noqa: S608
+        f"select {carried}, row_number() {order} as n, max({seq}) {order} as top from {source}"  # noqa: S608
     )
     return Rows(entities, table, _overtaken(scratch, table), inputs, _complete(scratch, table, inputs))
 

@@ -47,7 +47,7 @@ def check_history(pipeline: Pipeline, folder: Path, on_progress: OnProgress) -> 
     logged = _read(pipeline, folder)
     rows = _comparable(pipeline, folder, logged)
     with _relations(folder) as connection:
-        told = against_twin(pipeline, connection, logged.ids, logged.features, rows, on_progress)
+        told = against_twin(pipeline.deciding, connection, logged.ids, logged.features, rows, on_progress)
     kept = int(logged.in_time.sum())
     features = tuple(replace(each, other=kept - each.rows) for each in told)
     return Checked(len(logged.in_time), len(logged.in_time) - kept, features)

@@ -1,7 +1,8 @@
 """Stored history as files: what ``features check`` holds the twin to, and ``whatif`` decides again.
 
 * ``events.parquet``: every declared field, ``event_id``, ``event_time``, ``source_partition``,
-  ``source_offset``, ``seq``, ``decided_seq``, ``late``, every feature as it was logged, ``definitions``: the
+  ``source_offset``, ``seq``, ``decided_seq``, ``late``, of a staged pipeline ``seq_0``, ``seq_1``, … (the
+  applied order in each stage before the last), every feature as it was logged, ``definitions``: the
   digest of what it was computed under, null where that was not kept; what was decided and when (``action``,
   ``let_through``, ``policy_action``, ``propensity``, ``score``, ``margin``, ``fallback``, ``arrived_at``,
   ``decided_at``);
@@ -93,7 +94,9 @@ def _export(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path
         raise ContractError(f"{folder} cannot be made: {error.strerror}") from error
     if any(folder.iterdir()):
         raise ContractError(f"{folder} is not empty; name a new folder")
-    names = [*pipeline.event.fields, *_ALWAYS, *(feature.name for feature in pipeline.feature_vector)]
+    orders = [f"seq_{number}" for number in range(pipeline.deciding.stages_before)]
+    features = [feature.name for feature in pipeline.feature_vector]
+    names = [*pipeline.event.fields, *_ALWAYS, *orders, *features]
     columns = [f'"{name}"' for name in dict.fromkeys(names)]
     columns += ["coalesce(action = 'approve', false) AS let_through", "definitions"]
     events = f"SELECT {', '.join(columns)} {sql('exported_events')}"

@@ -28,7 +28,7 @@ class LateHistory:
         names = dict.fromkeys([*event.fields, *_ORDER])
         self._columns = ", ".join([*(f"row.{quoted(name)}" for name in names), _LET_THROUGH])
         self._time = event.time
-        self._groups = groups(pipeline.features.window_features(), event.key)
+        self._groups = groups(pipeline.features.window_features(), pipeline)
         self._reach = max((feature.reach for feature in pipeline.features.window_features()), default=0)
 
     def events(self, store: Connection, late: pa.Table) -> pa.Table:

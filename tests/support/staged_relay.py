@@ -1,0 +1,138 @@
+"""Stages without Kafka: workers that take what waits for them in any order, and what they write down."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import Counter, deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from feature_store.carried import HEADER, times_of
+from feature_store.clock import StreamClock
+from feature_store.log import decode_whole_log
+from feature_store.units import to_text
+from streams.models.watcher import Acting
+from streams.scorer.core import ScorerCore
+from streams.scorer.deltas import DeltaDecoder
+from streams.scorer.records import Forwarded, SourceDelta, SourceRecord
+from tests.support.outcomes import delta
+from tests.support.payments import MONDAY, SECOND, encoded
+
+if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
+    from tests.support.staged import Row
+
+COLD = Acting(0, None)
+PARTITIONS = 3
+WORKERS = 2
+
+
+class Worker:
+    """One scorer of one stage, with some of its partitions."""
+
+    def __init__(self, pipeline: Pipeline, partitions: list[int]) -> None:
+        self.core = ScorerCore(pipeline, StreamClock())
+        for partition in partitions:
+            self.core.add_partition(partition, 0)
+
+
+class Relay:
+    """All stages, each with its workers, and the topics between them."""
+
+    def __init__(self, pipeline: Pipeline, luck: random.Random) -> None:
+        self.luck = luck
+        views = [pipeline.at(stage) for stage in pipeline.stages]
+        self.decoder = DeltaDecoder(views[-1])
+        shares = [list(range(worker, PARTITIONS, WORKERS)) for worker in range(WORKERS)]
+        self.stages = [[Worker(view, share) for share in shares] for view in views]
+        self.topics = [[deque[SourceRecord]() for _ in range(PARTITIONS)] for _ in views]
+        self.ends: Counter[tuple[int, int]] = Counter()
+        self.rows: list[Row] = []
+        self.deltas: list[Row] = []
+        self.log: list[bytes] = []
+        """What the last stage has written to the feature log."""
+        self.decisions: list[bytes] = []
+        self.told = 0
+
+    def send(self, stage: int, key: bytes | None, value: bytes | None, carried: bytes = b"") -> None:
+        partition = zlib.crc32(key) % PARTITIONS if key is not None else self.luck.randrange(PARTITIONS)
+        offset = self.ends[stage, partition]
+        self.ends[stage, partition] += 1
+        times = times_of(carried) or (MONDAY // 1_000, MONDAY + 86_400 * SECOND)
+        self.topics[stage][partition].append(SourceRecord(partition, offset, key, value, *times, (), carried))
+
+    def run(self) -> None:
+        """Steps of some worker with some of what waits for it, until nothing waits."""
+        while any(topic for stage in self.topics for topic in stage):
+            stage, worker = self.luck.randrange(len(self.stages)), self.luck.randrange(WORKERS)
+            mine = range(worker, PARTITIONS, WORKERS)
+            batch = [
+                record
+                for p in mine
+                for record in islice(self.topics[stage][p], self.luck.randrange(8))
+            ]  # fmt: skip
+            if batch:
+                self._step(stage, self.stages[stage][worker], batch)
+
+    def _step(self, stage: int, worker: Worker, batch: list[SourceRecord]) -> None:
+        deltas = self._known(batch) if stage == len(self.stages) - 1 else []
+        if self.luck.random() < 0.2:
+            worker.core.step(batch, COLD, deltas)
+            worker.core.rollback()
+        result = worker.core.step(batch, COLD, deltas)
+        worker.core.commit()
+        for record in batch:
+            self.topics[stage][record.partition].popleft()
+        for sent in result.forwarded:
+            self.send(stage + 1, sent.key, sent.value, _carried(sent))
+        assert not result.refused
+        self.decisions += [each.message for each in result.decided]
+        for log in result.log:
+            rows, _, learned = decode_whole_log(log.message)
+            if stage == len(self.stages) - 1:
+                self.log.append(log.message)
+                self.rows += rows.to_pylist()
+                self.deltas += learned.to_pylist() if learned is not None else []
+
+    def _known(self, batch: list[SourceRecord]) -> list[SourceDelta]:
+        """Now and then it becomes known that an earlier payment was fraud."""
+        if not self.rows or self.luck.random() < 0.7:
+            return []
+        held = {record.partition for record in batch}
+        row = self.luck.choice(self.rows)
+        if row["source_partition"] not in held:
+            return []
+        self.told += 1
+        raw = delta(
+            self.told,
+            0,
+            event_id=row["event_id"],
+            event_time=to_text(MONDAY + int(row["event_id"][1:]) * 60 * SECOND),
+            let_through=row["action"] == "approve",
+            entity={"terminal_id": row["terminal_id"]},
+        )
+        return [SourceDelta(row["source_partition"], self.told, self.decoder.decode(raw))]
+
+
+def played(pipeline: Pipeline, seed: int, count: int) -> Relay:
+    """So many payments, a minute apart, of few customers, devices and terminals, through all stages."""
+    luck = random.Random(seed)
+    relay = Relay(pipeline, luck)
+    for number in range(1, count + 1):
+        key, value = encoded(
+            number,
+            event_time=to_text(MONDAY + number * 60 * SECOND),
+            customer_id=f"c{luck.randrange(8)}",
+            device_id=luck.choice((None, "d1", "d2")),
+            terminal_id=f"t{luck.randrange(4)}",
+            country=luck.choice(("DE", "FR")),
+            amount=luck.choice((10, 25.5, 5_200)),
+        )
+        relay.send(0, key, value)
+    relay.run()
+    return relay
+
+
+def _carried(sent: Forwarded) -> bytes:
+    return next(value for name, value in sent.headers if name == HEADER and isinstance(value, bytes))
