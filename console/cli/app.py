@@ -14,6 +14,7 @@ from console.cli import (
     dlq,
     explain,
     features,
+    forget,
     local,
     models,
     policy,
@@ -54,6 +55,6 @@ def root(
 
 for group in (
     local, users, sources, backfill, features, tail, explain, dlq, policy, models, train, backtest, whatif,
-    topics, declaration, processes, backup, bench,
+    topics, declaration, processes, backup, forget, bench,
 ):  # fmt: skip
     group.register(app)

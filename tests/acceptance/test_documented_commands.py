@@ -39,6 +39,7 @@ ELSEWHERE = {
     r"python -m benchmarks\.": "hours on a file that is not here; its options are looked up",
     r"sluicegate up$": "the system that these tests run on",
     r"sluicegate up --": "test_up, and here for a pipeline of one's own",
+    r"sluicegate forget --entity [^ ]+$": "test_forget; the other pages count on every row",
     r"sluicegate reload$": "test_reload",
     r"sluicegate (keeper|scorer|explainer|monitor) --": "`up` starts it so; goes on until stopped",
     r"sluicegate backfill .* --only-new": "test_backfill; needs features that were added",

@@ -11,6 +11,7 @@ import msgspec
 from feature_store.errors import SluicegateError
 from training.keeper.backup.manifest import Backup
 from training.keeper.evidence import Evidence
+from training.keeper.forget.told import Forgotten
 from training.keeper.server import ADDRESS_FILE, Address
 from training.keeper.who import who_asks, who_header
 
@@ -146,6 +147,11 @@ class KeeperClient:
     def back_up(self, folder: Path) -> Backup:
         """Write a backup into a new folder inside the state folder; returns what is in it."""
         return msgspec.convert(self._about_history("/backup", folder), Backup)
+
+    def forget(self, field: str, value: str, *, dry: bool = False) -> Forgotten:
+        """Delete what is stored about the events whose ``field`` is ``value``, or only say what that is."""
+        asked = {"field": field, "value": value, "dry": dry}
+        return msgspec.convert(self._ask("POST", "/forget", asked, _HISTORY_TIMEOUT_S), Forgotten)
 
     def _about_history(self, path: str, folder: Path) -> dict[str, Any]:
         return dict(self._ask("POST", path, {"folder": str(folder.resolve())}, _HISTORY_TIMEOUT_S))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from training.keeper.backup import take_backup
+from training.keeper.forget import forget
 from training.keeper.history_export import export_history
 from training.keeper.history_import import import_history
 from training.keeper.store import newest_arrival
@@ -46,6 +47,14 @@ class FolderCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str
 
 
+class ForgetCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /forget``: whose data goes; ``dry``: only say what that is."""
+
+    field: str
+    value: str
+    dry: bool = False
+
+
 class DoneCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``POST /audit``: what a command has done without the keeper."""
 
@@ -71,6 +80,7 @@ class Commands:
             "/history": self._import_history,
             "/export-history": self._export_history,
             "/backup": self._backup,
+            "/forget": self._forget,
             "/audit": self._done_elsewhere,
         }
 
@@ -144,6 +154,15 @@ class Commands:
         self._note(request, "backup", folder.name)
         with self._backing_up, parts.store.cursor() as cursor:
             return take_backup(cursor, parts.settings.state_dir, folder)
+
+    def _forget(self, request: Request, body: bytes) -> Any:
+        asked = msgspec.json.decode(body, type=ForgetCommand)
+        policy, running = self._desk.policies.in_force().document, self._desk.trainings.running
+        done = forget(self._parts, policy, running, asked.field, asked.value, dry=asked.dry)
+        if not asked.dry:
+            told = {"digest": done.digest, "events": done.events, "rows": done.rows}
+            self._note(request, "forget", asked.field, None, told)
+        return done
 
 
 def told_release(release: Release | None) -> dict[str, Any] | None:

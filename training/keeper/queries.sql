@@ -130,7 +130,9 @@ SELECT
     (SELECT coalesce(sum(dead_letters), 0)::BIGINT FROM batches) AS dead_letters;
 
 -- name: routing
-SELECT sent, precedence, (SELECT coalesce(max(route_seq), 0) FROM outbox) AS last FROM routing;
+-- What was sent may have been deleted since (forget.sql): its numbers are not given again.
+SELECT sent, precedence, greatest(sent, (SELECT coalesce(max(route_seq), 0) FROM outbox)) AS last
+FROM routing;
 
 -- name: set_sent
 UPDATE routing SET sent = greatest(sent, $sent);

@@ -8,7 +8,9 @@ import httpx
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from console.cli.app import app
 from feature_store.errors import BrokerError, ConfigError
 from tests.unit.keeper.past import delta_rows, whole_history
 from tests.unit.keeper.written import MINUTE, START, until, write_batches
@@ -44,6 +46,7 @@ ROUTES = [
     ("POST", "/history"),
     ("POST", "/export-history"),
     ("POST", "/backup"),
+    ("POST", "/forget"),
 ]
 
 
@@ -192,3 +195,25 @@ def test_a_policy_that_is_unsound_or_out_of_date_is_refused_with_the_reason(
     headers = {"authorization": f"Bearer {address.token}"}
     for body, status in ((b"{", 400), (b"[]", 400), (b'{"made_by": "a", "why": "b"}', 400)):
         assert httpx.post(f"{address.url}/policy", headers=headers, content=body).status_code == status
+
+
+def test_a_person_is_forgotten_by_command(keeper: Path, pipeline: Pipeline, bootstrap: str) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=14)
+    with KeeperClient(keeper) as client:
+        until(lambda: client.status()["rows"]["decisions"] == 28, lambda: threading.Event().wait(0.1))
+    command = ["forget", "--entity", "card=c3", "--state-dir", str(keeper)]
+    tried = CliRunner().invoke(app, [*command, "--dry-run"])
+    assert tried.exit_code == 0, tried.output
+    assert tried.output.startswith("4 events from 2026-01-01T00:03:00")
+    refused = CliRunner().invoke(app, command, input="n\n")
+    assert refused.exit_code == 1
+    done = CliRunner().invoke(app, [*command, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert "deleted from the store: 8 rows" in done.output
+    with KeeperClient(keeper) as client:
+        assert client.status()["rows"]["scored"] == 24
+        (line,) = client.audit(9)
+        assert (line["what"], line["subject"], line["after"]["events"]) == ("forget", "card", 4)
+        assert "c3" not in str(line)
+        with pytest.raises(KeeperRefusedError, match="names nobody"):
+            client.forget("amount", "1.00")

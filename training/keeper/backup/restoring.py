@@ -85,8 +85,7 @@ def _copied(folder: Path, state_dir: Path, each: Kept) -> Path:
 
 def _fit(part: Path, backup: Backup, who: str) -> Path:
     with closing(open_store(part)) as store:
-        name = str(store.execute("SELECT current_database()").fetchall()[0][0])
-        if (found := rows_of(store, name)) != backup.rows:
+        if (found := rows_of(store)) != backup.rows:
             raise StorageError(f"{part}: has {found} rows, {backup.rows} were written")
         told = {"taken_at": backup.taken_at, "rows": backup.rows}
         clock = StreamClock()  # as far as the store goes; what is later, the keeper will read

@@ -27,6 +27,7 @@ from training.keeper.queries import sql
 from training.keeper.store import LOCK, STORE, existing_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from feature_store.duck import Connection
@@ -46,10 +47,10 @@ def take_backup(store: Connection, state_dir: Path, folder: Path) -> Backup:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # personal data and hashes of passwords
         if any(folder.iterdir()):
             raise ContractError(f"{folder} is not empty; name a new folder")
-        _check_room(state_dir, folder)
+        check_room([state_dir / STORE, *(state_dir / name for name in small_files(state_dir))], folder)
         names = [name for name in SQLITE if _copy_sqlite(state_dir / name, folder / name)]  # 1
-        read = _copied(store, folder / STORE)  # 2
-        _count(folder / STORE, read.rows)  # 3
+        read = copied(store, folder / STORE)  # 2
+        count_again(folder / STORE, read.rows)  # 3
         names += [STORE, *(name for name in small_files(state_dir) if _copy(state_dir, folder, name))]  # 4
         for name in names:
             _to_disk(folder / name)
@@ -83,31 +84,33 @@ def take_backup_offline(state_dir: Path, folder: Path) -> Backup:
         return take_backup(reading, state_dir, folder)
 
 
-class _Read:
+class Read:
     """What one transaction saw of the store."""
 
     def __init__(self, store: Connection) -> None:
-        self.name = str(store.execute("SELECT current_database()").fetchall()[0][0])
+        self.name = _name_of(store)
         self.about = dict(store.execute(sql("backed_up_about")).fetchall())
         self.offsets = [Offset(*row) for row in store.execute(sql("backed_up_offsets")).fetchall()]
-        self.rows = rows_of(store, self.name)
+        self.rows = rows_of(store)
 
 
-def rows_of(store: Connection, database: str) -> dict[str, int]:
+def rows_of(store: Connection) -> dict[str, int]:
     """How many rows each table has."""
-    tables = [row[0] for row in store.execute(sql("backed_up_tables"), {"database": database}).fetchall()]
+    database = {"database": _name_of(store)}
+    tables = [row[0] for row in store.execute(sql("backed_up_tables"), database).fetchall()]
     return {
         table: int(store.execute(f"SELECT count(*) FROM {quoted(table)}").fetchall()[0][0])  # noqa: S608
         for table in tables
     }
 
 
-def _copied(store: Connection, file: Path) -> _Read:
+def copied(store: Connection, file: Path) -> Read:
+    """Copy the store into the new database ``file``, as of one moment; says what that moment held."""
     store.execute(f"ATTACH {literal(str(file))} AS {_COPY}")
     try:
         store.begin()
         try:
-            read = _Read(store)
+            read = Read(store)
             store.execute(f"COPY FROM DATABASE {quoted(read.name)} TO {_COPY}")
             store.commit()
         except BaseException:
@@ -118,10 +121,15 @@ def _copied(store: Connection, file: Path) -> _Read:
     return read
 
 
-def _count(file: Path, expected: dict[str, int]) -> None:
+def _name_of(store: Connection) -> str:
+    return str(store.execute("SELECT current_database()").fetchall()[0][0])
+
+
+def count_again(file: Path, expected: dict[str, int]) -> None:
+    """Raise StorageError where the tables of ``file`` have other counts of rows."""
     file.chmod(0o600)
     with closing(open_store(file, read_only=True)) as copy:
-        found = rows_of(copy, file.stem)
+        found = rows_of(copy)
     if found != expected:
         raise StorageError(f"{file}: the copy has {found} rows, the store had {expected}")
 
@@ -156,12 +164,12 @@ def _to_disk(file: Path) -> None:
         os.close(descriptor)
 
 
-def _check_room(state_dir: Path, folder: Path) -> None:
-    copied = [state_dir / STORE, *(state_dir / name for name in small_files(state_dir))]
-    needed = int(sum(file.stat().st_size for file in copied if file.exists()) * _ROOM)
+def check_room(files: Iterable[Path], folder: Path) -> None:
+    """Raise StorageError where ``folder`` has no room for a copy of ``files``."""
+    needed = int(sum(file.stat().st_size for file in files if file.exists()) * _ROOM)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
-            f"{folder}: a backup needs {needed:,} bytes here while it is written, {free:,} are free, and the "
-            f"keeper must not run out of disk: make room, or keep {' and '.join(FOLDERS)} elsewhere"
+            f"{folder}: a copy needs {needed:,} bytes here, {free:,} are free, and the keeper must not run "
+            f"out of disk: make room, or keep {' and '.join(FOLDERS)} elsewhere"
         )
