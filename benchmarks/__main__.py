@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from benchmarks import features, gpu, hot_swap, latency, report, scorer, step, trees
+from benchmarks import backlog, features, gpu, hot_swap, latency, report, resume, scorer, soak, step, trees
 from benchmarks.contest import ContestError
 from benchmarks.field import Field
 from benchmarks.machine import Cores, described, two_cores
@@ -28,9 +28,12 @@ MODULES = {
     "latency": latency,
     "hot_swap": hot_swap,
     "gpu": gpu,
+    "resume": resume,
+    "backlog": backlog,
+    "soak": soak,
 }
 ALL = ("features", "trees", "step", "scorer", "hot_swap")
-"""`scorer` measures latency too; `gpu` needs one."""
+"""`scorer` measures latency too; `gpu` needs one; the last three are of limits, and take their time."""
 TOLD = {
     "features": features.main,
     "trees": trees.main,
@@ -39,19 +42,25 @@ TOLD = {
     "gpu": gpu.main,
 }
 DELIVERIES, BOTH = (latency.EXACTLY_ONCE, latency.AT_LEAST_ONCE), "both"
+LIMITS = {
+    "resume": ("entities",),
+    "backlog": ("events", "entities", "partitions"),
+    "soak": ("minutes", "rate"),
+}
+"""Which options each of these takes."""
 MEASURED = ("scorer", "latency")
-"""These have figures for programs, and a quick run."""
+"""These have a quick run."""
+FOR_PROGRAMS = (*MEASURED, "resume", "backlog", "soak")
 
 
 def main(arguments: list[str]) -> int:
     """Run what is named, in order. 2 for a wrong name or option, 1 for a benchmark that broke down."""
     told = _parser().parse_args(arguments)
     names: list[str] = told.names or list(ALL)
-    wrong = [name for name in names if name not in (MEASURED if told.json or told.quick else MODULES)]
+    fit = MEASURED if told.quick else FOR_PROGRAMS if told.json else tuple(MODULES)
+    wrong = [name for name in names if name not in fit]
     if wrong:
-        known = (
-            "--json and --quick are for scorer and latency" if set(wrong) <= set(MODULES) else list(MODULES)
-        )
+        known = f"with --quick or --json: {list(fit)}" if set(wrong) <= set(MODULES) else list(MODULES)
         print(f"no such benchmark: {', '.join(wrong)}; {known}", file=sys.stderr)
         return 2
     if told.delivery == BOTH and names != ["latency"]:
@@ -63,13 +72,27 @@ def main(arguments: list[str]) -> int:
         for name in names:
             print(f"\n== {name}: {(MODULES[name].__doc__ or '').splitlines()[0]}", flush=True)
             try:
-                found |= _run(name, told.delivery, quick=told.quick)
+                found |= (
+                    _limits(name, told) if name in LIMITS else _run(name, told.delivery, quick=told.quick)
+                )
             except (ContestError, SluicegateError) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 return 1
     if told.json:
         print(json.dumps(found, indent=2))
     return 0
+
+
+def _limits(name: str, told: argparse.Namespace) -> dict[str, Any]:
+    given = {key: value for key in LIMITS[name] if (value := getattr(told, key)) is not None}
+    if name == "backlog":
+        sizes = given.pop("entities", (backlog.ENTITIES,))
+        return backlog.main(**given, entities=sizes[0])
+    return soak.main(**given) if name == "soak" else resume.main(**given)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(each.replace("_", "")) for each in text.split(","))
 
 
 def _run(name: str, delivery: str, *, quick: bool) -> dict[str, Any]:
@@ -109,6 +132,13 @@ def _parser() -> argparse.ArgumentParser:
         default=latency.EXACTLY_ONCE,
         help="of the scorer whose latency is measured; `both`, one after the other, is for latency alone",
     )
+    parser.add_argument(
+        "--entities", type=_counts, help="of resume, one or more with commas between; of backlog, one"
+    )
+    parser.add_argument("--events", type=int, help="of backlog: how many wait")
+    parser.add_argument("--partitions", type=int, help="of backlog")
+    parser.add_argument("--minutes", type=float, help="of soak")
+    parser.add_argument("--rate", type=int, help="of soak: events a second")
     parser.add_argument("--json", action="store_true", help="print JSON; all else goes to stderr")
     parser.add_argument("--quick", action="store_true", help="few events and no peers: does it work at all")
     return parser

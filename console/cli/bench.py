@@ -22,8 +22,8 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="features, trees, step, scorer, latency, hot_swap, gpu "
-            "(default: all but gpu; scorer has latency in it)"
+            help="features, trees, step, scorer, latency, hot_swap, gpu; of limits: resume, backlog, soak "
+            "(default: features, trees, step, scorer, which has latency in it, and hot_swap)"
         ),
     ] = None,
     as_json: AsJson = False,
@@ -34,9 +34,25 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="few events, no other engines: scorer and latency only")
     ] = False,
+    entities: Annotated[
+        str | None, typer.Option(help="resume: sizes of state, commas between; backlog: one")
+    ] = None,
+    events: Annotated[int | None, typer.Option(help="backlog: how many wait")] = None,
+    partitions: Annotated[int | None, typer.Option(help="backlog: of the topics")] = None,
+    minutes: Annotated[float | None, typer.Option(help="soak: how long")] = None,
+    rate: Annotated[int | None, typer.Option(help="soak: events a second")] = None,
 ) -> None:
     """Run the benchmarks; compare ratios of one run, not times of two."""
     command = [sys.executable, "-m", "benchmarks", *(names or [])]
     command += ["--delivery", delivery] if delivery else []
+    limits = {
+        "entities": entities,
+        "events": events,
+        "partitions": partitions,
+        "minutes": minutes,
+        "rate": rate,
+    }
+    for name, value in limits.items():
+        command += [f"--{name}={value}"] if value is not None else []
     command += ["--json"] * as_json + ["--quick"] * quick
     raise typer.Exit(subprocess.run(command, cwd=_CHECKOUT, check=False).returncode)
