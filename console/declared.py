@@ -30,6 +30,10 @@ def summary(pipeline: Pipeline) -> dict[str, Any]:
         "conditions": [condition.name for condition in pipeline.features.conditions()],
         "entities": list(dict.fromkeys(" + ".join(feature.entity) for feature in windows)),
         "global_features": [feature.name for feature in pipeline.global_features],
+        "stages": [
+            {"key": stage.key, "entities": sorted(" + ".join(entity) for entity in stage.entities)}
+            for stage in pipeline.stages
+        ],
         "delivery": pipeline.serving.delivery,
         "retention_note": _retention_note(pipeline),
         "schedule": f"{pipeline.training.schedule} {pipeline.training.time_zone}",
@@ -48,6 +52,12 @@ def describe(config: Path, told: dict[str, Any]) -> str:
         f"  {_features(told)}",
         f"  retrained by cron {told['schedule']} with {told['algorithm']}; clock: {told['clock']}",
     ]
+    if told["stages"]:
+        named = "; ".join(
+            f"{number} keyed by {stage['key']}: {', '.join(stage['entities']) or 'checks only'}"
+            for number, stage in enumerate(told["stages"])
+        )
+        lines.append(f"  in {len(told['stages'])} stages, each with scorers of its own: {named}")
     if told["global_features"]:
         lines.append(
             f"  one scorer must hold all partitions: the key {told['key']} does not determine the entity of "

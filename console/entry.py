@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from console.local_run import find_bootstrap
 from console.logs import configure_logs
 from console.pipeline_file import find_config, open_pipeline
+from feature_store.declaration.stages import seen_at
 from streams.kafka import require_rights
 
 if TYPE_CHECKING:
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    config: Path | None, broker: str | None, state_dir: Path, process: str | None = None
+    config: Path | None,
+    broker: str | None,
+    state_dir: Path,
+    process: str | None = None,
+    stage: int | None = None,
 ) -> tuple[Path, Cluster]:
     """Set up logs and secrets; returns the pipeline file and the broker.
 
-    Raises AccessError where the user may not do what ``process`` will.
+    ``stage`` is that of a scorer. Raises AccessError where the user may not do what ``process`` will;
+    ConfigError where there is no such stage.
     """
     configure_logs()
     found = find_config(config)
     pipeline = open_pipeline(found, state_dir)
     cluster = find_bootstrap(broker, state_dir, pipeline)
     if process is not None:
-        require_rights(cluster, pipeline, process)
+        seen = seen_at(pipeline, stage) if process == "scorer" else pipeline.deciding
+        require_rights(cluster, seen, process)
     return found, cluster

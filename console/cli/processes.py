@@ -64,7 +64,7 @@ def scorer(
     """Run one scorer: events in, decisions out, until SIGTERM."""
     from console.entry import prepare
 
-    config, bootstrap = prepare(config, broker, state_dir, "scorer")
+    config, bootstrap = prepare(config, broker, state_dir, "scorer", stage)
     from streams.scorer import ScorerSettings, run
 
     run(ScorerSettings(config, bootstrap, slot, state_dir, metrics_port, stage, metrics_host))

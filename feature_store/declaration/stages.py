@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feature_store.declaration.event import Kind
+from feature_store.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from feature_store.declaration.aggregates import WindowFeature
     from feature_store.declaration.event import EventSpec
+    from feature_store.declaration.pipeline import Pipeline
 
 _KEYS = {Kind.STRING, Kind.INTEGER}
 Entity = tuple[str, ...]
@@ -66,6 +68,22 @@ def stages_of(event: EventSpec, features: Iterable[WindowFeature]) -> tuple[Stag
         mine = frozenset(entity for entity, home in homes.items() if home == key)
         plan.append(Stage(number, key, mine, last=number == len(further)))
     return tuple(plan)
+
+
+def seen_at(pipeline: Pipeline, number: int | None) -> Pipeline:
+    """The pipeline as a scorer of this stage sees it; None for one that is not staged.
+
+    Raises ConfigError where there is no such stage, or where it is not said which.
+    """
+    stages = pipeline.stages
+    if not stages and not number:
+        return pipeline
+    if not stages:
+        raise ConfigError(f"--stage {number}: pipeline {pipeline.name!r} is not staged; leave --stage out")
+    if number is None or number >= len(stages):
+        there = ", ".join(f"{each.number} ({each.key})" for each in stages)
+        raise ConfigError(f"pipeline {pipeline.name!r} is staged; say --stage with one of {there}")
+    return pipeline.at(stages[number])
 
 
 def _common(event: EventSpec, truth: list[Entity]) -> str | None:

@@ -12,7 +12,7 @@ import structlog
 
 from feature_store.clock import clock_named
 from feature_store.declaration.load import load_pipeline
-from feature_store.errors import ConfigError
+from feature_store.declaration.stages import seen_at
 from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
 from streams.kafka import group_consumer, group_member, plain_producer
@@ -57,7 +57,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     from streams.policies.watcher import PolicyWatcher  # noqa: PLC0415
     from streams.scorer.loop import ScorerLoop  # noqa: PLC0415
 
-    pipeline = _at(load_pipeline(settings.config), settings.stage)
+    pipeline = seen_at(load_pipeline(settings.config), settings.stage)
     seconds = warm()  # nothing to tidy up yet: a signal may end it at once
     if seconds > _LONG_S:
         _log.info("engine_compiled", seconds=round(seconds, 1))
@@ -90,25 +90,6 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
     finally:
         alerts.close()
     _log.info("scorer_stopped", slot=settings.slot)
-
-
-def _at(pipeline: Pipeline, stage: int | None) -> Pipeline:
-    """The pipeline as the stage sees it that is asked for."""
-    stages = pipeline.stages
-    if not stages and not stage:
-        return pipeline
-    if stage is None or stage >= len(stages):
-        there = ", ".join(f"{each.number} ({each.key})" for each in stages)
-        said = "which stage?" if stage is None else f"--stage {stage}:"
-        raise ConfigError(
-            f"{said} pipeline {pipeline.name!r} "
-            + (
-                f"is staged; say --stage with one of {there}"
-                if stages
-                else "is not staged; leave --stage out"
-            )
-        )
-    return pipeline.at(stages[stage])
 
 
 def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consumer, Transactions | Deliveries]:
