@@ -2,17 +2,15 @@
 -- grow without bound, and one writer that moves rows and offsets together needs none.
 
 -- name: create_tables
-CREATE TABLE IF NOT EXISTS about (name VARCHAR NOT NULL, value VARCHAR NOT NULL);
+-- As they are now; migrations.sql brings older ones there. A change here is a step there.
 CREATE TABLE IF NOT EXISTS offsets (topic VARCHAR NOT NULL, "partition" INTEGER NOT NULL, next_offset BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
     "partition" INTEGER NOT NULL, log_offset BIGINT NOT NULL, source_topic VARCHAR NOT NULL,
     first_offset BIGINT NOT NULL, next_offset BIGINT NOT NULL, row_count INTEGER NOT NULL,
     duplicates INTEGER NOT NULL, dead_letters INTEGER NOT NULL,
-    release_epoch BIGINT NOT NULL, policy_offset BIGINT NOT NULL, definitions VARCHAR);
-ALTER TABLE batches ADD COLUMN IF NOT EXISTS definitions VARCHAR;  -- NULL: from before they were kept
--- Under which claim of the log it was written (feature_store/claims.py); NULL or 0: under none.
-ALTER TABLE batches ADD COLUMN IF NOT EXISTS claim BIGINT;
-ALTER TABLE batches ADD COLUMN IF NOT EXISTS claimed_at BIGINT;
+    release_epoch BIGINT NOT NULL, policy_offset BIGINT NOT NULL, definitions VARCHAR,
+    -- Under which claim of the log it was written (feature_store/claims.py); NULL or 0: under none.
+    claim BIGINT, claimed_at BIGINT);
 CREATE TABLE IF NOT EXISTS definitions (digest VARCHAR NOT NULL, name VARCHAR NOT NULL, hash VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS decisions (
     "partition" INTEGER NOT NULL, "offset" BIGINT NOT NULL, event_id VARCHAR NOT NULL,
@@ -22,8 +20,7 @@ CREATE TABLE IF NOT EXISTS decisions (
 -- each; NULL: that is not known yet.
 CREATE TABLE IF NOT EXISTS late_events (
     source_partition INTEGER NOT NULL, source_offset BIGINT NOT NULL,
-    policy_offset BIGINT NOT NULL, definitions VARCHAR NOT NULL, settled VARCHAR);
-ALTER TABLE late_events ADD COLUMN IF NOT EXISTS trace VARCHAR[];
+    policy_offset BIGINT NOT NULL, definitions VARCHAR NOT NULL, settled VARCHAR, trace VARCHAR[]);
 -- Amended decisions as they stand on the topic, and the place of the one that each replaces.
 CREATE TABLE IF NOT EXISTS amendments (
     "partition" INTEGER NOT NULL, "offset" BIGINT NOT NULL, event_id VARCHAR NOT NULL,
@@ -39,7 +36,9 @@ CREATE TABLE IF NOT EXISTS outcomes_refused (
     "partition" INTEGER NOT NULL, "offset" BIGINT NOT NULL, reason VARCHAR NOT NULL, message BLOB);
 CREATE TABLE IF NOT EXISTS runs (
     run_id VARCHAR NOT NULL, why VARCHAR NOT NULL, as_of TIMESTAMP NOT NULL, shuffle_labels BOOLEAN NOT NULL,
-    state VARCHAR NOT NULL, attempts INTEGER NOT NULL, champion VARCHAR, detail VARCHAR, result VARCHAR);
+    state VARCHAR NOT NULL, attempts INTEGER NOT NULL, champion VARCHAR, detail VARCHAR, result VARCHAR,
+    dry BOOLEAN DEFAULT false, cause VARCHAR, alerts_until BIGINT, holder VARCHAR,
+    trust_data BOOLEAN DEFAULT false);
 CREATE TABLE IF NOT EXISTS alerts (
     kind VARCHAR NOT NULL, text VARCHAR NOT NULL, raised_at TIMESTAMP NOT NULL, details VARCHAR NOT NULL);
 -- Events known as fraud whose row has not come.

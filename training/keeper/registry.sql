@@ -3,11 +3,8 @@
 
 -- name: create_registry
 -- "manifest" NULL: the run gave none; "lineage" NULL: trained before it was kept, or by another store's keeper.
-CREATE TABLE IF NOT EXISTS models (version VARCHAR NOT NULL, epoch BIGINT, run_id VARCHAR, manifest VARCHAR);
-ALTER TABLE models ALTER COLUMN epoch DROP NOT NULL;
-ALTER TABLE models ALTER COLUMN run_id DROP NOT NULL;
-ALTER TABLE models ALTER COLUMN manifest DROP NOT NULL;
-ALTER TABLE models ADD COLUMN IF NOT EXISTS lineage VARCHAR;
+CREATE TABLE IF NOT EXISTS models (
+    version VARCHAR NOT NULL, epoch BIGINT, run_id VARCHAR, manifest VARCHAR, lineage VARCHAR);
 -- What a version was, since when and why; the last row of a version is what it is. "by": hand or policy.
 CREATE TABLE IF NOT EXISTS model_states (
     number BIGINT NOT NULL, version VARCHAR NOT NULL, state VARCHAR NOT NULL, since TIMESTAMP NOT NULL,

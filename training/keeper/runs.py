@@ -73,7 +73,6 @@ class Runs:
         self._store = store.cursor()
         self._one_at_a_time = threading.RLock()
         self._holder = f"{socket.gethostname()} {secrets.token_hex(4)}"
-        self._store.execute(sql("extend_runs"))
         self._store.execute(sql("resume_runs"), {"holder": self._holder})
         self.alerts_read: Callable[[], int | None] = lambda: None
         """How far the alerts topic has been read, where it is."""

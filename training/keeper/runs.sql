@@ -1,13 +1,6 @@
 -- Training runs. "holder" has the lease of one that runs: the keeper that started it. "alerts_until" is how far the
 -- alerts topic had been read when it was asked for; NULL for drills, which answer no alert.
 
--- name: extend_runs
-ALTER TABLE runs ADD COLUMN IF NOT EXISTS dry BOOLEAN DEFAULT false;
-ALTER TABLE runs ADD COLUMN IF NOT EXISTS cause VARCHAR;
-ALTER TABLE runs ADD COLUMN IF NOT EXISTS alerts_until BIGINT;
-ALTER TABLE runs ADD COLUMN IF NOT EXISTS holder VARCHAR;
-ALTER TABLE runs ADD COLUMN IF NOT EXISTS trust_data BOOLEAN DEFAULT false;
-
 -- name: add_run
 INSERT INTO runs (run_id, why, as_of, shuffle_labels, state, attempts, dry, trust_data, cause, alerts_until)
 VALUES ($run_id, $why, make_timestamp($as_of), $shuffle_labels, 'due', 0, $dry, $trust_data, $cause, $alerts_until);

@@ -15,6 +15,7 @@ import pyarrow as pa
 from feature_store.duck import Connection, DuckError, open_store, relations
 from feature_store.errors import StorageError
 from feature_store.log import delta_schema, log_schema
+from training.keeper.migrations import migrate
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
@@ -26,18 +27,21 @@ if TYPE_CHECKING:
 STORE = "keeper.duckdb"
 LOCK = "keeper.lock"
 """Beside the store; whoever opens it holds this."""
-SCHEMA_VERSION = "1"
 
 
 def open_keeper_store(path: Path, pipeline: Pipeline) -> Connection:
     """Open or create the store, and add a column for every feature that is new in ``pipeline``.
 
-    Raises StorageError when another process holds it, or it belongs to another pipeline or schema version.
+    A store of an older version is migrated. Raises StorageError when another process holds it, or it belongs
+    to another pipeline or a newer version.
     """
     store = open_store(path)
-    store.begin()
-    _prepare(store, path, pipeline)
-    store.commit()
+    try:
+        with transaction(store):
+            _prepare(store, path, pipeline)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -135,9 +139,9 @@ def transaction(store: Connection) -> Iterator[None]:
 
 
 def _prepare(store: Connection, path: Path, pipeline: Pipeline) -> None:
+    migrate(store, path)
     store.execute(sql("create_tables"))
     store.execute(sql("create_registry"))
-    _expect(store, path, "schema_version", SCHEMA_VERSION)
     _expect(store, path, "pipeline", pipeline.name, "name its pipeline file with --config, or ")
     if "decided_seq" in _fit(store, path, "scored", log_schema(pipeline)):
         store.execute(sql("fill_decided_seq"))

@@ -116,6 +116,7 @@ def test_an_older_store_opens_and_keeps_its_models(tmp_path: Path, pipeline: Pip
     path = tmp_path / "older.duckdb"
     open_keeper_store(path, pipeline).close()
     older = duckdb.connect(str(path))
+    older.execute("UPDATE about SET value = '1' WHERE name = 'schema_version'")
     older.execute("DROP TABLE models")
     older.execute("DROP TABLE model_states")
     older.execute(
