@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests of one file stay in one process, and files begin in their order: the long ones, in acceptance, first.
 SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: help install demo test test-fast chaos check bench lock clean
+.PHONY: help install demo test test-fast chaos fuzz check bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,16 @@ chaos: install  ## what can go wrong: 50 rounds with one broker, and 50 on a clu
 	  $(BIN)/python -m pytest tests/acceptance/test_chaos.py
 	$(CHAOS) --rounds $(ROUNDS) --seed "$(SEED)" --json .sluicegate/chaos.json
 
+SECONDS ?= 600
+TARGETS ?=
+FUZZER := $(VENV)/.fuzzer
+fuzz: $(FUZZER)  ## feed odd bytes to every reader of them, ten minutes in all (SECONDS=…, TARGETS="names")
+	$(BIN)/python -m tests.fuzz.run $(SECONDS) $(TARGETS)
+
+$(FUZZER): requirements-fuzz.lock $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-fuzz.lock
+	@touch $@
+
 check: install  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -50,11 +60,13 @@ check: install  ## formatting, lint, types, import direction
 bench: install  ## benchmarks (ratios measured in one run)
 	$(BIN)/sluicegate bench
 
-lock: install  ## resolve the dependencies anew: requirements.lock, and requirements-run.lock for containers
+lock: install  ## resolve the dependencies anew: those of development, of containers (-run), of the fuzzer (-fuzz)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --group dev pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --group fuzz --output-file requirements-fuzz.lock
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) .sluicegate .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

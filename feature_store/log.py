@@ -28,22 +28,25 @@ stretch went.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from feature_store.arrow_messages import read_stream
 from feature_store.declaration.event import EventSpec, FieldType, Kind
 from feature_store.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from feature_store.declaration.pipeline import Pipeline
 
 _META = b"sluicegate"
+_UNREADABLE = (
+    pa.ArrowException, OSError, EOFError, StopIteration, KeyError, ValueError, OverflowError, RecursionError,
+    msgspec.MsgspecError,
+)  # fmt: skip
+"""What Arrow and the decoder raise of bytes that are something else."""
 _INSTANT = pa.timestamp("us")
 
 
@@ -188,20 +191,12 @@ def decode_whole_log(message: bytes) -> tuple[pa.RecordBatch, LogMeta, pa.Record
     """Rows, metadata and the deltas that were applied before them. Raises ContractError for anything else."""
     source = pa.BufferReader(message)
     try:
-        batch, metadata = _stream(source)
+        batch, metadata = read_stream(source)
         meta = msgspec.json.decode((metadata or {})[_META], type=LogMeta)
-        deltas = _stream(source)[0] if source.tell() < len(message) else None
-    except (pa.ArrowException, StopIteration, KeyError, msgspec.MsgspecError) as error:
+        deltas = read_stream(source)[0] if source.tell() < len(message) else None
+    except _UNREADABLE as error:
         raise ContractError(f"not a feature log message: {error!r}") from error
     return batch, meta, deltas
-
-
-def _stream(source: pa.BufferReader) -> tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]:
-    with pa.ipc.open_stream(source) as stream:
-        batch = stream.read_next_batch()
-        with suppress(StopIteration):  # reads the end of this stream, so that the next one can be opened
-            stream.read_next_batch()
-        return batch, stream.schema.metadata
 
 
 def feature_matrix(

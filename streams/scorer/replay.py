@@ -41,6 +41,7 @@ def replay(
     learned = _in_order(
         _relearned(pipeline, known, batches if events is None else events), delta_schema(pipeline)
     )
+    _refuse_strangers(core, rows, learned)
     # How many rows were applied before each delta; deltas between the same two rows go together.
     borders, starts = np.unique(np.searchsorted(_seqs(rows), _seqs(learned)), return_index=True)
     ends = np.append(starts, learned.num_rows)[1:]
@@ -52,6 +53,15 @@ def replay(
         done = border
     _apply_all(core, pipeline, rows.slice(done), only)
     return rows.num_rows
+
+
+def _refuse_strangers(core: ScorerCore, *tables: pa.Table) -> None:
+    """Raise StateError for what is of a partition that is not being rebuilt."""
+    held = list(core.positions)
+    for table in tables:
+        found = np.unique(table.column("source_partition").to_numpy())
+        if (strange := np.setdiff1d(found, held)).size:
+            raise StateError(f"the feature log of {held} holds something of partitions {strange.tolist()}")
 
 
 def _in_order(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from feature_store.errors import ContractError
 from feature_store.units import from_text
 from streams.kafka import headers_of
-from streams.messages import Amended, Outcome, Source
+from streams.messages import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,14 +58,25 @@ _OUTCOMES = schema_of(
 _REFUSED = schema_of(*_POSITION, ("reason", pa.string()), ("message", pa.binary()))
 
 
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where a record stands; the columns hold no other numbers."""
+
+    topic: str
+    partition: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    offset: _Number
+
+
 class _Decided(msgspec.Struct, frozen=True):
     """The part of a decision that becomes columns; the rest stays in the message."""
 
     event_id: str
     action: str
-    release: int
-    source: Source
-    amends: Amended | None = None
+    release: _Number
+    source: _Place
+    amends: _Place | None = None
 
 
 _decided = msgspec.json.Decoder(_Decided)
@@ -94,7 +105,7 @@ def _read_decision(message: Message) -> tuple[_Decided, str]:
     value = message.value() or b""
     try:
         return _decided.decode(value), value.decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"{position(message)}: not a decision: {error}") from error
 
 
