@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 NOTHING = "nothing"
 _SESSION_S = (1.0, 9.0)
 """A process that stands still so long is given up by its group, or is not."""
-_REACHED_S = 20.0
+_RARE = ("init", "restore", "start", "recovered", "publish", "deltas", "snapshot", "routed")
+"""Points that are not reached several times a second."""
+_REACHED_S = 25.0
 
 
 def nothing(night: Night) -> str:
@@ -153,13 +155,13 @@ def crash_at(point: str) -> Callable[[Night], str]:
 
     def crash(night: Night) -> str:
         part = night.keeper if point in crashing.KEEPER else night.scorer()
-        once = any(word in point for word in ("init", "restore", "start", "recovered", "publish"))
-        times = 1 if once else night.random.randint(1, 6)
+        times = 1 if any(word in point for word in _RARE) else night.random.randint(1, 6)
         part.kill()
-        part.start(part.crashing_at(point, times))
-        if "publish" in point or "route" in point or "deltas" in point:
-            night.wait(3, 4)
-            night.ask("models", "promote", f"m{night.random.randrange(2)}")
+        since = part.size()
+        part.start(point=point, times=times)
+        if point in crashing.KEEPER:
+            night.ready(part, since)
+            night.change_rule()
             night.tell_outcomes()
         if not night.ended(part, _REACHED_S):
             part.kill()

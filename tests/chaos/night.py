@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
     from pathlib import Path
-    from subprocess import Popen
 
     from tests.chaos.cluster import Cluster, Node
+    from tests.chaos.forked import Forked
     from tests.chaos.load import Load
     from tests.chaos.parts import Part
     from tests.chaos.product import Product
 
 _TURN_S = 0.1
+_READY_S = 30.0
 
 
 class Unavailable(Exception):  # noqa: N818  (not an error: the machine does not have it)
@@ -38,7 +39,7 @@ class Night:
     folder: Path
     tell_outcomes: Callable[[], None]
     """It becomes known of some events whether they were fraud."""
-    asked: list[Popen[bytes]] = field(default_factory=list)
+    asked: list[Forked] = field(default_factory=list)
     """Commands under way."""
 
     @property
@@ -67,10 +68,16 @@ class Night:
                 return True
         return False
 
+    def ready(self, part: Part, since: int) -> None:
+        """Return when the keeper, whose log began at ``since``, can be asked, or has ended."""
+        until = time.monotonic() + _READY_S
+        while part.runs and b"keeper_ready" not in part.said(since) and time.monotonic() < until:
+            time.sleep(_TURN_S)
+
     def scorer(self) -> Part:
         """One that runs."""
         scorers = [part for name, part in self.product.parts.items() if name != "keeper" and part.runs]
-        return self.random.choice(scorers)
+        return self.random.choice(scorers or [self.product.parts["scorer0"]])
 
     @property
     def keeper(self) -> Part:
@@ -86,6 +93,18 @@ class Night:
     def whole(self) -> None:
         """Return when every node of the cluster answers again."""
         wait_until_whole(self.cluster)
+
+    def publish(self) -> None:
+        """Somebody changes a rule, or another model is to act."""
+        if self.random.random() < 0.5:
+            self.ask("models", "promote", f"m{self.random.randrange(2)}")
+        else:
+            self.change_rule()
+
+    def change_rule(self) -> None:
+        """Somebody changes a rule."""
+        when = f"amount >= {self.random.randint(1, 9_999)}"
+        self.ask("policy", "rule", "chaos", when, "review", "--why", "a test")
 
     def ask(self, *arguments: str) -> None:
         """A command of the keeper, which may or may not be there."""

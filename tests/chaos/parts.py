@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.chaos.forked import Beginning, Forked
 from tests.support.payments import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ class Part:
     name: str
     command: Sequence[str]
     log: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    """Of the product's program, where it is one of its processes, in a network namespace ``room``."""
+    room: str = ""
     ended: Counter[int] = field(default_factory=Counter)
     """Exit status -> how often it ended so by itself since this was looked at."""
-    _process: subprocess.Popen[bytes] | None = None
+    _process: subprocess.Popen[bytes] | Forked | None = None
     _wanted: bool = False
     _not_before: float = 0.0
 
@@ -46,20 +49,27 @@ class Part:
         """Whether there is a process."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
-        """Start it, perhaps this once in another way."""
+    def start(self, *, environment: Mapping[str, str] | None = None, point: str = "", times: int = 1) -> None:
+        """Start it, perhaps this once with another environment, or to die at a point of its work."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        own = {"PYTHONFAULTHANDLER": "1", **ENVIRONMENT, **self.environment, **(environment or {})}
+        own = {"PYTHONFAULTHANDLER": "1", **ENVIRONMENT, **(environment or {})}
+        self._process = (
+            Forked(Beginning(self.arguments, self.log, self.room, own, point, times))
+            if self.arguments and not environment
+            else self._anew(own)
+        )
+        self._wanted = True
+
+    def _anew(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                list(command or self.command),
-                env=os.environ | own,
+            return subprocess.Popen(
+                list(self.command),
+                env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        self._wanted = True
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it runs."""
@@ -116,11 +126,6 @@ class Part:
         path = Path(f"/proc/{self.pid}/task")
         found = [(task / "children").read_text().split() for task in path.iterdir()]
         return [int(child) for children in found for child in children]
-
-    def crashing_at(self, point: str, times: int) -> list[str]:
-        """Its command, dying where it comes to ``point`` for the so manieth time."""
-        at = list(self.command).index("console.cli")
-        return [*self.command[:at], "tests.chaos.crashing", point, str(times), *self.command[at + 1 :]]
 
     def size(self) -> int:
         """How long its log is."""

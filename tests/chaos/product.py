@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import msgspec
 from streams.kafka import ensure_topics, pipeline_topics
 from streams.messages.model import ArtifactInfo
 from tests.chaos.disks import disk
+from tests.chaos.forked import Beginning, Forked
 from tests.chaos.parts import Part
 from tests.support.models import small_model
 from tests.support.outcomes import counting_frauds
@@ -63,13 +63,11 @@ class Product:
         keeper.start()
         return version
 
-    def ask(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def ask(self, *arguments: str) -> Forked:
         """A command beside the keeper, under way."""
-        command = [*_PROGRAM, *arguments, "--state-dir", str(self.state)]
-        with (self.config.parent / "asked.log").open("ab") as log:
-            return subprocess.Popen(
-                self.rooms[KEEPER].command(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        log = self.config.parent / "asked.log"
+        told = [*arguments, "--state-dir", str(self.state)]
+        return Forked(Beginning(told, log, self.rooms[KEEPER].name))
 
 
 @contextmanager
@@ -82,14 +80,11 @@ def running_product(folder: Path, bootstrap: str, house: House) -> Iterator[Prod
         for number in range(2):
             publisher.publish(*small_model(pipeline, f"m{number}", seed=number), why="to begin with")
         state = folder / "store" / "state"
-        parts = {
-            name: Part(
-                name,
-                house.rooms[name].command(_command(name, config, bootstrap, state)),
-                folder / f"{name}.log",
-            )
-            for name in (*SCORERS, FURTHER, KEEPER)
-        }
+        parts = {}
+        for name in (*SCORERS, FURTHER, KEEPER):
+            room, arguments = house.rooms[name], _arguments(name, config, bootstrap, state)
+            command = room.command([*_PROGRAM, *arguments])
+            parts[name] = Part(name, command, folder / f"{name}.log", arguments, room.name)
         rooms = {name: house.rooms[name] for name in parts}
         disks = {"store": store, "snapshots": snapshots}
         try:
@@ -110,6 +105,6 @@ def _serving(snapshots: Path) -> dict[str, object]:
     }
 
 
-def _command(name: str, config: Path, bootstrap: str, state: Path) -> list[str]:
+def _arguments(name: str, config: Path, bootstrap: str, state: Path) -> list[str]:
     own = ["keeper", "--port", "0"] if name == KEEPER else ["scorer", "--slot", name[-1]]
-    return [*_PROGRAM, *own, "--broker", bootstrap, "--config", str(config), "--state-dir", str(state)]
+    return [*own, "--broker", bootstrap, "--config", str(config), "--state-dir", str(state)]

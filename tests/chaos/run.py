@@ -58,7 +58,7 @@ class Rounds:
         night.load.go()
         night.wait(0.5, 2)
         if number % 3 == 0:
-            night.ask("models", "promote", f"m{night.random.randrange(2)}")
+            night.publish()
         self.tell_outcomes()
         try:
             now.did = FAULTS[fault](night)
