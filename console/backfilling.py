@@ -46,9 +46,12 @@ def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir
     except NoBrokerError:
         return
     try:
-        begun = pipeline.topics.features in present_topics(bootstrap)
-        decided = begun and _logged(bootstrap, pipeline.topics.features)
-        _refuse_scorers(bootstrap, pipeline)
+        present = present_topics(bootstrap)
+        views = [pipeline.at(stage) for stage in pipeline.stages] or [pipeline]
+        logs = [view.topics.features for view in views if view.topics.features in present]
+        decided = next((topic for topic in logs if _logged(bootstrap, topic)), None)
+        for view in views:
+            _refuse_scorers(bootstrap, view)
     except BrokerError as error:
         raise BrokerError(
             f"whether live events were decided already cannot be seen: {error}; start that Kafka, or name "
@@ -56,7 +59,7 @@ def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir
         ) from error
     if decided:
         raise ConfigError(
-            f"{pipeline.topics.features!r} on {bootstrap} holds live events that were decided without this "
+            f"{decided!r} on {bootstrap} holds live events that were decided without this "
             "history; only new features can be added now (--only-new), or begin with other topics and "
             "another state folder"
         )

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import random
-import zlib
 from collections import Counter, deque
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from feature_store.carried import HEADER, times_of
 from feature_store.clock import StreamClock
 from feature_store.log import decode_whole_log
+from feature_store.snapshots import install
 from feature_store.units import to_text
 from streams.models.watcher import Acting
 from streams.scorer.core import ScorerCore
-from streams.scorer.deltas import DeltaDecoder
+from streams.scorer.deltas import DeltaDecoder, OutcomePosition
 from streams.scorer.records import Forwarded, SourceDelta, SourceRecord
+from streams.sources.partitions import partitions_of
 from tests.support.outcomes import delta
 from tests.support.payments import MONDAY, SECOND, encoded
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.snapshots import Snapshot
     from tests.support.staged import Row
 
 COLD = Acting(0, None)
-PARTITIONS = 3
 WORKERS = 2
 
 
@@ -32,6 +35,7 @@ class Worker:
     """One scorer of one stage, with some of its partitions."""
 
     def __init__(self, pipeline: Pipeline, partitions: list[int]) -> None:
+        self.pipeline = pipeline
         self.core = ScorerCore(pipeline, StreamClock())
         for partition in partitions:
             self.core.add_partition(partition, 0)
@@ -42,11 +46,12 @@ class Relay:
 
     def __init__(self, pipeline: Pipeline, luck: random.Random) -> None:
         self.luck = luck
+        self.partitions = pipeline.topics.partitions
         views = [pipeline.at(stage) for stage in pipeline.stages]
         self.decoder = DeltaDecoder(views[-1])
-        shares = [list(range(worker, PARTITIONS, WORKERS)) for worker in range(WORKERS)]
+        shares = [list(range(worker, self.partitions, WORKERS)) for worker in range(WORKERS)]
         self.stages = [[Worker(view, share) for share in shares] for view in views]
-        self.topics = [[deque[SourceRecord]() for _ in range(PARTITIONS)] for _ in views]
+        self.topics = [[deque[SourceRecord]() for _ in range(self.partitions)] for _ in views]
         self.ends: Counter[tuple[int, int]] = Counter()
         self.rows: list[Row] = []
         self.deltas: list[Row] = []
@@ -56,17 +61,30 @@ class Relay:
         self.told = 0
 
     def send(self, stage: int, key: bytes | None, value: bytes | None, carried: bytes = b"") -> None:
-        partition = zlib.crc32(key) % PARTITIONS if key is not None else self.luck.randrange(PARTITIONS)
+        partition = self.luck.randrange(self.partitions)
+        if key is not None:
+            partition = int(partitions_of(pa.array([key.decode()]), self.partitions)[0])
         offset = self.ends[stage, partition]
         self.ends[stage, partition] += 1
         times = times_of(carried) or (MONDAY // 1_000, MONDAY + 86_400 * SECOND)
         self.topics[stage][partition].append(SourceRecord(partition, offset, key, value, *times, (), carried))
 
+    def begin_with(self, snapshots: list[Snapshot]) -> None:
+        """Take over the state that past events have left, in every stage."""
+        views = {worker.pipeline.name: workers for workers in self.stages for worker in workers}
+        for snapshot in snapshots:
+            for partition, at in snapshot.positions.items():
+                core = views[snapshot.pipeline][partition % WORKERS].core
+                assert not install(snapshot, core.store, {partition: core.intake.filter_of(partition)})[1]
+                known = OutcomePosition(at.outcomes, at.route_seq)
+                core.restored(partition, at.events, known, snapshot.seq, history=snapshot.seq)
+                self.told = max(self.told, at.route_seq)
+
     def run(self) -> None:
         """Steps of some worker with some of what waits for it, until nothing waits."""
         while any(topic for stage in self.topics for topic in stage):
             stage, worker = self.luck.randrange(len(self.stages)), self.luck.randrange(WORKERS)
-            mine = range(worker, PARTITIONS, WORKERS)
+            mine = range(worker, self.partitions, WORKERS)
             batch = [
                 record
                 for p in mine
@@ -115,21 +133,27 @@ class Relay:
         return [SourceDelta(row["source_partition"], self.told, self.decoder.decode(raw))]
 
 
-def played(pipeline: Pipeline, seed: int, count: int) -> Relay:
-    """So many payments, a minute apart, of few customers, devices and terminals, through all stages."""
+def payment(luck: random.Random, number: int) -> dict[str, Any]:
+    """One of a few customers, devices and terminals, a minute after the one before."""
+    return {
+        "event_time": to_text(MONDAY + number * 60 * SECOND),
+        "customer_id": f"c{luck.randrange(8)}",
+        "device_id": luck.choice((None, "d1", "d2")),
+        "terminal_id": f"t{luck.randrange(4)}",
+        "country": luck.choice(("DE", "FR")),
+        "amount": luck.choice((10, 25.5, 5_200)),
+    }
+
+
+def played(
+    pipeline: Pipeline, seed: int, count: int, first: int = 1, snapshots: list[Snapshot] | None = None
+) -> Relay:
+    """So many payments through all stages, which begin with ``snapshots``."""
     luck = random.Random(seed)
     relay = Relay(pipeline, luck)
-    for number in range(1, count + 1):
-        key, value = encoded(
-            number,
-            event_time=to_text(MONDAY + number * 60 * SECOND),
-            customer_id=f"c{luck.randrange(8)}",
-            device_id=luck.choice((None, "d1", "d2")),
-            terminal_id=f"t{luck.randrange(4)}",
-            country=luck.choice(("DE", "FR")),
-            amount=luck.choice((10, 25.5, 5_200)),
-        )
-        relay.send(0, key, value)
+    relay.begin_with(snapshots or [])
+    for number in range(first, first + count):
+        relay.send(0, *encoded(number, **payment(luck, number)))
     relay.run()
     return relay
 

@@ -55,8 +55,8 @@ def backfill(
 ) -> Backfilled:
     """Make history and state of ``file``. Raises SluicegateError where it does not fit, or comes too late."""
     past = _read(pipeline, file, on_progress)  # 1
-    place = pipeline.serving.snapshots
-    shelf = Shelf(open_folder(place.store, state_dir / "snapshots"), pipeline.name, place.keep)
+    declared = pipeline.serving.snapshots
+    place = open_folder(declared.store, state_dir / "snapshots")
     with scratch(state_dir) as folder:
         folder.mkdir()
         written = write_folder(pipeline, past, folder, on_progress)  # 2
@@ -64,10 +64,10 @@ def backfill(
         rows = kept.take_in(folder)  # 3
     for done, snapshot in enumerate(written.snapshots):
         on_progress("keeping state", done, len(written.snapshots))
-        shelf.put(snapshot)  # 4
+        Shelf(place, snapshot.pipeline, declared.keep).put(snapshot)  # 4
     history = written.history
     return Backfilled(
-        rows, history.first_event_time, history.last_event_time, written.frauds, written.known, str(shelf)
+        rows, history.first_event_time, history.last_event_time, written.frauds, written.known, str(place)
     )
 
 

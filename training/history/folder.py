@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Written:
-    """What a folder holds, and the state after its last event.
+    """What a folder holds, and the state after its last event, of every stage.
 
     ``frauds`` are the outcomes of it, ``known`` those of them that features count already.
     """
@@ -47,12 +47,11 @@ class Written:
 def write_folder(pipeline: Pipeline, past: PastEvents, folder: Path, on_progress: OnProgress) -> Written:
     """Write the whole history of ``past``, which holds at least one event, to the empty ``folder``."""
     order = in_order(pipeline, past, pipeline.topics.partitions)
-    store = FeatureStore(pipeline)
-    for partition in range(pipeline.topics.partitions):
-        store.add_partition(partition)
-    rows = LogRows(pipeline, order)
+    views = [pipeline.at(stage) for stage in pipeline.stages] or [pipeline]
+    *earlier, store = stores = [_empty(view) for view in views]
+    rows = LogRows(pipeline.deciding, order)
     with pq.ParquetWriter(folder / SCORED, rows.schema, compression="zstd") as writer:
-        for first, end, matrix in online_features(order, store):  # 1
+        for first, end, matrix in online_features(order, store, earlier):  # 1
             writer.write_batch(rows.batch(first, end, matrix))  # 2
             on_progress("computing", end, past.rows)
     outcomes = outcome_table(pipeline, past)
@@ -60,7 +59,8 @@ def write_folder(pipeline: Pipeline, past: PastEvents, folder: Path, on_progress
     pq.write_table(order.deltas, folder / DELTAS, compression="zstd")
     history = _history(pipeline, past, None)
     write_history(folder, history)  # 3
-    snapshots = snapshots_of(pipeline, order, store)
+    found = zip(views, stores, strict=True)
+    snapshots = [snapshot for view, each in found for snapshot in snapshots_of(view, order, each)]
     return Written(history, snapshots, outcomes.num_rows, order.deltas.num_rows)
 
 
@@ -84,6 +84,13 @@ def write_new_features(
     history = _history(pipeline, past, names)
     write_history(folder, history)
     return history
+
+
+def _empty(pipeline: Pipeline) -> FeatureStore:
+    store = FeatureStore(pipeline)
+    for partition in range(pipeline.topics.partitions):
+        store.add_partition(partition)
+    return store
 
 
 def _history(pipeline: Pipeline, past: PastEvents, only_new: list[str] | None) -> History:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from feature_store.expressions import Matrix
     from feature_store.store import FeatureStore
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 BATCH = 8_192
 
 
-def online_features(order: Order, store: FeatureStore) -> Iterator[tuple[int, int, Matrix]]:
+def online_features(
+    order: Order, store: FeatureStore, earlier: Sequence[FeatureStore] = ()
+) -> Iterator[tuple[int, int, Matrix]]:
     """Apply ``order`` to ``store``; yields first row, end and features of one stretch after the other.
 
-    ``store`` holds the partitions of ``order``, and in the end the state after the last event, committed.
+    ``store`` holds the partitions of ``order``, and in the end the state after the last event, committed. Of
+    a staged pipeline it may be that of the last stage: then ``earlier`` are those of all stages before.
     """
     waiting: list[Matrix] = []
     began = 0
-    for end, matrix in _steps(order, store):
+    for end, matrix in _steps(order, store, earlier):
         waiting.append(matrix)
         if end - began >= BATCH or end == order.past.rows:
             yield began, end, np.vstack(waiting)
             waiting, began = [], end
 
 
-def _steps(order: Order, store: FeatureStore) -> Iterator[tuple[int, Matrix]]:
+def _steps(
+    order: Order, store: FeatureStore, earlier: Sequence[FeatureStore]
+) -> Iterator[tuple[int, Matrix]]:
     """The end and the features of each step.
 
     A step ends where an outcome is applied, since a scorer applies outcomes before the events of a step.
@@ -39,6 +44,7 @@ def _steps(order: Order, store: FeatureStore) -> Iterator[tuple[int, Matrix]]:
     events = order.past.events.combine_chunks()
     deltas = order.deltas.combine_chunks()
     partitions = order.partitions.astype(np.int64)
+    before = [(each, on.astype(np.int64)) for each, on in zip(earlier, order.earlier, strict=False)]
     learnt = 0
     for began in range(0, order.past.rows, BATCH):
         (block,) = events.slice(began, BATCH).to_batches()
@@ -49,12 +55,17 @@ def _steps(order: Order, store: FeatureStore) -> Iterator[tuple[int, Matrix]]:
                 store.learn(batch)
             learnt = due
             part = slice(first - began, end - began)
+            step, carried = block.slice(part.start, end - first), None
+            for each, on in before:
+                carried = each.found(step, on[first:end], carried)
+                each.commit()
             matrix = store.observe_windows(
-                block.slice(part.start, end - first),
+                step,
                 partitions[first:end],
                 rows[part],
                 {name: flags[part] for name, flags in conditions.items()},
                 known_at_once=True,
+                carried=carried,
             )
             store.commit()
             yield end, matrix

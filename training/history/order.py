@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Order:
     """Past events with the applied order, and what became known about them.
 
-    ``partitions`` and ``seqs`` are of the events. ``deltas`` has the columns of ``delta_schema``: outcomes
+    ``partitions`` and ``seqs`` are of the events; ``earlier`` are their partitions in each stage before the
+    last, which all apply them in this order. ``deltas`` has the columns of ``delta_schema``: outcomes
     that were known by the time of the last event. The event before which a delta is applied stands at its
     place in ``before``.
     """
@@ -37,6 +38,12 @@ class Order:
     seqs: NDArray[np.int64]
     deltas: pa.Table
     before: NDArray[np.int64]
+    earlier: tuple[NDArray[np.int32], ...] = ()
+
+    @property
+    def origins(self) -> NDArray[np.int32]:
+        """The partitions of the events on the events topic."""
+        return self.earlier[0] if self.earlier else self.partitions
 
 
 def in_order(pipeline: Pipeline, past: PastEvents, partitions: int = 1) -> Order:
@@ -52,10 +59,25 @@ def in_order(pipeline: Pipeline, past: PastEvents, partitions: int = 1) -> Order
     due = known <= (times[-1] if len(times) else 0)
     frauds, known = frauds[due], known[due]
     before = np.searchsorted(times, known, side="left")
-    on = partitions_of(past.keys, partitions)
+    *earlier, on = _places(pipeline, past, partitions)
     deltas = _deltas(pipeline, past, frauds, on[frauds], before)
     seqs = np.arange(1, past.rows + 1) + np.searchsorted(known, times, side="right")
-    return Order(past, on, seqs, deltas, before)
+    return Order(past, on, seqs, deltas, before, tuple(earlier))
+
+
+def _places(pipeline: Pipeline, past: PastEvents, partitions: int) -> list[NDArray[np.int32]]:
+    """The partition of every event in each stage.
+
+    Kafka draws lots for an event without the key of a stage. Nothing is counted for it there: it stays on the
+    partition of the stage before.
+    """
+    places = [partitions_of(past.keys, partitions)]
+    for stage in pipeline.stages[1:]:
+        keys = past.events[stage.key].combine_chunks().cast(pa.string())
+        on = places[-1].copy()
+        on[keys.is_valid().to_numpy(zero_copy_only=False)] = partitions_of(keys.drop_null(), partitions)
+        places.append(on)
+    return places
 
 
 def _deltas(

@@ -36,6 +36,8 @@ class LogRows:
         self._ids = order.past.ids
         self._times = pa.array(order.past.times).cast(pa.timestamp("us"))
         self._offsets = _offsets(order.partitions)
+        self._stage = len(order.earlier)
+        self._origins = order.origins, _offsets(order.origins)
         self._features = [feature.name for feature in pipeline.feature_vector]
         self.schema = log_schema(pipeline)
         """The columns of the rows."""
@@ -49,7 +51,7 @@ class LogRows:
         columns: dict[str, Any] = {
             "event_id": self._ids.slice(first, count),
             "event_time": times,
-            "stage": pa.array(np.zeros(count, np.int8)),
+            "stage": pa.repeat(pa.scalar(self._stage, pa.int8()), count),
             "seq": seqs,
             "source_partition": pa.array(self._order.partitions[first:end]),
             "source_offset": pa.array(self._offsets[first:end]),
@@ -65,6 +67,10 @@ class LogRows:
             "decided_at": times,
             "decided_seq": seqs,
         }
+        origins, offsets = self._origins
+        columns["origin_partition"] = pa.array(origins[first:end])
+        columns["origin_offset"] = pa.array(offsets[first:end])
+        columns |= {f"seq_{number}": seqs for number in range(self._stage)}
         columns |= {name: events[name].combine_chunks() for name in self._event.fields}
         columns |= dict(zip(self._features, number_arrays(matrix), strict=True))
         return pa.RecordBatch.from_arrays(

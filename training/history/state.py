@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 def snapshots_of(pipeline: Pipeline, order: Order, store: FeatureStore) -> list[Snapshot]:
     """One snapshot per unit of state: the windows of ``store``, the ids that are still remembered.
 
-    They stand before the first live event and the first live outcome, after the last delta of the history.
+    ``pipeline`` is a staged one as one of its stages sees it: the first remembers ids, the last learns of
+    outcomes. They stand before the first live event and the first live outcome, after the last delta of the
+    history.
     """
     partitions = range(pipeline.topics.partitions)
     filters = {partition: _ids(pipeline, order, partition) for partition in partitions}
-    route_seqs = order.deltas["route_seq"].to_numpy()
-    of_deltas = order.deltas["source_partition"].to_numpy()
+    deltas = order.deltas if pipeline.decides else order.deltas.slice(0, 0)
+    route_seqs = deltas["route_seq"].to_numpy()
+    of_deltas = deltas["source_partition"].to_numpy()
     positions = {
         partition: PartitionPosition(
             events=0, outcomes=0, route_seq=int(route_seqs[of_deltas == partition].max(initial=0))
@@ -40,7 +43,9 @@ def snapshots_of(pipeline: Pipeline, order: Order, store: FeatureStore) -> list[
 def _ids(pipeline: Pipeline, order: Order, partition: int) -> DuplicateFilter:
     """The ids of a partition's last events; the body that they had is not known."""
     known = DuplicateFilter(pipeline.decision.duplicates)
-    places = np.flatnonzero(order.partitions == partition)
+    if pipeline.stages_before:
+        return known  # the first stage has asked
+    places = np.flatnonzero(order.origins == partition)
     times = order.past.times[places]
     recent = times >= times.max(initial=0) - pipeline.decision.duplicates.window
     ids = order.past.ids.take(places[recent]).to_pylist()

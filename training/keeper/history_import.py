@@ -110,7 +110,7 @@ def _take_in(store: Connection, pipeline: Pipeline, folder: Path, history: Histo
     _add(store, folder / DELTAS, "deltas", delta_schema(pipeline).names, {})
     digest = digest_of(history.features)
     add_definitions(store, {digest: history.features})
-    store.execute(sql("add_past_batches"), {"topic": pipeline.topics.events, "digest": digest})
+    store.execute(sql("add_past_batches"), {"topic": pipeline.deciding.topics.events, "digest": digest})
     store.execute(sql("add_routed"))
     store.execute(sql("all_are_sent"))
     store.execute(sql("add_to_come"))

@@ -14,6 +14,7 @@ from feature_store.log import delta_schema, log_schema
 from feature_store.snapshots import install
 from feature_store.store import FeatureStore
 from feature_store.units import parse_duration
+from streams.sources.partitions import partitions_of
 from streams.sources.past_events import read_past_events
 from tests.unit.history.past import OUTCOMES, WINDOWS, declared, written
 from training.history.compute import compute_file
@@ -160,3 +161,25 @@ def test_only_new_features_of_a_file(pipeline: Pipeline, tmp_path: Path, folder:
     assert rows.column_names == ["event_id", "customer_count_24h"]
     compute_file(pipeline, tmp_path / "past.parquet", "offline", tmp_path / "out.parquet", quiet)
     assert rows["customer_count_24h"].equals(pq.read_table(tmp_path / "out.parquet")["customer_count_24h"])
+
+
+def test_a_staged_history_has_the_same_features_and_a_state_of_every_stage(
+    tmp_path: Path, folder: Path
+) -> None:
+    windows = [*WINDOWS, OUTCOMES[0]]
+    plain = declared(*windows)
+    pipeline = declared(features={"staged": True, "rows": {"large": "amount > 5"}, "windows": windows})
+    past = read_past_events(pipeline, written(tmp_path, HOURS, FRAUDS, customers=7))
+    done = write_folder(pipeline, past, folder, quiet)
+    compute_file(plain, tmp_path / "past.parquet", "offline", tmp_path / "out.parquet", quiet)
+    rows, computed = pq.read_table(folder / "scored.parquet"), pq.read_table(tmp_path / "out.parquet")
+    assert rows.schema.equals(log_schema(pipeline.deciding))
+    assert set(rows["stage"].to_pylist()) == {1}
+    assert all(rows[each.name].equals(computed[each.name]) for each in pipeline.feature_vector)
+    for key, place in (("customer", "origin_partition"), ("terminal", "source_partition")):
+        assert rows[place].to_numpy().tolist() == partitions_of(rows[key].combine_chunks(), 3).tolist()
+    units = [f"partition-{partition}" for partition in range(3)]
+    assert [(each.pipeline, each.unit) for each in done.snapshots] == [
+        *(("past.stage-0", unit) for unit in units),
+        *(("past", unit) for unit in units),
+    ]
