@@ -8,7 +8,20 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from benchmarks import backlog, features, gpu, hot_swap, latency, report, resume, scorer, soak, step, trees
+from benchmarks import (
+    backlog,
+    features,
+    gpu,
+    hops,
+    hot_swap,
+    latency,
+    report,
+    resume,
+    scorer,
+    soak,
+    step,
+    trees,
+)
 from benchmarks.contest import ContestError
 from benchmarks.field import Field
 from benchmarks.machine import Cores, described, two_cores
@@ -28,12 +41,13 @@ MODULES = {
     "latency": latency,
     "hot_swap": hot_swap,
     "gpu": gpu,
+    "hops": hops,
     "resume": resume,
     "backlog": backlog,
     "soak": soak,
 }
 ALL = ("features", "trees", "step", "scorer", "hot_swap")
-"""`scorer` measures latency too; `gpu` needs one; the last three are of limits, and take their time."""
+"""`scorer` measures latency too; `gpu` needs one; the last four, of scaling and limits, take their time."""
 TOLD = {
     "features": features.main,
     "trees": trees.main,
@@ -42,7 +56,8 @@ TOLD = {
     "gpu": gpu.main,
 }
 DELIVERIES, BOTH = (latency.EXACTLY_ONCE, latency.AT_LEAST_ONCE), "both"
-LIMITS = {
+LIMITS: dict[str, tuple[str, ...]] = {
+    "hops": (),
     "resume": ("entities",),
     "backlog": ("events", "entities", "partitions"),
     "soak": ("minutes", "rate"),
@@ -50,7 +65,7 @@ LIMITS = {
 """Which options each of these takes."""
 MEASURED = ("scorer", "latency")
 """These have a quick run."""
-FOR_PROGRAMS = (*MEASURED, "resume", "backlog", "soak")
+FOR_PROGRAMS = (*MEASURED, "hops", "resume", "backlog", "soak")
 
 
 def main(arguments: list[str]) -> int:
@@ -84,6 +99,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _limits(name: str, told: argparse.Namespace) -> dict[str, Any]:
+    if name == "hops":
+        return hops.main()
     given = {key: value for key in LIMITS[name] if (value := getattr(told, key)) is not None}
     if name == "backlog":
         sizes = given.pop("entities", (backlog.ENTITIES,))
