@@ -267,6 +267,7 @@ def test_an_older_store_gets_what_is_new_and_its_rows_stay(pipeline: Pipeline, t
         store.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     for table in ("deltas", "outbox", "waiting", "routing", "imports", "definitions", "to_come"):
         store.execute(f"DROP TABLE {table}")
+    store.execute("UPDATE about SET value = '1' WHERE name = 'schema_version'")
     store.close()
     store = open_keeper_store(tmp_path / STORE, counting_frauds(pipeline))
     assert rows_of(store, "SELECT seq, decided_seq, late, definitions FROM placed_rows ORDER BY seq") == [
