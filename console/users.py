@@ -16,6 +16,7 @@ import msgspec
 
 from console.passwords import Cost, hashed, matches, unguessable
 from feature_store.errors import ConfigError
+from feature_store.formats import FIRST, NewerFormatError, refuse_newer
 from feature_store.roles import RoleName
 from feature_store.units import to_text
 from feature_store.whole_file import write_atomically
@@ -56,6 +57,11 @@ class UserChange(msgspec.Struct, frozen=True):
 class _File(msgspec.Struct, frozen=True):
     users: dict[str, User] = {}
     unnoted: tuple[UserChange, ...] = ()
+    format: int = FIRST
+
+    def __post_init__(self) -> None:
+        """Raises NewerFormatError."""
+        refuse_newer(self.format)
 
 
 class Users:
@@ -170,6 +176,8 @@ class Users:
     def _decoded(self) -> _File:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=_File)
+        except NewerFormatError as error:
+            raise ConfigError(f"{self._path}: {error}") from error
         except (OSError, msgspec.MsgspecError) as error:
             raise ConfigError(
                 f"{self._path}: cannot be read as users ({error}); repair it, or remove it and add them again"

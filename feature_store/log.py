@@ -37,6 +37,7 @@ import pyarrow as pa
 from feature_store.arrow_messages import read_stream
 from feature_store.declaration.event import EventSpec, FieldType, Kind
 from feature_store.errors import ContractError
+from feature_store.formats import FIRST, refuse_newer
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -80,6 +81,11 @@ class LogMeta(msgspec.Struct, frozen=True):
     claim: int = 0
     claimed_at: int = -1
     traces: dict[int, list[str]] = {}
+    format: int = FIRST
+
+    def __post_init__(self) -> None:
+        """Raises NewerFormatError for what a newer release wrote."""
+        refuse_newer(self.format)
 
     @property
     def makes_claim(self) -> bool:

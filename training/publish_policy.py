@@ -15,7 +15,7 @@ import msgspec
 from feature_store.errors import BrokerError, ContractError, PolicyError
 from streams.kafka import read_to_end
 from streams.messages import PolicyDocument
-from streams.messages.policy import policy_key
+from streams.messages.policy import policy_key, read_document
 from streams.policies import compile_policy, default_document
 from streams.policies.document import FROM_FILE
 from training.writer import KeeperWriter
@@ -123,7 +123,7 @@ def _decoded(pipeline: Pipeline, offset: int, value: bytes | None) -> InForce:
     if value is None:
         return InForce(FROM_FILE, default_document(pipeline))
     try:
-        return InForce(offset, msgspec.json.decode(value, type=PolicyDocument))
+        return InForce(offset, read_document(value))
     except msgspec.MsgspecError as error:
         raise ContractError(
             f"{pipeline.topics.policy}@{offset}: the policy cannot be read, a newer Sluicegate may "

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from feature_store.formats import check_format
+
 
 class PolicyRule(msgspec.Struct, frozen=True):
     """A condition in SQL over the event's fields, its features, ``score`` and ``margin``; null is false."""
@@ -71,6 +73,15 @@ class PolicyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snoozes: list[Snooze] = []
     thresholds: Thresholds | None = None
     review_margin: float | None = None
+
+
+_decoder = msgspec.json.Decoder(PolicyDocument)
+
+
+def read_document(value: bytes) -> PolicyDocument:
+    """The document in a record. Raises msgspec.MsgspecError where it is none, or of a newer format."""
+    check_format(value)
+    return _decoder.decode(value)
 
 
 def policy_key(pipeline: str) -> bytes:

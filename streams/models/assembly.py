@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from feature_store.errors import ContractError
+from feature_store.formats import FIRST, refuse_newer
 from streams.messages import Manifest, Release
 from streams.messages.model import manifest_key, release_key
 from streams.models.artifacts import ArtifactStore
@@ -137,6 +138,7 @@ def _decoded(value: bytes, kind: type[_Message], name: str) -> tuple[dict[str, A
     """The JSON as it stands, which is what was signed, and as a message."""
     try:
         record = msgspec.json.decode(value, type=dict[str, Any])
+        refuse_newer(record.get("format", FIRST))
         return record, msgspec.convert(record, kind)
     except _UNREADABLE as error:
         raise ContractError(f"{name} is malformed: {error}") from error

@@ -13,7 +13,8 @@ import httpx
 import msgspec
 import structlog
 
-from feature_store.errors import ContractError
+from feature_store.errors import ContractError, StorageError
+from feature_store.formats import FIRST, NewerFormatError, refuse_newer
 from feature_store.whole_file import write_atomically
 from streams.following import TopicFollower
 from streams.messages import Alert
@@ -36,6 +37,11 @@ class Noted(msgspec.Struct, frozen=True):
 
     topic: str
     next: int
+    format: int = FIRST
+
+    def __post_init__(self) -> None:
+        """Raises NewerFormatError."""
+        refuse_newer(self.format)
 
 
 class _Waiting(NamedTuple):
@@ -52,7 +58,7 @@ class Webhook(TopicFollower):
     """
 
     def __init__(self, bootstrap: str, pipeline: Pipeline, file: Path) -> None:
-        """``file`` notes how far it has come."""
+        """``file`` notes how far it has come. Starting raises StorageError where a newer release wrote it."""
         super().__init__(bootstrap, pipeline.topics.alerts, "webhook")
         self._pipeline = pipeline.name
         self._url = pipeline.monitoring.webhook
@@ -123,6 +129,8 @@ class Webhook(TopicFollower):
             noted = msgspec.json.decode(self._file.read_bytes(), type=Noted)
         except FileNotFoundError:
             return None
+        except NewerFormatError as error:  # to begin anew would leave alerts out
+            raise StorageError(f"{self._file}: {error}") from error
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.warning("webhook_note_unreadable", file=str(self._file), why=str(error))
             return None

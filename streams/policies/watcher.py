@@ -9,8 +9,7 @@ import structlog
 
 from feature_store.errors import PolicyError
 from streams.following import TopicFollower
-from streams.messages import PolicyDocument
-from streams.messages.policy import policy_key
+from streams.messages.policy import policy_key, read_document
 from streams.policies.active import compile_policy
 from streams.policies.document import FROM_FILE, default_document
 
@@ -25,7 +24,6 @@ _CURE = (
     "put the pipeline file back as it was, or start `sluicegate keeper` alone and change the policy with "
     "`sluicegate policy`"
 )
-_decoder = msgspec.json.Decoder(PolicyDocument)
 
 
 class PolicyWatcher(TopicFollower):
@@ -90,7 +88,7 @@ class PolicyWatcher(TopicFollower):
 
     def _act_under(self, offset: int, value: bytes) -> None:
         try:
-            document = _decoder.decode(value)
+            document = read_document(value)
         except msgspec.MsgspecError as error:
             raise PolicyError(f"the policy at offset {offset} cannot be read: {error}") from None
         present = self.active.document.version

@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from feature_store.errors import StorageError
+from feature_store.formats import FIRST, refuse_newer
 from feature_store.whole_file import write_atomically
 from training.keeper.address import url_of
 
@@ -31,6 +32,11 @@ class Address(msgspec.Struct, frozen=True):
     url: str
     token: str
     pid: int
+    format: int = FIRST
+
+    def __post_init__(self) -> None:
+        """Raises NewerFormatError."""
+        refuse_newer(self.format)
 
 
 @contextmanager

@@ -7,12 +7,15 @@ JSON and nothing is unpickled.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from feature_store.errors import ConfigError
+from feature_store.errors import ConfigError, StorageError
+from feature_store.formats import FIRST, check_format, refuse_newer
 from feature_store.units import to_datetime, to_micros
 from training.keeper.schedule.cron import LocalCron
 from training.keeper.schedule.ticked import Due, InPlaceExecutor, JsonJobStore, TickedScheduler
@@ -34,6 +37,11 @@ class _Stored(msgspec.Struct, frozen=True):
     cron: str
     time_zone: str
     next_run: int
+    format: int = FIRST
+
+    def __post_init__(self) -> None:
+        """Raises NewerFormatError."""
+        refuse_newer(self.format)
 
 
 class Schedule:
@@ -44,7 +52,11 @@ class Schedule:
     """
 
     def __init__(self, path: Path, spec: TrainingSpec, on_due: Callable[[Due], None]) -> None:
-        """Keep the next run in the SQLite file ``path``. Raises ConfigError for a cron line that is none."""
+        """Keep the next run in the SQLite file ``path``.
+
+        Raises ConfigError for a cron line that is none, StorageError for a file that is not understood.
+        """
+        _check(path)
         self._stored = _Stored(spec.schedule, spec.time_zone, 0)
         self._trigger = LocalCron(spec.schedule, spec.zone)
         self._on_due = on_due
@@ -118,6 +130,19 @@ class Schedule:
             "misfire_grace_time": None,
             "next_run_time": to_datetime(stored.next_run),
         }
+
+
+def _check(path: Path) -> None:
+    """Raise StorageError for what a newer release stored: APScheduler would remove it."""
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as store:
+            if store.execute("SELECT 1 FROM sqlite_master WHERE name = 'apscheduler_jobs'").fetchall():
+                for (state,) in store.execute("SELECT job_state FROM apscheduler_jobs").fetchall():
+                    check_format(state)
+    except (sqlite3.Error, msgspec.MsgspecError) as error:
+        raise StorageError(f"{path}: the next run cannot be read: {error}") from error
 
 
 def check_schedule(spec: TrainingSpec) -> None:
