@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import (
     backlog,
+    entities,
     features,
     gpu,
     hops,
@@ -42,12 +43,13 @@ MODULES = {
     "hot_swap": hot_swap,
     "gpu": gpu,
     "hops": hops,
+    "entities": entities,
     "resume": resume,
     "backlog": backlog,
     "soak": soak,
 }
 ALL = ("features", "trees", "step", "scorer", "hot_swap")
-"""`scorer` measures latency too; `gpu` needs one; the last four, of scaling and limits, take their time."""
+"""`scorer` measures latency too; `gpu` needs one; those of scaling and limits take their time."""
 TOLD = {
     "features": features.main,
     "trees": trees.main,
@@ -58,6 +60,7 @@ TOLD = {
 DELIVERIES, BOTH = (latency.EXACTLY_ONCE, latency.AT_LEAST_ONCE), "both"
 LIMITS: dict[str, tuple[str, ...]] = {
     "hops": (),
+    "entities": ("entities",),
     "resume": ("entities",),
     "backlog": ("events", "entities", "partitions"),
     "soak": ("minutes", "rate"),
@@ -65,7 +68,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
 """Which options each of these takes."""
 MEASURED = ("scorer", "latency")
 """These have a quick run."""
-FOR_PROGRAMS = (*MEASURED, "hops", "resume", "backlog", "soak")
+FOR_PROGRAMS = (*MEASURED, *LIMITS)
 
 
 def main(arguments: list[str]) -> int:
@@ -99,13 +102,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _limits(name: str, told: argparse.Namespace) -> dict[str, Any]:
-    if name == "hops":
-        return hops.main()
     given = {key: value for key in LIMITS[name] if (value := getattr(told, key)) is not None}
-    if name == "backlog":
-        sizes = given.pop("entities", (backlog.ENTITIES,))
-        return backlog.main(**given, entities=sizes[0])
-    return soak.main(**given) if name == "soak" else resume.main(**given)
+    found: dict[str, Any] = MODULES[name].main(**given)
+    return found
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -150,7 +149,9 @@ def _parser() -> argparse.ArgumentParser:
         help="of the scorer whose latency is measured; `both`, one after the other, is for latency alone",
     )
     parser.add_argument(
-        "--entities", type=_counts, help="of resume, one or more with commas between; of backlog, one"
+        "--entities",
+        type=_counts,
+        help="of entities and resume, one or more with commas between; of backlog, one",
     )
     parser.add_argument("--events", type=int, help="of backlog: how many wait")
     parser.add_argument("--partitions", type=int, help="of backlog")

@@ -81,9 +81,14 @@ def measure(minutes: float, rate: int) -> Soaked:
         }
         probe = Probe(on, ENTITIES, rate, first=0)
         stack.callback(probe.close)
-        probe.run(lambda elapsed: elapsed < 1.0)  # until all of it runs
         samples = _Samples(watched, minutes * 60)
-        waits = [each.seconds * 1e3 for each in sorted(probe.run(samples.going), key=lambda w: w.number)]
+        try:
+            probe.run(lambda elapsed: elapsed < 1.0)  # until all of it runs
+            waits = [each.seconds * 1e3 for each in sorted(probe.run(samples.going), key=lambda w: w.number)]
+        except ContestError as error:
+            codes = {name: process.poll() for name, process in watched.items()}
+            tail = on.log.read_text(encoding="utf-8")[-2_000:]
+            raise ContestError(f"{error}; exit codes {codes}; the scorer's log ends: {tail}") from error
     first, second = np.array(waits[: len(waits) // 2]), np.array(waits[len(waits) // 2 :])
     p50, p99 = (float(ms) for ms in np.percentile(second, [50, 99]))
     return Soaked(

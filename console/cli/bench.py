@@ -22,7 +22,8 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="features, trees, step, scorer, latency, hot_swap, gpu; of limits: resume, backlog, soak "
+            help="features, trees, step, scorer, latency, hot_swap, gpu; of scaling and limits: "
+            "hops, entities, resume, backlog, soak "
             "(default: features, trees, step, scorer, which has latency in it, and hot_swap)"
         ),
     ] = None,
@@ -35,7 +36,7 @@ def bench(
         bool, typer.Option("--quick", help="few events, no other engines: scorer and latency only")
     ] = False,
     entities: Annotated[
-        str | None, typer.Option(help="resume: sizes of state, commas between; backlog: one")
+        str | None, typer.Option(help="entities, resume: sizes of state, commas between; backlog: one")
     ] = None,
     events: Annotated[int | None, typer.Option(help="backlog: how many wait")] = None,
     partitions: Annotated[int | None, typer.Option(help="backlog: of the topics")] = None,

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.contest import ContestError
+from benchmarks.entities import measure
 from benchmarks.scorers import Scorers
 from benchmarks.soak import _Samples
 from benchmarks.visits import declaration, visits
@@ -65,6 +66,12 @@ def test_what_grows_is_measured_by_the_hour_and_what_ends_is_told() -> None:
             samples.going(11.0)
 
 
+def test_state_is_weighed_whole() -> None:
+    found = measure(2_000)
+    assert found.step_us > 0
+    assert found.snapshot_mb > 0.02  # an id of 16 bytes for each, and its windows
+
+
 def test_options_of_limits_reach_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,14 +81,16 @@ def test_options_of_limits_reach_them(
         given.append(options)
         return {}
 
-    for name in ("resume", "backlog", "soak"):
+    for name in ("entities", "resume", "backlog", "soak"):
         monkeypatch.setattr(f"benchmarks.{name}.main", told)
+    assert main(["entities", "--entities=3"]) == 0
     assert main(["resume", "--entities=10,2_000"]) == 0
     assert main(["backlog", "--events=7", "--entities=5", "--partitions=64", "--json"]) == 0
     assert main(["soak", "--minutes=0.5"]) == 0
     assert given == [
+        {"entities": (3,)},
         {"entities": (10, 2_000)},
-        {"events": 7, "partitions": 64, "entities": 5},
+        {"events": 7, "partitions": 64, "entities": (5,)},
         {"minutes": 0.5},
     ]
     assert main(["soak", "--quick"]) == 2
