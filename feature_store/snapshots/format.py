@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -29,6 +29,9 @@ _DIGEST = hashlib.sha256().digest_size
 _PLAIN = frozenset("biufSU")  # numpy's kinds without pointers in them
 _CODEC: Literal["zstd"] = "zstd"
 _LEVEL = 1
+_ALWAYS_TAKEN = 256 << 20
+_MOST_GROWTH = 1_000
+"""By so much, beyond the bytes above, may a snapshot grow when it is read: keys hardly compress at all."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -143,8 +146,10 @@ def decode_snapshot(data: bytes) -> Snapshot:
     try:
         header = msgspec.json.decode(data[_START.size : start], type=_Header)
         positions = {int(partition): position for partition, position in header.positions.items()}
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise CorruptSnapshotError(f"its header does not say what a snapshot needs: {error}") from error
+    kinds = [_kind(entry) for entry in header.arrays]
+    _refuse_grown(header.arrays, kinds, len(body))
     return Snapshot(
         header.pipeline,
         header.unit,
@@ -152,7 +157,7 @@ def decode_snapshot(data: bytes) -> Snapshot:
         header.layouts,
         header.seq,
         header.taken_at,
-        {entry.name: _array(entry, body) for entry in header.arrays},
+        {entry.name: _array(entry, kind, body) for entry, kind in zip(header.arrays, kinds, strict=True)},
     )
 
 
@@ -170,22 +175,39 @@ def _checked(data: bytes) -> int:
     return int(header_size)
 
 
-def _array(entry: _Entry, body: memoryview) -> np.ndarray:
+def _kind(entry: _Entry) -> np.dtype[Any]:
     try:
         kind = np.dtype(entry.dtype)
     except TypeError as error:
         raise CorruptSnapshotError(f"array {entry.name!r}: {entry.dtype!r} is no type") from error
-    if kind.kind not in _PLAIN or min(entry.shape, default=0) < 0:
+    if kind.kind not in _PLAIN or kind.itemsize == 0 or min(entry.shape, default=0) < 0:
         raise CorruptSnapshotError(
             f"array {entry.name!r}: {entry.dtype!r} {entry.shape} is not plain numbers"
         )
-    size = math.prod(entry.shape) * kind.itemsize
+    return kind
+
+
+def _refuse_grown(entries: list[_Entry], kinds: list[np.dtype[Any]], stored: int) -> None:
+    """Raise CorruptSnapshotError where few bytes claim to be ever so many: no state compresses so well."""
+    claimed = sum(_size(entry, kind) for entry, kind in zip(entries, kinds, strict=True))
+    if sum(entry.stored for entry in entries) > stored:
+        raise CorruptSnapshotError("an array lies outside of it, or two lie over each other")
+    if claimed > _ALWAYS_TAKEN + _MOST_GROWTH * stored:
+        raise CorruptSnapshotError(f"{stored} bytes of it claim to be {claimed}")
+
+
+def _size(entry: _Entry, kind: np.dtype[Any]) -> int:
+    return math.prod(entry.shape) * kind.itemsize
+
+
+def _array(entry: _Entry, kind: np.dtype[Any], body: memoryview) -> np.ndarray:
+    size = _size(entry, kind)
     block = body[entry.offset : entry.offset + entry.stored] if entry.offset >= 0 else body[:0]
     if len(block) != entry.stored:
         raise CorruptSnapshotError(f"array {entry.name!r} lies outside of it")
-    if size == 0:
-        return np.empty(entry.shape, kind)
     try:
+        if size == 0:
+            return np.empty(entry.shape, kind)
         raw = pa.Codec(_CODEC).decompress(block, decompressed_size=size)
         flat = np.frombuffer(memoryview(raw), kind)
         return np.array(flat.reshape(entry.shape), kind.newbyteorder("="))

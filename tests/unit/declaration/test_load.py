@@ -235,3 +235,31 @@ def test_the_schema_writes_durations_as_people_do() -> None:
     assert kinds["TrainingSpec"]["properties"]["judged"]["default"] == "24h"
     assert kinds["WindowSpec"]["properties"]["delay"]["default"] == "0s"
     assert kinds["TrainingSpec"]["properties"]["min_events"]["default"] == 1_000
+
+
+LAUGHS = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
+    f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]\n" for n in range(1, 8)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [*a]", "nested too deeply"),
+        ("a: " + "[" * 3_000 + "]" * 3_000, "nested too deeply"),
+        (LAUGHS, "more than 1000000 values"),
+        ("a: " + "9" * 5_000, "not what YAML takes it for"),
+        ("a: 0x" + "f" * 5_000, "more than 1024 bits"),
+        ("a: 2001-99-99", "not what YAML takes it for"),
+        ("a: 2001-12-14t21:59:43.10+99:99", "not what YAML takes it for"),
+        ("a: !!float none", "not what YAML takes it for"),
+        ("a: !!int none", "not what YAML takes it for"),
+        ("a: !!bool none", "not what YAML takes it for"),
+        ("a: !!timestamp none", "not what YAML takes it for"),
+    ],
+)
+def test_what_only_yaml_can_say_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        load_pipeline(path, {})

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from feature_store.errors import CorruptSnapshotError
 from feature_store.snapshots import PartitionPosition, Snapshot
+from feature_store.snapshots import format as snapshot_format
 from feature_store.snapshots.format import decode_snapshot, encode_snapshot
 
 RANDOM = np.random.default_rng(5)
@@ -48,11 +50,11 @@ def signed(body: bytes) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def with_header(**changes: Any) -> bytes:
+def with_header(body: bytes | None = None, **changes: Any) -> bytes:
     size = struct.unpack_from("<8sII", SOUND)[2]
     header = msgspec.json.decode(SOUND[16 : 16 + size]) | changes
     text = msgspec.json.encode(header)
-    return signed(struct.pack("<8sII", b"SLUICESN", 1, len(text)) + text + SOUND[16 + size : -32])
+    return signed(struct.pack("<8sII", b"SLUICESN", 1, len(text)) + text + (body or SOUND[16 + size : -32]))
 
 
 def test_everything_comes_back() -> None:
@@ -113,6 +115,15 @@ def entry(**changes: Any) -> list[dict[str, Any]]:
     return [{"name": "a", "dtype": "<i8", "shape": [1_000], "offset": 0, "stored": 8} | changes]
 
 
+def test_few_bytes_that_become_many_are_not_decompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = bytes(pa.Codec("zstd").compress(bytes(1 << 20)))
+    data = with_header(bomb, arrays=entry(shape=[1 << 17], stored=len(bomb)))
+    assert decode_snapshot(data).arrays["a"].nbytes == 1 << 20
+    monkeypatch.setattr(snapshot_format, "_ALWAYS_TAKEN", 1 << 10)
+    with pytest.raises(CorruptSnapshotError, match=f"{len(bomb)} bytes of it claim to be {1 << 20}"):
+        decode_snapshot(data)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -129,7 +140,17 @@ def entry(**changes: Any) -> list[dict[str, Any]]:
         (with_header(arrays=entry(offset=10**9)), "lies outside"),
         (with_header(arrays=entry(offset=-5)), "lies outside"),
         (with_header(arrays=entry(stored=10**9)), "lies outside"),
-        (with_header(arrays=entry(shape=[2**62])), "cannot be read"),
+        (with_header(arrays=entry(shape=[2**62])), "claim to be"),
+        (
+            with_header(
+                arrays=entry(shape=[1 << 30]) * 9,
+            ),
+            "claim to be",
+        ),
+        (with_header(arrays=entry(stored=20_000) * 2), "over each other"),
+        (with_header(arrays=entry(shape=[0, 2**62, 2**62], stored=0)), "cannot be read"),
+        (with_header(arrays=entry(dtype="<U0", shape=[2**40], stored=0)), "not plain numbers"),
+        (with_header(arrays=entry(dtype="|S0", shape=[2**62], stored=0)), "not plain numbers"),
         (with_header(arrays=entry(shape=[3])), "cannot be read"),
     ],
 )
