@@ -35,6 +35,8 @@ class Plan:
     """The address that the keeper listens on."""
     stages: int = 1
     """Through how many an event passes; each has so many scorers."""
+    sinks: int = 0
+    """Sink workers."""
 
     @property
     def monitor_url(self) -> str:
@@ -74,7 +76,8 @@ class Plan:
     @property
     def beside(self) -> list[str]:
         """What only reads: it may stop in any order."""
-        return [*(["explainer"] if self.explainer else []), "monitor"]
+        sinks = [f"sink-{slot}" for slot in range(self.sinks)]
+        return [*sinks, *(["explainer"] if self.explainer else []), "monitor"]
 
     @property
     def in_words(self) -> str:
@@ -87,7 +90,9 @@ class Plan:
     def processes(self) -> list[ProcessSpec]:
         """Every process, in the order in which they are started."""
         scorers = [self._scorer(place, *each) for place, each in enumerate(self._workers)]
-        return [self._keeper(), *scorers, *([self._explainer()] if self.explainer else []), self._monitor()]
+        sinks = [self._sink(slot) for slot in range(self.sinks)]
+        explainers = [self._explainer()] if self.explainer else []
+        return [self._keeper(), *scorers, *sinks, *explainers, self._monitor()]
 
     def _keeper(self) -> ProcessSpec:
         where = ("--host", self.host, "--port", str(self.api_port))
@@ -98,6 +103,10 @@ class Plan:
         which = ("--stage", str(stage)) if self.stages > 1 else ()
         command = self._command("scorer", "--slot", str(slot), *which, *self._metrics(1 + place))
         return ProcessSpec(name, command, SaysReady("scorer_ready"))
+
+    def _sink(self, slot: int) -> ProcessSpec:
+        command = self._command("sink", "--slot", str(slot))
+        return ProcessSpec(f"sink-{slot}", command, SaysReady("sink_ready"))
 
     def _explainer(self) -> ProcessSpec:
         return ProcessSpec(

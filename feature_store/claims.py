@@ -10,12 +10,10 @@ nobody whom the group has given up gets a higher one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from feature_store.log import LogMeta
 
 
 class Claim(NamedTuple):
@@ -23,6 +21,18 @@ class Claim(NamedTuple):
 
     number: int = 0
     at: int = -1
+
+
+class Claimed(Protocol):
+    """What a message of the feature log says of the claim that it was written under."""
+
+    @property
+    def claim(self) -> int:
+        """The number of the claim; 0 where nothing is claimed."""
+
+    @property
+    def claimed_at(self) -> int:
+        """The offset of the message that made it; -1 in this message itself."""
 
 
 NO_CLAIM = Claim()
@@ -40,10 +50,10 @@ class Claims:
         """What is in force."""
         return self._held.get(partition, NO_CLAIM)
 
-    def superseded(self, partition: int, offset: int, meta: LogMeta) -> bool:
+    def superseded(self, partition: int, offset: int, meta: Claimed) -> bool:
         """Whether the next message of ``partition``, at ``offset``, is of a writer that was given up."""
         held = self._held.get(partition, NO_CLAIM)
-        if meta.makes_claim:
+        if meta.claim > 0 > meta.claimed_at:
             if meta.claim > held.number:
                 self._held[partition] = Claim(meta.claim, offset)
                 return False

@@ -19,6 +19,7 @@ from console.cli import (
     models,
     policy,
     processes,
+    sink,
     sources,
     tail,
     topics,
@@ -55,6 +56,6 @@ def root(
 
 for group in (
     local, users, sources, backfill, features, tail, explain, dlq, policy, models, train, backtest, whatif,
-    topics, declaration, processes, backup, forget, bench,
+    topics, declaration, processes, sink, backup, forget, bench,
 ):  # fmt: skip
     group.register(app)

@@ -20,6 +20,7 @@ from feature_store.declaration.fitting import (
 from feature_store.declaration.gate import GateSpec
 from feature_store.declaration.release import ReleaseSpec
 from feature_store.declaration.serving import Device
+from feature_store.declaration.sink import SinkSpec
 from feature_store.declaration.triggers import TriggerSpec
 from feature_store.units import Duration
 
@@ -75,6 +76,7 @@ class TrainingSpec(Declared):
     triggers: TriggerSpec = TriggerSpec()
     artifacts: ArtifactSpec = ArtifactSpec()
     backtest: BacktestSpec = BacktestSpec()
+    sink: SinkSpec = SinkSpec()
 
     def check_against(self, features: Collection[str]) -> None:
         """Raises ValueError where a key names what is no feature, or asks for what cannot be had together."""

@@ -77,12 +77,14 @@ def group_consumer(
     client_id: str = "sluicegate",
     instance: str | None = None,
     on_commit: OnCommit | None = None,
+    end_events: bool = False,
 ) -> Consumer:
     """A consumer in a group; partitions move cooperatively, offsets are committed by hand.
 
     One with an ``instance`` is a static member: it does not leave the group when it closes, and whoever comes
     back under that name within the session's time has its partitions at once, without the others hearing of
-    it. ``on_commit`` hears, inside ``poll``, of commits that were not waited for.
+    it. ``on_commit`` hears, inside ``poll``, of commits that were not waited for. With
+    ``end_events`` it reports each partition's end.
     """
     return Consumer(
         {
@@ -90,6 +92,7 @@ def group_consumer(
             "client.id": client_id,
             "group.id": group,
             "auto.offset.reset": "error",
+            "enable.partition.eof": end_events,
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": session_timeout_ms,
             "heartbeat.interval.ms": min(

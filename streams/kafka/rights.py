@@ -36,6 +36,7 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "alerts": _BOTH,
     },
     "explainer": {"features": _READ, "models": _READ, "explanations": _BOTH},
+    "sink": {"features": _READ, "decisions": _READ},
 }  # fmt: skip
 """Process -> topic, by its key in `topics` -> Kafka's names of the operations."""
 

@@ -7,16 +7,19 @@ that is not behind the last is there already.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from feature_store.claims import Claim, Claims
 from training.keeper.queries import sql
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from feature_store.duck import Connection
 
+    Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 _PLACE = ["source_topic", "source_partition", "source_offset"]
 
@@ -45,12 +48,24 @@ class Counted:
 
     def first(self, decisions: pa.Table) -> pa.Table:
         """The decisions about events that had none."""
-        places: list[Any] = decisions.select(_PLACE).to_pylist()
-        new = [self._is_new(*place.values()) for place in places]
-        return decisions if all(new) else decisions.filter(new)
+        new = self.new(decisions)
+        return decisions if new.all() else decisions.filter(pa.array(new))
 
-    def _is_new(self, topic: str, partition: int, offset: int) -> bool:
-        new = offset > self._decided.get((topic, partition), -1)
-        if new:
-            self._decided[topic, partition] = offset
+    def new(self, decisions: pa.Table) -> Flags:
+        """For each of the decisions, whether its event had none."""
+        places = decisions.select(_PLACE).combine_chunks()
+        topics, partitions = places["source_topic"], places["source_partition"].to_numpy()
+        offsets = places["source_offset"].to_numpy()
+        new = np.zeros(len(offsets), np.bool_)
+        for topic, partition in _distinct(places):
+            found = np.flatnonzero((partitions == partition) & pc.equal(topics, topic).to_numpy())
+            last = self._decided.get((topic, partition), -1)
+            reached = np.maximum.accumulate(np.concatenate(([last], offsets[found])))
+            new[found] = offsets[found] > reached[:-1]
+            self._decided[topic, partition] = int(reached[-1])
         return new
+
+
+def _distinct(places: pa.Table) -> list[tuple[str, int]]:
+    found = places.group_by(_PLACE[:2]).aggregate([])
+    return [(each["source_topic"], each["source_partition"]) for each in found.to_pylist()]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_BATCHES = schema_of(
+BATCHES = schema_of(
     ("partition", pa.int32()),
     ("log_offset", pa.int64()),
     ("source_topic", pa.string()),
@@ -38,7 +38,7 @@ _BATCHES = schema_of(
     ("claimed_at", pa.int64()),
 )
 
-_TRACES = schema_of(
+TRACES = schema_of(
     ("source_partition", pa.int32()),
     ("source_offset", pa.int64()),
     ("trace", pa.list_(pa.string())),
@@ -51,7 +51,8 @@ class LogTables:
 
     A row of ``batches`` is one message: the rows of its partition with ``first_offset <= source_offset <
     next_offset`` were computed under ``definitions``, a digest that the mapping of that name spells out.
-    ``said`` are the columns that all of ``deltas`` came with; ``traces`` is the trace context of events
+    ``said`` are the columns that all of ``deltas`` came with, ``delta_counts`` how many deltas each message
+    had; ``traces`` is the trace context of events
     that were stopped or late, where they came with one.
     """
 
@@ -60,6 +61,7 @@ class LogTables:
     deltas: pa.Table
     definitions: Mapping[str, Mapping[str, str]]
     said: frozenset[str]
+    delta_counts: Sequence[int]
     traces: pa.Table
 
 
@@ -69,7 +71,7 @@ def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> Log
     Raises ContractError naming the record that is not one.
     """
     claims = claims or Claims()
-    scored, batches, deltas, traces = [], [], [], []
+    scored, batches, deltas, delta_counts, traces = [], [], [], [], []
     definitions: dict[str, Mapping[str, str]] = {}
     for message in messages:
         try:
@@ -82,6 +84,7 @@ def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> Log
         scored.append(_plain(_with_decided_seq(batch)))
         if learnt is not None:
             deltas.append(_plain(learnt))
+        delta_counts.append(0 if learnt is None else learnt.num_rows)
         digest = digest_of(meta.hashes)
         definitions[digest] = meta.hashes
         batches.append(_batch(message, meta, batch.num_rows, digest))
@@ -91,13 +94,14 @@ def log_tables(messages: Sequence[Message], claims: Claims | None = None) -> Log
     try:
         return LogTables(
             scored=pa.concat_tables(scored, promote_options="default"),
-            batches=table_of(_BATCHES, batches),
+            batches=table_of(BATCHES, batches),
             deltas=pa.concat_tables(deltas, promote_options="default") if deltas else pa.table({}),
             definitions=definitions,
             said=frozenset.intersection(*(frozenset(each.column_names) for each in deltas))
             if deltas
             else frozenset(),
-            traces=table_of(_TRACES, traces),
+            delta_counts=delta_counts,
+            traces=table_of(TRACES, traces),
         )
     except pa.ArrowException as error:
         raise ContractError(f"{position(messages[0])} and after: columns changed type: {error}") from error

@@ -6,6 +6,8 @@ A step is
 3. write rows, offsets and what the outcomes mean for features in one DuckDB transaction;
 4. tell clock and waiting threads.
 
+Where sink workers are declared, step 2 is theirs: feature log and decisions come as files (``handed``).
+
 A kill at any point leaves rows and offsets agreeing, and a start seeks to the offsets.
 """
 
@@ -20,11 +22,10 @@ import pyarrow.compute as pc
 import structlog
 
 from feature_store.duck import relations
-from feature_store.errors import BrokerError, StorageError
-from streams.kafka import KafkaError, KafkaException, Message, TopicPartition, plain_refusal, reader
-from streams.kafka.tail import passes
+from streams.kafka import Message, TopicPartition, reader
 from training.keeper.counted import Counted
 from training.keeper.definitions import add_definitions
+from training.keeper.handed import Handed
 from training.keeper.log_rows import log_tables
 from training.keeper.outbox import recover_outbox
 from training.keeper.queries import sql
@@ -32,10 +33,12 @@ from training.keeper.routing import Router
 from training.keeper.rows import decision_tables, offset_table, outcome_tables
 from training.keeper.start import starting_offsets
 from training.keeper.store import columns_of, fill_entities, newest_arrival, transaction
+from training.sink.reading import reached_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from training.keeper.handed import Given
     from training.keeper.parts import Parts
     from training.keeper.progress import Offsets
 
@@ -70,11 +73,17 @@ class Sink:
             recover_outbox(parts)
             with self._transaction():
                 self._router.begin(self._clock.now())
-            self._consumer.assign([TopicPartition(topic, p, at) for (topic, p), at in offsets.items()])
+            self._handed = Handed(parts, self._consumer) if parts.pipeline.training.sink.workers else None
+            own = self._topics.outcomes if self._handed else None
+            self._consumer.assign(
+                [TopicPartition(topic, p, at) for (topic, p), at in offsets.items() if own in {None, topic}]
+            )
         except BaseException:
             self._consumer.close()
             raise
         self._progress.advance(offsets)
+        if self._handed is not None:
+            self._handed.tell(offsets)
 
     def close(self) -> None:
         """Leave Kafka; the store stays open."""
@@ -85,33 +94,35 @@ class Sink:
 
         Raises BrokerError, StorageError, ContractError; the store then still agrees with its offsets.
         """
-        messages, offsets = self._take()
-        if messages or self._router.due(self._clock.now()):
-            self._write(messages, offsets)
+        given = [] if self._handed is None else self._handed.waiting(self._progress.offsets())
+        messages, offsets = self._take(0.0 if given else _GATHER_S)
+        offsets |= {(each.topic, each.name.partition): each.name.next for each in given}
+        if messages or given or self._router.due(self._clock.now()):
+            self._write(messages, offsets, given)
         if offsets:
             self._progress.advance(offsets)
-        return len(messages)
+        if self._handed is not None and given:
+            self._handed.tell(self._progress.offsets())
+        return len(messages) + len(given)
 
-    def _take(self) -> tuple[list[Message], Offsets]:
+    def _take(self, gather_s: float) -> tuple[list[Message], Offsets]:
         messages: list[Message] = []
         offsets: Offsets = {}
-        size, until = 0, time.monotonic() + _GATHER_S
-        while len(messages) < _MOST_MESSAGES and size < _MOST_BYTES:
-            left = until - time.monotonic()
-            if left <= 0:
-                break
+        size, left, until = 0, gather_s, time.monotonic() + gather_s
+        while len(messages) < _MOST_MESSAGES and size < _MOST_BYTES and left >= 0:
             for message in self._consumer.consume(_ONE_CALL, left):
                 error = message.error()
                 if error is None:
                     messages.append(message)
                     size += len(message)
-                elif not _reached_end(message, error):
+                elif not reached_end(message, error):
                     continue
                 at = message.topic() or "", message.partition() or 0
                 offsets[at] = (message.offset() or 0) + (error is None)
+            left = until - time.monotonic()
         return messages, offsets
 
-    def _write(self, messages: list[Message], offsets: Offsets) -> None:
+    def _write(self, messages: list[Message], offsets: Offsets, given: list[Given]) -> None:
         topics = self._topics
         by_topic: dict[str, list[Message]] = {topics.features: [], topics.decisions: [], topics.outcomes: []}
         for message in messages:
@@ -127,12 +138,14 @@ class Sink:
                 self._insert("amendments", amendments)
             if found := by_topic[topics.outcomes]:
                 outcomes = self._add_outcomes(found)
-            newest = 0 if scored is None else _newest(scored)
+            newest, late = (0, False) if scored is None else (_newest(scored), self._to_amend(scored))
+            if self._handed is not None and given:
+                scored, newest, late = self._handed.take(given, counted)
             self._router.route(outcomes, scored, max(newest, self._clock.now()))
             self._move(offsets)
         self._counted = counted
         self._clock.observe(newest)
-        if scored is not None and self._to_amend(scored):
+        if late:
             self._late_came.set()
 
     def _add_log(self, messages: list[Message], counted: Counted) -> pa.Table | None:
@@ -185,17 +198,3 @@ class Sink:
 def _newest(scored: pa.Table) -> int:
     newest = pc.max(scored["arrived_at"]).cast(pa.int64()).as_py()
     return int(newest) if newest is not None else 0
-
-
-def _reached_end(message: Message, error: KafkaError) -> bool:
-    """Whether the consumer stands at a partition's end; False for what passes by itself."""
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (the client's own name for it)
-        return True
-    if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
-        raise StorageError(
-            f"{message.topic()}[{message.partition()}]: records that were not sunk are gone: {error.str()}"
-        )
-    if error.fatal() or not passes(error):
-        refused = plain_refusal(error, f"topic {message.topic()!r}", "Read")
-        raise refused or BrokerError(f"Kafka: {error.str()}") from KafkaException(error)
-    return False

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from feature_store.errors import BrokerError, StorageError
-from streams.kafka import Consumer, KafkaException, end_offsets, start_offsets
+from feature_store.errors import StorageError
+from streams.kafka import end_offsets, start_offsets
 from training.keeper.queries import sql
 from training.keeper.store import STORE, bind_to_cluster
+from training.sink.reading import cluster_of
 
 if TYPE_CHECKING:
     from feature_store.duck import Connection
+    from streams.kafka import Consumer
     from training.keeper.parts import Parts
     from training.keeper.progress import Offsets
-
-_TIMEOUT_S = 30.0
 
 log = structlog.get_logger()
 
@@ -28,11 +28,7 @@ def starting_offsets(consumer: Consumer, parts: Parts) -> Offsets:
     missing.
     """
     path = parts.settings.state_dir / STORE
-    try:
-        cluster = consumer.list_topics(timeout=_TIMEOUT_S).cluster_id
-    except KafkaException as error:
-        raise BrokerError(f"no answer from Kafka: {error}") from error
-    bind_to_cluster(parts.store, path, cluster or "unnamed")
+    bind_to_cluster(parts.store, path, cluster_of(consumer))
     stored = {(topic, p): at for topic, p, at in parts.store.execute(sql("stored_offsets")).fetchall()}
     offsets: Offsets = {}
     new: Offsets = {}
