@@ -70,7 +70,11 @@ def rolled_out(system: System, settings: SystemSettings, show: Callable[[str], N
     ] or [*_misfits(pipeline, system.broker.bootstrap)]
     if findings:  # 2
         raise ConfigError("\n".join(f"{settings.config}: {finding}" for finding in findings))
-    plan = replace(system.plan, explainer=pipeline.serving.explanations == "async")
+    plan = replace(
+        system.plan,
+        explainer=pipeline.serving.explanations == "async",
+        sinks=pipeline.training.sink.workers,
+    )
     supervisor = system.supervisor
     supervisor.stop(name for name in system.plan.beside if name not in plan.beside)
     for spec in plan.processes():  # 3

@@ -110,6 +110,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
             metrics_ports=declared or tuple(metrics_ports),
             host=settings.host,
             stages=stages,
+            sinks=pipeline.training.sink.workers,
         )
         supervisor = Supervisor(logbook)
         try:

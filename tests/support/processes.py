@@ -42,6 +42,13 @@ def keeper(config: Path, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
+def sink(config: Path, bootstrap: str, slot: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """One running sink worker; killed on the way out if it still runs."""
+    with _process(config, f"sink-{slot}", "sink", "--broker", bootstrap, "--slot", str(slot)) as process:
+        yield process
+
+
+@contextmanager
 def monitor(config: Path, bootstrap: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """One running monitor, its web view on ``port``; killed on the way out if it still runs."""
     with _process(config, "monitor", "monitor", "--broker", bootstrap, "--port", str(port)) as process:

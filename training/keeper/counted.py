@@ -58,7 +58,7 @@ class Counted:
         offsets = places["source_offset"].to_numpy()
         new = np.zeros(len(offsets), np.bool_)
         for topic, partition in _distinct(places):
-            found = np.flatnonzero((partitions == partition) & pc.equal(topics, topic).to_numpy())
+            found = np.flatnonzero((partitions == partition) & pc.equal(topics, pa.scalar(topic)).to_numpy())
             last = self._decided.get((topic, partition), -1)
             reached = np.maximum.accumulate(np.concatenate(([last], offsets[found])))
             new[found] = offsets[found] > reached[:-1]

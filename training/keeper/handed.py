@@ -1,8 +1,8 @@
 """What sink workers wrote down, taken into the store: by offset, so that nothing is missed or taken twice.
 
 Stretches may overlap, where a partition changed hands or a worker was killed: of each, what lies below the
-partition's offset in the store is left out. What a scorer wrote that the group had given up is left out here, too:
-a worker does not know which claim was in force before it.
+partition's offset in the store is left out. What a scorer wrote that the group had given up is left out here,
+too: a worker does not know which claim was in force before it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Handed:
         self._folder.clear(taken)
 
     def waiting(self, offsets: Offsets) -> list[Given]:
-        """What may be taken now: of each partition without a gap, about as much as one transaction should have.
+        """What may be taken now, of each partition without a gap: as much as one transaction should have.
 
         Raises StorageError for a stretch that is damaged, or of another cluster.
         """
@@ -108,8 +108,8 @@ class Handed:
         return found
 
     def take(self, given: Sequence[Given], counted: Counted) -> tuple[pa.Table | None, int, bool]:
-        """Add their rows. Returns the new events' ids, where outcomes are routed by them; when the newest of them
-        arrived (us); whether there are late ones whose decisions may be amended.
+        """Add their rows. Returns the new events' ids, where outcomes are routed by them; when the newest of
+        them arrived (us); whether there are late ones whose decisions may be amended.
         """
         logs = [self._counting(each, counted) for each in given if each.name.kind == "features"]
         decided = [each for each in given if each.name.kind == "decisions"]
@@ -127,8 +127,8 @@ class Handed:
         stretch = self._folder.read(name)
         if stretch.cluster != self._cluster or self._kinds.get(stretch.topic) != name.kind:
             raise StorageError(
-                f"{self._folder.path / str(name)}: of topic {stretch.topic!r} on another Kafka cluster, or of another "
-                "pipeline; remove its files, and give each pipeline and cluster a folder of its own "
+                f"{self._folder.path / str(name)}: of topic {stretch.topic!r} on another Kafka cluster, or "
+                "of another pipeline; remove its files, and give each pipeline and cluster a folder of its own "
                 "(training.sink.folder)"
             )
         return stretch
@@ -216,7 +216,9 @@ class Handed:
         having = [each for each in logs if "scored" in each.stretch.parts]
         if not having or not self._fields:
             return None
-        return self._store.sql(f"SELECT event_id FROM {self._files('scored', having)}").to_arrow_table()  # noqa: S608
+        query = f"SELECT event_id FROM {self._files('scored', having)}"  # noqa: S608  (our own names)
+        ids: pa.Table = self._store.sql(query).to_arrow_table()
+        return ids
 
 
 def _counted_messages(given: Given) -> list[LogMessage]:

@@ -1,19 +1,20 @@
 """The folder between sink workers and keeper; it alone says what was written and what was taken.
 
 1. A worker writes the files of a stretch, and its manifest last.
-2. The keeper takes the stretches that begin at or below its own offset and reach beyond it, in one transaction
-   with that offset.
+2. The keeper takes the stretches that begin at or below its own offset and reach beyond it, in one
+   transaction with that offset.
 3. Then it tells in ``taken.json`` how far it is,
 4. and removes what lies below.
 
-A kill anywhere leaves files that are removed later or taken from the keeper's offset on. What is missing after
-that offset is written again: by whoever has the partition.
+A kill anywhere leaves files that are removed later or taken from the keeper's offset on. What is missing
+after that offset is written again, by whoever has the partition.
 """
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +26,7 @@ from feature_store.whole_file import write_atomically
 from training.sink.stretch import KINDS, Kind, Name, Part, Stretch, name_of, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
@@ -73,9 +74,9 @@ class SinkFolder:
     def stretches(self) -> dict[At, list[Name]]:
         """The whole stretches of every partition. What was taken before the call may be among them."""
         found: dict[At, list[Name]] = defaultdict(list)
-        for file in os.listdir(self.path):
+        for file in self._files():
             name = name_of(file) if file.endswith(f".{_MANIFEST}") else None
-            if name is not None and not file.startswith("."):
+            if name is not None:
                 found[name.kind, name.partition].append(name)
         return found
 
@@ -88,8 +89,8 @@ class SinkFolder:
             size = file.stat().st_size if file.is_file() else 0
             if size != part.size:
                 raise StorageError(
-                    f"{file}: has {size} bytes, its manifest says {part.size}; remove {manifest.name}: a sink "
-                    "worker writes the stretch again"
+                    f"{file}: has {size} bytes, its manifest says {part.size}; remove {manifest.name}: a "
+                    "sink worker writes the stretch again"
                 )
         return stretch
 
@@ -106,12 +107,13 @@ class SinkFolder:
             write_atomically(self.path / f"{name}.{_MANIFEST}", msgspec.json.encode(whole))
             self._settle()
         except OSError as error:
+            self._leave_nothing(name, tables)
             raise StorageError(f"{self.path / str(name)}: cannot be written: {error}") from error
 
     def clear(self, taken: Taken) -> int:
-        """Remove what lies below ``taken``, also what was left half written; returns how many files went."""
+        """Remove what lies below ``taken``, also half written; returns how many files went."""
         gone = 0
-        for file in sorted(os.listdir(self.path), key=lambda each: not each.endswith(f".{_MANIFEST}")):
+        for file in sorted(self._files(), key=lambda each: not each.endswith(f".{_MANIFEST}")):
             name = name_of(file)
             if name is not None and name.next <= taken.offsets.get(name.kind, {}).get(name.partition, 0):
                 (self.path / file).unlink(missing_ok=True)
@@ -134,6 +136,18 @@ class SinkFolder:
             os.fsync(sink.fileno())
         aside.replace(file)
         return Part(rows.num_rows, file.stat().st_size, rows.column_names)
+
+    def _leave_nothing(self, name: Name, tables: Iterable[str]) -> None:
+        """A folder without room gets none by what is half written; a manifest that is there stays."""
+        if (self.path / f"{name}.{_MANIFEST}").exists():
+            return
+        for file in (self.file(name, table) for table in tables):
+            for path in (file, file.with_name(f".{file.name}.part")):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+    def _files(self) -> list[str]:
+        return [file.name for file in self.path.iterdir()]
 
     def _settle(self) -> None:
         """Let the names in the folder outlive a power cut."""

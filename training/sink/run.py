@@ -38,8 +38,8 @@ def run(settings: SinkSettings, stop: threading.Event | None = None) -> None:
     pipeline = load_pipeline(settings.config)
     if not pipeline.training.sink.workers:
         raise ConfigError(
-            f"{settings.config}: training.sink.workers is 0, so the keeper reads the topics itself; set it to "
-            "1 or more and start the keeper anew"
+            f"{settings.config}: training.sink.workers is 0, so the keeper reads the topics itself; set it "
+            "to 1 or more and start the keeper anew"
         )
     stop = stop or stop_on_signals()
     identity = f"sluicegate.{pipeline.name}.sink"
@@ -56,4 +56,4 @@ def run(settings: SinkSettings, stop: threading.Event | None = None) -> None:
         worker.run(stop)
     finally:
         consumer.close()
-    log.info("sink_stopped", slot=settings.slot, records=worker.rows)
+    log.info("sink_stopped", slot=settings.slot, records=worker.records)

@@ -1,8 +1,9 @@
 """A stretch: what stands on one partition of a topic from one offset to another, as files.
 
 Its name says of which topic and partition it is, where it begins and ends, and which process wrote it:
-``decisions-00003-000000000012000-000000000015500-9f2c41aa``. Its Parquet files, one per table of the store, have
-this name and the table's; ``.json`` is its manifest, which is written last: with it the stretch is whole.
+``decisions-00003-000000000012000-000000000015500-9f2c41aa``. Its Parquet files, one per table of the store,
+have this name and the table's; ``.json`` is its manifest, which is written last: with it the stretch is
+whole.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class Traced(msgspec.Struct, frozen=True):
 class Stretch(msgspec.Struct, frozen=True):
     """The manifest: what the files hold, and what the keeper must know without reading them.
 
-    ``newest`` is when the newest event in it arrived (us), ``late`` whether one was late, ``said`` the columns
-    that all outcome deltas in it came with.
+    ``newest`` is when the newest event in it arrived (us), ``late`` whether one was late, ``said`` the
+    columns that all outcome deltas in it came with.
     """
 
     cluster: str
@@ -117,7 +118,8 @@ def read_manifest(path: Path) -> Stretch:
         written_as = msgspec.json.decode(content, type=_Format).format
         if written_as != FORMAT:
             raise StorageError(
-                f"{path}: format {written_as}, this version takes {FORMAT}; run keeper and sink workers of one version"
+                f"{path}: format {written_as}, this version takes {FORMAT}; run keeper and "
+                "sink workers of one version"
             )
         return msgspec.json.decode(content, type=Stretch)
     except (OSError, msgspec.MsgspecError) as error:

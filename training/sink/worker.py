@@ -17,8 +17,8 @@ import structlog
 
 from feature_store.errors import StorageError
 from streams.kafka import Consumer, Message, TopicPartition
-from training.sink.reading import reached_end
 from training.sink.folder import SinkFolder, kinds_of
+from training.sink.reading import reached_end
 from training.sink.stretch import Kind, Name, covered
 from training.sink.written import written
 
@@ -62,7 +62,7 @@ class SinkWorker:
         self._since = time.monotonic()
         self._full = False
         self._failure: BaseException | None = None
-        self.rows = 0
+        self.records = 0
         """Records written down."""
 
     def run(self, stop: threading.Event) -> None:
@@ -85,6 +85,11 @@ class SinkWorker:
         callbacks = {"on_assign": self._on_assign, "on_revoke": self._on_lost, "on_lost": self._on_lost}
         self._consumer.subscribe([*self._kinds], **callbacks)
         return True
+
+    @property
+    def partitions(self) -> int:
+        """How many it holds, of both topics."""
+        return len(self._held)
 
     def turn(self) -> None:
         """Take what has come; write it down when it is time. Raises as ``run`` does."""
@@ -122,7 +127,7 @@ class SinkWorker:
         kind, partition = at
         stretch, tables = written(self._cluster, self._topics[kind], kind, held.messages)
         self._folder.write(Name(kind, partition, held.first, held.next, self._writer), stretch, tables)
-        self.rows += len(held.messages)
+        self.records += len(held.messages)
         self._held[at] = _Gathered(held.next, held.next)
 
     def _room(self) -> bool:

@@ -1,4 +1,4 @@
-"""Messages as the tables of a stretch, and its manifest: with the keeper's own code, so that both store alike."""
+"""Messages as a stretch's tables and manifest: with the keeper's own code, so that both store alike."""
 
 from __future__ import annotations
 
