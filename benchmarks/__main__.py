@@ -19,6 +19,7 @@ from benchmarks import (
     report,
     resume,
     scorer,
+    sink,
     soak,
     step,
     trees,
@@ -47,6 +48,7 @@ MODULES = {
     "resume": resume,
     "backlog": backlog,
     "soak": soak,
+    "sink": sink,
 }
 ALL = ("features", "trees", "step", "scorer", "hot_swap")
 """`scorer` measures latency too; `gpu` needs one; those of scaling and limits take their time."""
@@ -56,6 +58,7 @@ TOLD = {
     "step": step.main,
     "hot_swap": hot_swap.main,
     "gpu": gpu.main,
+    "sink": sink.main,
 }
 DELIVERIES, BOTH = (latency.EXACTLY_ONCE, latency.AT_LEAST_ONCE), "both"
 LIMITS: dict[str, tuple[str, ...]] = {

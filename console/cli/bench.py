@@ -23,7 +23,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             help="features, trees, step, scorer, latency, hot_swap, gpu; of scaling and limits: "
-            "hops, entities, resume, backlog, soak "
+            "hops, entities, resume, backlog, soak, sink "
             "(default: features, trees, step, scorer, which has latency in it, and hot_swap)"
         ),
     ] = None,

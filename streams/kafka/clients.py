@@ -83,8 +83,8 @@ def group_consumer(
 
     One with an ``instance`` is a static member: it does not leave the group when it closes, and whoever comes
     back under that name within the session's time has its partitions at once, without the others hearing of
-    it. ``on_commit`` hears, inside ``poll``, of commits that were not waited for. With
-    ``end_events`` it reports each partition's end.
+    it. ``on_commit`` hears, inside ``poll``, of commits that were not waited for. With ``end_events`` it
+    reports each partition's end.
     """
     return Consumer(
         {

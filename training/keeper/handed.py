@@ -128,8 +128,8 @@ class Handed:
         if stretch.cluster != self._cluster or self._kinds.get(stretch.topic) != name.kind:
             raise StorageError(
                 f"{self._folder.path / str(name)}: of topic {stretch.topic!r} on another Kafka cluster, or "
-                "of another pipeline; remove its files, and give each pipeline and cluster a folder of its own "
-                "(training.sink.folder)"
+                "of another pipeline; remove its files, and give each pipeline and cluster a folder of its "
+                "own (training.sink.folder)"
             )
         return stretch
 

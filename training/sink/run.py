@@ -35,7 +35,7 @@ class SinkSettings:
 
 def run(settings: SinkSettings, stop: threading.Event | None = None) -> None:
     """Write down what is decided until SIGTERM, SIGINT or ``stop``. Raises SluicegateError."""
-    pipeline = load_pipeline(settings.config)
+    pipeline = load_pipeline(settings.config).deciding
     if not pipeline.training.sink.workers:
         raise ConfigError(
             f"{settings.config}: training.sink.workers is 0, so the keeper reads the topics itself; set it "
