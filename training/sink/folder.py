@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from feature_store.errors import StorageError
 from feature_store.whole_file import write_atomically
-from training.sink.stretch import KINDS, Kind, Name, Part, Stretch, name_of, read_manifest
+from training.sink.stretch import FORMAT, KINDS, Kind, Name, Part, Stretch, name_of, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ class Taken(msgspec.Struct, frozen=True):
 
     cluster: str
     offsets: dict[Kind, dict[int, int]]
-    format: int = 1
+    format: int = FORMAT
 
 
 class SinkFolder:
@@ -60,11 +60,17 @@ class SinkFolder:
         """How far the keeper is; None before its first start. Raises StorageError."""
         path = self.path / TAKEN
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Taken)
+            taken = msgspec.json.decode(path.read_bytes(), type=Taken)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
             raise StorageError(f"{path}: {error}; the keeper writes it anew when it starts") from error
+        if taken.format != FORMAT:
+            raise StorageError(
+                f"{path}: format {taken.format}, this version takes {FORMAT}; run keeper and sink workers of "
+                "one version"
+            )
+        return taken
 
     def tell_taken(self, taken: Taken) -> None:
         """Say how far the keeper is; what is removed afterwards is missed by nobody."""
