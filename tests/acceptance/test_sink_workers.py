@@ -61,7 +61,7 @@ def test_rows_are_in_the_store_once_however_workers_and_keeper_are_killed(
     config.write_text(declared[: declared.index("training:")] + WORKERS, encoding="utf-8")
     pipeline = load_pipeline(config)
     ensure_topics(bootstrap, pipeline_topics(pipeline))
-    batches, size = 240, 25
+    batches, size = 120, 25
     total = batches * size * pipeline.topics.partitions
 
     def decisions() -> int:
@@ -89,12 +89,12 @@ def test_rows_are_in_the_store_once_however_workers_and_keeper_are_killed(
                 until(lambda: answers(state, second), pause)
                 until(reaches(0.6), pause)
                 lost.kill()
-                assert writer.wait(60) == 0
+                assert writer.wait(180) == 0
                 until(reaches(1.0), pause)
                 until(lambda: [file.name for file in (state / "sink" / unique).iterdir()] == [TAKEN], pause)
                 for process in (again, second):
                     process.send_signal(signal.SIGTERM)
-                    assert process.wait(60) == 0
+                    assert process.wait(180) == 0
     everything = [(total, total)]
     with duckdb.connect(str(state / STORE), read_only=True) as store:
         for table in ("scored", "decisions"):
