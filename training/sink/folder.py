@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_store.errors import StorageError
+from feature_store.formats import NewerFormatError, check_format
 from feature_store.whole_file import write_atomically
 from training.sink.stretch import FORMAT, KINDS, Kind, Name, Part, Stretch, name_of, read_manifest
 
@@ -60,17 +61,15 @@ class SinkFolder:
         """How far the keeper is; None before its first start. Raises StorageError."""
         path = self.path / TAKEN
         try:
-            taken = msgspec.json.decode(path.read_bytes(), type=Taken)
+            content = path.read_bytes()
+            check_format(content, FORMAT)
+            return msgspec.json.decode(content, type=Taken)
         except FileNotFoundError:
             return None
+        except NewerFormatError as error:
+            raise StorageError(f"{path}: {error}") from error
         except (OSError, msgspec.MsgspecError) as error:
             raise StorageError(f"{path}: {error}; the keeper writes it anew when it starts") from error
-        if taken.format != FORMAT:
-            raise StorageError(
-                f"{path}: format {taken.format}, this version takes {FORMAT}; run keeper and sink workers of "
-                "one version"
-            )
-        return taken
 
     def tell_taken(self, taken: Taken) -> None:
         """Say how far the keeper is; what is removed afterwards is missed by nobody."""

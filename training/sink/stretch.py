@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from feature_store.errors import StorageError
+from feature_store.formats import NewerFormatError, check_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,10 +97,6 @@ class Stretch(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-class _Format(msgspec.Struct):
-    format: int
-
-
 def name_of(file: str) -> Name | None:
     """The stretch that a file belongs to, also one half written; None for any other file."""
     found = _NAME.match(file)
@@ -115,13 +112,10 @@ def read_manifest(path: Path) -> Stretch:
     """The stretch whose manifest this is. Raises StorageError where it is none that can be taken."""
     try:
         content = path.read_bytes()
-        written_as = msgspec.json.decode(content, type=_Format).format
-        if written_as != FORMAT:
-            raise StorageError(
-                f"{path}: format {written_as}, this version takes {FORMAT}; run keeper and "
-                "sink workers of one version"
-            )
+        check_format(content, FORMAT)
         return msgspec.json.decode(content, type=Stretch)
+    except NewerFormatError as error:
+        raise StorageError(f"{path}: {error}") from error
     except (OSError, msgspec.MsgspecError) as error:
         raise StorageError(
             f"{path}: no manifest of a stretch: {error}; remove it: a sink worker writes the stretch again"

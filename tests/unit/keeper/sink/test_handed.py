@@ -380,11 +380,15 @@ def test_files_of_another_cluster_or_a_newer_version_are_refused(
     good = msgspec.json.decode(manifest.read_bytes())
     for wrong, why in (
         ({"cluster": "another"}, "on another Kafka cluster"),
-        ({"format": 2}, "format 2, this"),
+        ({"format": 2}, "of format 2, this sluicegate knows 1"),
     ):
         manifest.write_bytes(msgspec.json.encode(good | wrong))
         with pytest.raises(StorageError, match=why):
             until(lambda: False, sink.step)
+    taken = worker.folder.path / TAKEN
+    taken.write_bytes(msgspec.json.encode(msgspec.json.decode(taken.read_bytes()) | {"format": 2}))
+    with pytest.raises(StorageError, match="of format 2, this sluicegate knows 1"):
+        worker.worker.turn()
     manifest.write_bytes(b"{}")
     with pytest.raises(StorageError, match="no manifest of a stretch"):
         until(lambda: False, sink.step)
