@@ -100,10 +100,9 @@ def check(
     from console.local_run import config_of_run
     from console.pipeline_file import find_config, open_pipeline
     from console.progress import progress_bar
-    from training.history.backfill import scratch
     from training.history.check import check_file
     from training.history.keeper import KeptHistory
-    from training.history.logged import check_history
+    from training.history.logged import check_stored
     from training.keeper.store import existing_store
 
     if file is None:
@@ -113,9 +112,7 @@ def check(
         if file is not None:
             checked = check_file(pipeline, file, tell)
         else:
-            with scratch(state_dir) as folder:
-                KeptHistory(pipeline, state_dir).export(folder)
-                checked = check_history(pipeline, folder, tell)
+            checked = check_stored(pipeline, KeptHistory(pipeline, state_dir), state_dir, tell)
     if as_json:
         typer.echo(json.dumps(as_dict(checked), indent=2))
     else:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from feature_store import duck
+from training.history.backfill import scratch
 from training.history.check import Checked, against_twin
 from training.history.offline import DELTAS, EVENTS
 from training.keeper import history_export as export
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from feature_store.declaration.pipeline import Pipeline
+    from training.history.keeper import KeptHistory
     from training.history.progress import OnProgress
 
 
-_NEEDED = ("event_id", "source_partition", "seq", "late", "definitions")
+_NEEDED = ("event_id", "source_partition", "source_offset", "seq", "late", "definitions")
 
 
 @dataclass(frozen=True)
@@ -33,27 +36,46 @@ class _Logged:
 
     ids: Any
     features: dict[str, NDArray[np.float64]]
+    asked: NDArray[np.bool_]
     in_time: NDArray[np.bool_]
     definitions: NDArray[np.object_]
 
 
-def check_history(pipeline: Pipeline, folder: Path, on_progress: OnProgress) -> Checked:
+def check_stored(pipeline: Pipeline, kept: KeptHistory, state_dir: Path, on_progress: OnProgress) -> Checked:
+    """``check_history`` of what is stored now.
+
+    Between stages events overtake each other: one that is stored may have counted another that is still on
+    its way. So where a staged history differs it is read again, and what was there first is held to it.
+    """
+    with scratch(state_dir) as folder, scratch(state_dir) as later:
+        kept.export(folder)
+        checked = check_history(pipeline, folder, on_progress)
+        if not (checked.differences and pipeline.stages):
+            return checked
+        kept.export(later)
+        return check_history(pipeline, later, on_progress, folder)
+
+
+def check_history(
+    pipeline: Pipeline, folder: Path, on_progress: OnProgress, first: Path | None = None
+) -> Checked:
     """Compare the features in ``folder``, an exported history, with what the twin computes anew.
 
-    Late events are left out, since their windows may have been cut short; and, feature by feature, events
-    that were computed under another definition of it, or under one that was not kept.
+    Only of events that are in ``first``, too, an earlier export, where it is given. Late events are left
+    out, since their windows may have been cut short; and, feature by feature, events that were computed under
+    another definition of it, or under one that was not kept.
     """
     on_progress("reading", 0, 0)
-    logged = _read(pipeline, folder)
+    logged = _read(pipeline, folder, first)
     rows = _comparable(pipeline, folder, logged)
     with _relations(folder) as connection:
         told = against_twin(pipeline.deciding, connection, logged.ids, logged.features, rows, on_progress)
-    kept = int(logged.in_time.sum())
+    asked, kept = int(logged.asked.sum()), int((logged.asked & logged.in_time).sum())
     features = tuple(replace(each, other=kept - each.rows) for each in told)
-    return Checked(len(logged.in_time), len(logged.in_time) - kept, features)
+    return Checked(asked, asked - kept, features)
 
 
-def _read(pipeline: Pipeline, folder: Path) -> _Logged:
+def _read(pipeline: Pipeline, folder: Path, first: Path | None) -> _Logged:
     names = [feature.name for feature in pipeline.feature_vector]
     stored = set(pq.read_schema(folder / export.EVENTS).names)
     table = pq.read_table(
@@ -63,7 +85,19 @@ def _read(pipeline: Pipeline, folder: Path) -> _Logged:
     features = {name: table[name].to_numpy() if name in stored else nowhere for name in names}
     in_time = table["late"].to_numpy(zero_copy_only=False) != True  # noqa: E712  (null is in time, too)
     definitions = table["definitions"].to_numpy(zero_copy_only=False)
-    return _Logged(table["event_id"], features, in_time, definitions)
+    asked = np.ones(table.num_rows, np.bool_) if first is None else _among(table, first)
+    return _Logged(table["event_id"], features, asked, in_time, definitions)
+
+
+def _among(table: pa.Table, first: Path) -> NDArray[np.bool_]:
+    """Which rows an earlier export has, too: each partition was stored in its order."""
+    partition, offset = "source_partition", "source_offset"
+    earlier = pq.read_table(first / export.EVENTS, columns=[partition, offset])
+    ends = earlier.group_by(partition).aggregate([(offset, "max")]).rename_columns([partition, "end"])
+    reached = dict(zip(ends[partition].to_pylist(), ends["end"].to_pylist(), strict=True))
+    until = np.array([reached.get(each, -(2**63)) for each in table[partition].to_pylist()], np.int64)
+    found: NDArray[np.bool_] = table[offset].to_numpy() <= until
+    return found
 
 
 def _comparable(pipeline: Pipeline, folder: Path, logged: _Logged) -> dict[str, NDArray[np.int64]]:
@@ -74,7 +108,7 @@ def _comparable(pipeline: Pipeline, folder: Path, logged: _Logged) -> dict[str, 
     places = {}
     for feature in pipeline.feature_vector:
         same = np.isin(logged.definitions.astype(str), under.get((feature.name, feature.hash), []))
-        places[feature.name] = np.flatnonzero(logged.in_time & same)
+        places[feature.name] = np.flatnonzero(logged.asked & logged.in_time & same)
     return places
 
 

@@ -16,7 +16,8 @@ from tests.support.payments import event, shipped_tree
 from tests.support.staged import staged_pipeline
 from tests.support.staged_relay import payment, played
 from training.history.folder import write_folder
-from training.history.logged import check_history
+from training.history.keeper import KeptHistory
+from training.history.logged import check_history, check_stored
 from training.keeper.definitions import add_definitions
 from training.keeper.history_export import export_history_offline
 from training.keeper.history_import import import_history_offline
@@ -68,8 +69,8 @@ def written(folder: Path, count: int) -> Path:
     return path
 
 
-def checked(folder: Path, pipeline: Pipeline, log: list[bytes]) -> Checked:
-    """What ``features check`` says of a feature log that a keeper of ``folder`` has sunk."""
+def sink(folder: Path, pipeline: Pipeline, log: list[bytes]) -> None:
+    """Store a feature log as the keeper of ``folder`` does."""
     tables = log_tables([cast("Message", Logged(value, at)) for at, value in enumerate(log)])
     assert tables is not None
     incoming: dict[str, Any] = {"scored": tables.scored, "batches": tables.batches, "deltas": tables.deltas}
@@ -80,15 +81,19 @@ def checked(folder: Path, pipeline: Pipeline, log: list[bytes]) -> Checked:
                 store.execute(f"INSERT INTO {name} BY NAME FROM incoming")
     add_definitions(store, tables.definitions)
     store.close()
-    export_history_offline(folder, pipeline, folder / "history")
-    return check_history(pipeline, folder / "history", quiet)
+
+
+def checked(folder: Path, pipeline: Pipeline) -> Checked:
+    """What ``features check`` says of what is stored."""
+    return check_stored(pipeline, KeptHistory(pipeline, folder), folder, quiet)
 
 
 @pytest.mark.parametrize(("seed", "count"), [(1, 1), (2, 120)])
 def test_a_staged_history_is_what_the_twin_computes(
     tmp_path: Path, pipeline: Pipeline, seed: int, count: int
 ) -> None:
-    found = checked(tmp_path, pipeline, played(pipeline, seed, count).log)
+    sink(tmp_path, pipeline, played(pipeline, seed, count).log)
+    found = checked(tmp_path, pipeline)
     assert found.rows == count
     assert {each.rows for each in found.features} == {count - found.late}
     assert [(each.name, each.example) for each in found.features if each.differences] == []
@@ -101,7 +106,33 @@ def test_live_events_see_what_a_backfill_has_filled_in(tmp_path: Path, pipeline:
     filled = write_folder(pipeline, read_past_events(pipeline, file), past, quiet)
     assert filled.known
     import_history_offline(tmp_path, pipeline, past)
-    found = checked(tmp_path, pipeline, played(pipeline, 5, 60, 91, filled.snapshots).log)
+    sink(tmp_path, pipeline, played(pipeline, 5, 60, 91, filled.snapshots).log)
+    found = checked(tmp_path, pipeline)
     assert found.rows == 150
     assert {each.rows for each in found.features} == {150 - found.late}
     assert [(each.name, each.example) for each in found.features if each.differences] == []
+
+
+def test_what_overtook_events_on_their_way_is_compared_when_they_have_come(
+    tmp_path: Path, pipeline: Pipeline
+) -> None:
+    log = played(pipeline, 6, 80).log
+    on_its_way = [value for value in log if decode_log(value)[1].partition == 0][-3:]
+    there = [value for value in log if value not in on_its_way]
+    sink(tmp_path, pipeline, there)
+    export_history_offline(tmp_path, pipeline, tmp_path / "first")
+    assert check_history(pipeline, tmp_path / "first", quiet).differences
+    rest: list[list[bytes]] = [[], on_its_way]
+
+    class Flowing(KeptHistory):
+        """More is stored whenever it is read."""
+
+        def export(self, folder: Path) -> None:
+            if more := rest.pop(0):
+                sink(tmp_path, pipeline, more)
+            super().export(folder)
+
+    found = check_stored(pipeline, Flowing(pipeline, tmp_path), tmp_path, quiet)
+    assert found.differences == 0
+    assert found.rows == sum(decode_log(value)[0].num_rows for value in there)
+    assert not rest
