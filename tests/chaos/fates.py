@@ -197,7 +197,10 @@ class Fates:
         if any(name == POISON for name, _ in record.headers):
             return "dead"
         value = record.value or b""
-        event_id = json.loads(value)["event_id"]
+        try:
+            event_id = json.loads(value)["event_id"]
+        except ValueError:
+            return "dead"
         first = self._first.setdefault((record.partition, event_id), value)
         if first is value:
             return "decided"

@@ -26,14 +26,13 @@ from tests.chaos.faults import FAULTS, NOTHING
 from tests.chaos.load import Load
 from tests.chaos.night import Night, Unavailable
 from tests.chaos.product import FURTHER, KEEPER, SCORERS, running_product
-from tests.chaos.reading import Reading
+from tests.chaos.reading import TOPICS, Reading
 from tests.chaos.rooms import house
 from tests.chaos.table import Round, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_READ = ("events", "features", "decisions", "dead_letters", "entity_outcomes")
 _TO_RECOVER = {3, 4, 5, -signal.SIGKILL}
 """A broker that is away, an unknown result, a store that cannot be written; and what was done to it."""
 _PATIENCE_S = 150.0
@@ -130,7 +129,7 @@ def play(folder: Path, arguments: argparse.Namespace) -> Table:
             closing(Load(cluster.bootstrap, product.pipeline, arguments.seed, arguments.rate))
         )
         topics = product.pipeline.topics
-        read = {what: getattr(topics, what) for what in _READ}
+        read = {what: getattr(topics, what) for what in TOPICS}
         checker = Checker(Reading(cluster.bootstrap, read, topics.partitions))
         rounds: Rounds
 

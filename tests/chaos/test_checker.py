@@ -122,12 +122,13 @@ def test_a_sound_account_has_no_findings_in_whatever_order_topics_are_read() -> 
 def test_duplicates_and_dead_letters_are_fates_too() -> None:
     again = source(1, event_id="e0")
     other = source(2, event_id="e0", channel="online")
-    broken = Record("events", 0, 3, b"c1", b"{", ((fates.POISON, b"1"),))
-    logged = log([row(0)], next_offset=4, duplicates=[1], dead_letters=[2, 3])
-    letters = [letter(2, other.value), letter(3, broken.value)]
-    made = checked(source(0), again, other, broken, logged, decision(0), *letters)
+    broken = Record("events", 0, 3, b"c1", b"[]", ((fates.POISON, b"1"),))
+    torn = Record("events", 0, 4, b"c1", b'{"event_id": ', ())
+    logged = log([row(0)], next_offset=5, duplicates=[1], dead_letters=[2, 3, 4])
+    letters = [letter(each.offset, each.value) for each in (other, broken, torn)]
+    made = checked(source(0), again, other, broken, torn, logged, decision(0), *letters)
     assert made.counts.findings == []
-    assert (made.counts.decided, made.counts.dead, made.counts.duplicates) == (1, 2, 1)
+    assert (made.counts.decided, made.counts.dead, made.counts.duplicates) == (1, 3, 1)
 
 
 @pytest.mark.parametrize(
