@@ -33,6 +33,13 @@ SELECT version, "offset", document FROM policies WHERE contains(document, $text)
 -- name: forget_in_policy
 UPDATE policies SET document = $document WHERE version = $version AND "offset" = $offset;
 
+-- name: forget_policy_lines
+SELECT number, "before", "after" FROM audit
+WHERE what = 'policy' AND (contains("before", $text) OR contains("after", $text));
+
+-- name: forget_in_trail
+UPDATE audit SET "before" = $before, "after" = $after WHERE number = $number;
+
 -- name: forgotten_before
 SELECT epoch_us(noted_at) AS noted_at, json_extract_string("after", '$.digest') AS digest
 FROM audit WHERE what = 'forget' AND subject = $field;

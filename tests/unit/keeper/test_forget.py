@@ -11,7 +11,7 @@ import pytest
 
 from feature_store.declaration.load import load_pipeline
 from feature_store.errors import ContractError
-from streams.messages.policy import EntityList, ListEntry, Snooze
+from streams.messages.policy import EntityList, ListEntry, PolicyRule, Snooze
 from streams.policies import default_document
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.sink.conftest import new_sink
@@ -157,9 +157,15 @@ def test_the_audit_trail_knows_that_it_was_done_and_not_for_whom(kept: tuple[Sin
     assert first.forgotten_before is None
     assert re.fullmatch(r"[0-9a-f]{64}", first.digest)
     audit.note("ann", "command", "command", "forget", "card", None, {"digest": first.digest})
+    audit.note(
+        "ann", "operator", "console", "policy", "version 3", {"version": 2}, {"has": ["deny card c3", "c33"]}
+    )
     again = forgotten(parts)
     assert (again.digest, again.events, again.rows) == (first.digest, 0, {})
     assert again.forgotten_before is not None
+    assert again.audit_lines == 1
+    assert audit.newest(1)[0].after == {"has": ["deny card forgotten", "c33"]}
+    assert forgotten(parts).audit_lines == 0
     other = forget(parts, default_document(parts.pipeline), None, "card", "c4")
     assert other.digest != first.digest
     assert other.forgotten_before is None
@@ -170,10 +176,17 @@ def test_old_policies_are_blanked_and_the_one_in_force_is_named(pipeline: Pipeli
         EntityList("stolen", "deny", "card", [ListEntry(WHO, note="of Ann"), ListEntry("c4", note="kept")])
     ]
     snoozes = [Snooze("card", WHO, "2027-01-01", "x")]
-    old = msgspec.structs.replace(default_document(pipeline), version=1, lists=lists, snoozes=snoozes)
+    rules = [
+        PolicyRule("hers", "card = 'c3' AND amount > 3", "review"),
+        PolicyRule("c33", "card = 'c33'", "review"),
+    ]
+    old = msgspec.structs.replace(
+        default_document(pipeline), version=1, lists=lists, snoozes=snoozes, rules=rules
+    )
     in_force = msgspec.structs.replace(old, version=2, snoozes=[])
-    assert naming(in_force, "card", WHO) == ["list stolen"]
-    assert naming(old, "card", WHO) == ["list stolen", "a snooze"]
+    assert naming(in_force, "card", WHO) == ["list stolen", "rule hers"]
+    assert naming(old, "card", WHO) == ["list stolen", "a snooze", "rule hers"]
+    assert naming(old, "number", 3) == ["rule hers"]
     with closing(open_keeper_store(tmp_path / STORE, pipeline)) as store:
         store.execute(sql("create_policies"))
         for number, document in enumerate((old, in_force)):
@@ -190,7 +203,8 @@ def test_old_policies_are_blanked_and_the_one_in_force_is_named(pipeline: Pipeli
         kept_texts = [
             text for (text,) in store.execute("SELECT document FROM policies ORDER BY version").fetchall()
         ]
-    assert [WHO in text for text in kept_texts] == [False, True]
+    assert [f"'{WHO}'" in text or f'"{WHO}"' in text for text in kept_texts] == [False, True]
+    assert ["card = 'forgotten' AND amount > 3" in text for text in kept_texts] == [True, False]
     assert ["c4" in text and "kept" in text for text in kept_texts] == [True, True]
 
 

@@ -4,7 +4,8 @@
 2. Find their events by the field, and the ids that only their events have.
 3. Delete by place, by id, and by the entity that a delta names. What scorers have not heard of stays until
    they have: ``deltas_to_send``.
-4. Blank the value in old versions of the policy. The one in force is changed by whoever may: it is told.
+4. Blank the value in old versions of the policy, and in what the audit trail says of them. The one in force
+   is changed by whoever may: it is told.
 5. Ask for the store's file to be written anew at the keeper's next start: a deleted row's bytes stay in a
    database file until something else takes their place.
 
@@ -26,6 +27,7 @@ from training.contract import SNAPSHOT
 from training.keeper.forget.policies import blank, naming
 from training.keeper.forget.rewriting import ask_for_rewriting
 from training.keeper.forget.told import Forgotten
+from training.keeper.forget.trail import blank_trail
 from training.keeper.forget.value import digest_of, value_of
 from training.keeper.queries import sql
 from training.keeper.store import columns_of, rows, transaction
@@ -70,6 +72,7 @@ def forget(
         to_send = _count(store, "outbox", f"{_of(store, 'outbox', field)} AND NOT {_SENT}", value)
         gone = _delete(store, field, value)  # 3
         blanked = blank(store, field, value, policy.version)  # 4
+        lines = blank_trail(store, field, value)
         ask_for_rewriting(store)  # 5
         store.execute(sql("forget_drop"))
     kafka, state = _until(parts.pipeline)
@@ -84,6 +87,7 @@ def forget(
         deltas_to_send=to_send,
         policy=naming(policy, field, value),
         policy_versions=blanked,
+        audit_lines=lines,
         kafka_until=kafka,
         state_until=state,
         forgotten_before=before,

@@ -1,11 +1,13 @@
-"""A person in the policy: on lists and in snoozes, now and in older versions."""
+"""A person in the policy: on lists, in snoozes and rules, now and in older versions."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from feature_store.duck import literal
 from streams.messages import PolicyDocument
 from training.keeper.queries import sql
 from training.keeper.store import rows
@@ -17,13 +19,15 @@ BLANK = "forgotten"
 
 
 def naming(document: PolicyDocument, field: str, value: str | int) -> list[str]:
-    """The lists and snoozes of ``document`` that hold the value."""
+    """The lists, snoozes and rules of ``document`` that hold the value."""
     lists = [
         f"list {each.name}"
         for each in document.lists
         if each.field == field and any(entry.value == value for entry in each.entries)
     ]
-    return lists + ["a snooze" for each in document.snoozes if (each.field, each.value) == (field, value)]
+    snoozes = ["a snooze" for each in document.snoozes if (each.field, each.value) == (field, value)]
+    rules = [f"rule {each.name}" for each in document.rules if _pattern(value).search(each.when)]
+    return lists + snoozes + rules
 
 
 def blank(store: Connection, field: str, value: str | int, in_force: int) -> int:
@@ -39,6 +43,13 @@ def blank(store: Connection, field: str, value: str | int, in_force: int) -> int
         )
         blanked += 1
     return blanked
+
+
+def _pattern(value: str | int) -> re.Pattern[str]:
+    """The value as SQL writes it."""
+    return re.compile(
+        re.escape(literal(value)) if isinstance(value, str) else rf"(?<![\w.']){value}(?![\w.'])"
+    )
 
 
 def _blanked(document: PolicyDocument, field: str, value: str | int) -> PolicyDocument:
@@ -61,4 +72,9 @@ def _blanked(document: PolicyDocument, field: str, value: str | int) -> PolicyDo
         else each
         for each in document.snoozes
     ]
-    return msgspec.structs.replace(document, lists=lists, snoozes=snoozes)
+    sql_gone = literal(gone) if isinstance(gone, str) else str(gone)
+    rules = [
+        msgspec.structs.replace(each, when=_pattern(value).sub(lambda _: sql_gone, each.when))
+        for each in document.rules
+    ]
+    return msgspec.structs.replace(document, lists=lists, snoozes=snoozes, rules=rules)
