@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +51,18 @@ def main(entities: tuple[int, ...] = SIZES) -> dict[str, Any]:
         f"{'written':>8} {'taken in':>9}"
     )
     found = {}
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        for size, each in zip(entities, pool.map(measure, entities), strict=True):
-            found[str(size)] = asdict(each)
-            print(
-                f"{size:>10,} {each.memory_mb:>7,.0f} MB {each.memory_mb * 1e6 / size:>7,.0f} B "
-                f"{each.step_us:>6.1f} us/ev {each.snapshot_mb:>7,.1f} MB {each.written_s:>6.2f} s "
-                f"{each.taken_in_s:>7.2f} s",
-                flush=True,
-            )
+    for size in entities:
+        told = subprocess.run(
+            [sys.executable, "-m", "benchmarks.entities", str(size)], stdout=subprocess.PIPE, check=True
+        )
+        each = Cost(**json.loads(told.stdout))
+        found[str(size)] = asdict(each)
+        print(
+            f"{size:>10,} {each.memory_mb:>7,.0f} MB {each.memory_mb * 1e6 / size:>7,.0f} B "
+            f"{each.step_us:>6.1f} us/ev {each.snapshot_mb:>7,.1f} MB {each.written_s:>6.2f} s "
+            f"{each.taken_in_s:>7.2f} s",
+            flush=True,
+        )
     return {"entities": found}
 
 
@@ -124,3 +128,7 @@ def _take_in(core: ScorerCore, pipeline: Pipeline, shelf: Shelf) -> None:
     for unit, partitions in units_of(pipeline, core.positions).items():
         _, snapshot = next(shelf.newest_first(unit))
         install(snapshot, core.store, {p: core.intake.filter_of(p) for p in partitions})
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(measure(int(sys.argv[1])))))

@@ -37,6 +37,8 @@ class Course:
     handles: float
     handles_per_hour: float
     threads: float
+    memory_by_tenth_mb: list[int]
+    """Where it was after each tenth of the time."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def main(minutes: float = MINUTES, rate: int = RATE) -> dict[str, Any]:
     for name, each in found.processes.items():
         print(
             f"{name:>8} {each.memory_mb:>6,.0f} MB {each.memory_mb_per_hour:>+9,.1f} MB {each.handles:>8.0f} "
-            f"{each.handles_per_hour:>+8.1f} {each.threads:>8.0f}"
+            f"{each.handles_per_hour:>+8.1f} {each.threads:>8.0f}   {each.memory_by_tenth_mb}"
         )
     return {"soak": asdict(found)}
 
@@ -122,10 +124,12 @@ class _Samples:
 
     def course(self, name: str) -> Course:
         """Slopes by least squares over what was taken after the warm-up."""
-        taken = np.array([each for each in self._taken[name] if each[0] >= _WARM * self._seconds])
+        whole = np.array(self._taken[name])
+        tenths = [round(each[-1]) for each in np.array_split(whole[:, 1], 10) if len(each)]
+        taken = whole[whole[:, 0] >= _WARM * self._seconds]
         hours = taken[:, 0] / 3_600
         memory, handles = (float(np.polyfit(hours, taken[:, n], 1)[0]) for n in (1, 2))
-        return Course(float(taken[-1, 1]), memory, float(taken[-1, 2]), handles, float(taken[-1, 3]))
+        return Course(float(taken[-1, 1]), memory, float(taken[-1, 2]), handles, float(taken[-1, 3]), tenths)
 
 
 def _usage(name: str, process: subprocess.Popen[bytes]) -> tuple[float, float, float]:
