@@ -112,7 +112,7 @@ class _Course:
         if self._process.poll() is not None:
             raise ContestError(f"the scorer ended with code {self._process.returncode}")
         self.memory = max(self.memory, psutil.Process(self._process.pid).memory_info().rss)
-        if not self.caught_up_s and elapsed > 1 and self._probe.waiting <= RATE:
+        if not self.caught_up_s and self._probe.answered and self._probe.waiting <= RATE:
             self.caught_up_s, self.cpu_s = elapsed, cpu_seconds(self._process.pid)
         return not self.caught_up_s or elapsed < self.caught_up_s + _AFTER_S
 

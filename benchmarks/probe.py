@@ -40,8 +40,9 @@ class Probe:
         self._topic, self._rate, self._customers = topics.events, rate, customers
         self._patience_s = patience_s
         self._sent = customers if first is None else first
+        self.answered = 0
         self.waiting = 0
-        """Events that were sent and are not decided."""
+        """Events of the present run that were sent, and are decided or not."""
         self._producer = plain_producer(on.broker.bootstrap, linger_ms=1, client_id="probe")
         self._consumer = reader(on.broker.bootstrap)
         ends = end_offsets(self._consumer, topics.decisions)
@@ -62,7 +63,7 @@ class Probe:
                 self._send(first + int(elapsed * self._rate) + 1 - self._sent)
             came = self._receive(waits, first, begun)
             last = time.monotonic() if came else last
-            self.waiting = self._sent - first - len(waits)
+            self.answered, self.waiting = len(waits), self._sent - first - len(waits)
             if time.monotonic() - last > self._patience_s:
                 raise ContestError(f"{self.waiting:,} events have no decision after {self._patience_s:.0f} s")
         return list(waits.values())
