@@ -12,7 +12,8 @@ how far it had been read.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import os
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from training.contract import SNAPSHOT
@@ -20,7 +21,6 @@ from training.keeper.store import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SQLITE = ("schedule.sqlite", "tuning.sqlite")
 SMALL = ("users.json", "secrets.json", "monitor/webhook.json")
@@ -31,10 +31,11 @@ def small_files(state_dir: Path) -> Iterator[str]:
     """The files that are copied as they are, by their path in the state folder."""
     yield from (name for name in SMALL if (state_dir / name).is_file())
     for folder in FOLDERS:
-        for file in sorted((state_dir / folder).rglob("*")):
-            name = file.relative_to(state_dir).as_posix()
-            if file.is_file() and not file.is_symlink() and _kept(name):
-                yield name
+        for place, _, names in os.walk(state_dir / folder):  # passes over what vanishes meanwhile
+            for file in sorted(Path(place, name) for name in names):
+                name = file.relative_to(state_dir).as_posix()
+                if file.is_file() and not file.is_symlink() and _kept(name):
+                    yield name
 
 
 def belongs(name: str) -> bool:

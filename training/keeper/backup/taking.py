@@ -166,10 +166,17 @@ def _to_disk(file: Path) -> None:
 
 def check_room(files: Iterable[Path], folder: Path) -> None:
     """Raise StorageError where ``folder`` has no room for a copy of ``files``."""
-    needed = int(sum(file.stat().st_size for file in files if file.exists()) * _ROOM)
+    needed = int(sum(_size(file) for file in files) * _ROOM)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
             f"{folder}: a copy needs {needed:,} bytes here, {free:,} are free, and the keeper must not run "
             f"out of disk: make room, or keep {' and '.join(FOLDERS)} elsewhere"
         )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # not there, or thrown away just now
+        return 0
