@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,27 +32,38 @@ class SnapshotWriter:
         self._failed = failed
         self.not_written: deque[str] = deque()
         """Units whose snapshot could not be written, to be taken out by the owner."""
+        self._given: SimpleQueue[tuple[Snapshot, ...]] = SimpleQueue()
+        self._idle = threading.Event()
+        self._idle.set()
         self._thread: threading.Thread | None = None
+        """One for good: what a thread's allocators keep is lost with it, some 50 kB for each that ends."""
 
     @property
     def busy(self) -> bool:
         """Whether anything is being written."""
-        return self._thread is not None and self._thread.is_alive()
+        return not self._idle.is_set()
 
     def write(self, *snapshots: Snapshot) -> bool:
         """Begin to write; False where the last ones are not yet written."""
         if self.busy:
             return False
-        self._thread = threading.Thread(
-            target=self._write_all, args=(snapshots,), name="snapshots", daemon=True
-        )
-        self._thread.start()
+        self._idle.clear()
+        self._given.put(snapshots)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
+            self._thread.start()
         return True
 
     def wait(self, seconds: float | None = None) -> None:
         """Return when nothing is being written, after ``seconds`` at the latest."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._idle.wait(seconds)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self._write_all(self._given.get())  # nothing here holds them when that is done
+            finally:
+                self._idle.set()
 
     def _write_all(self, snapshots: tuple[Snapshot, ...]) -> None:
         for snapshot in snapshots:

@@ -199,6 +199,19 @@ def test_a_slow_store_never_queues_and_a_shutdown_waits() -> None:
     assert seqs(shelf) == [4, 1]
 
 
+def test_one_thread_writes_all_of_them_and_keeps_none() -> None:
+    shelf = Shelf(in_memory(), "payments", keep=3)
+    writer = SnapshotWriter(shelf, pytest.fail)
+    before = set(threading.enumerate())
+    wrote = set()
+    for seq in range(1, 4):
+        assert writer.write(snapshot(seq))
+        wrote |= set(threading.enumerate()) - before
+        writer.wait()
+    assert len(wrote) == 1
+    assert seqs(shelf) == [3, 2, 1]
+
+
 def test_a_failed_write_is_told_and_the_next_one_is_taken(said: list[EventDict]) -> None:
     slow = SlowFolder(in_memory())
     slow.let.set()
