@@ -47,7 +47,7 @@ def refuse_what_comes_too_late(pipeline: Pipeline, broker: str | None, state_dir
         return
     try:
         present = present_topics(bootstrap)
-        views = [pipeline.at(stage) for stage in pipeline.stages] or [pipeline]
+        views = pipeline.views
         logs = [view.topics.features for view in views if view.topics.features in present]
         decided = next((topic for topic in logs if _logged(bootstrap, topic)), None)
         for view in views:

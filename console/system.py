@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 90.0
 """How long a process may take to become ready."""
+_TOGETHER_SECONDS = 20.0
+"""For each of many that start at once: they share the machine's cores."""
 _LOOK_SECONDS = 1.0
 
 
@@ -116,7 +118,7 @@ def running_system(settings: SystemSettings, show: Callable[[str], None]) -> Ite
         try:
             show(f"starting {plan.in_words}")
             supervisor.start(plan.processes())
-            supervisor.wait_ready(READY_SECONDS)
+            supervisor.wait_ready(max(READY_SECONDS, _TOGETHER_SECONDS * len(plan.processes())))
             with announced(settings.state_dir, addresses(plan)):
                 yield System(pipeline, broker, plan, supervisor, logbook)
         finally:

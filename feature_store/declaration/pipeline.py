@@ -137,6 +137,11 @@ class Pipeline(Declared):
         return seen
 
     @property
+    def views(self) -> list[Pipeline]:
+        """The pipeline as each of its stages sees it, in order; as it is where it has none."""
+        return [self.at(stage) for stage in self.stages] or [self]
+
+    @property
     def deciding(self) -> Pipeline:
         """The pipeline as those see it who read decisions and the feature log: as its last stage does."""
         return self.at(self.stages[-1]) if self._stage is None and self.stages else self

@@ -1,4 +1,8 @@
-"""Stages on a real Kafka: scorers are killed, nothing is lost or doubled, no feature is wrong."""
+"""Stages on a real Kafka: scorers are killed, nothing is lost or doubled, no feature is wrong.
+
+One scorer without stages decides the same events beside them: what the partition key determines is the same
+in both, so that one may take the other's place.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,12 @@ import msgspec
 import pytest
 
 from feature_store.log import decode_whole_log
-from tests.support.chaos_load import Load
-from tests.support.kafka import read_all
+from streams.kafka import ensure_topics, pipeline_topics
+from tests.support.chaos_load import PATIENCE_S, Load
+from tests.support.kafka import read_all, read_until
 from tests.support.models import small_model
 from tests.support.processes import scorer
-from tests.support.staged import differences, staged_pipeline
+from tests.support.staged import differences, staged_pipeline, unstaged_beside
 from training.publish import Publisher
 
 if TYPE_CHECKING:
@@ -72,13 +77,16 @@ def test_scorers_of_every_stage_are_killed(apache_kafka: Broker, unique: str, tm
     print(f"seed {seed}")  # noqa: T201  (shown on failure)
     luck = random.Random(seed)
     config, pipeline = staged_pipeline(tmp_path, unique, **SERVING)
+    old_config, old = unstaged_beside(tmp_path / "old", f"{unique}-old", pipeline.topics.events)
     load = Load(apache_kafka.bootstrap, pipeline, luck)
+    ensure_topics(apache_kafka.bootstrap, pipeline_topics(old))
     Publisher(apache_kafka.bootstrap, pipeline, lambda: "2026-01-05T00:00:00Z").publish(
         *small_model(pipeline, "m0", seed=0), why="a test"
     )
     with ExitStack() as stack:
+        stack.enter_context(scorer(old_config, apache_kafka.bootstrap))
         workers = Workers(config, apache_kafka.bootstrap, stack)
-        places = [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)]
+        places = [(0, 0), (1, 0), (2, 0), (2, 1)]
         for place in places:
             workers.start(*place)
         load.more(100, workers.look_after)
@@ -90,7 +98,10 @@ def test_scorers_of_every_stage_are_killed(apache_kafka: Broker, unique: str, tm
             load.more(100, workers.look_after)
         load.rest(workers.look_after)
         workers.stop()
+        decided = [old.topics.decisions]
+        read_until(apache_kafka.bootstrap, decided, lambda seen: len(seen) >= load.to_decide, PATIENCE_S)
     _assert_everything_once(apache_kafka.bootstrap, pipeline, load)
+    _assert_same_where_the_key_determines(apache_kafka.bootstrap, pipeline, old)
 
 
 def _assert_everything_once(bootstrap: str, pipeline: Pipeline, load: Load) -> None:
@@ -115,6 +126,17 @@ def _assert_everything_once(bootstrap: str, pipeline: Pipeline, load: Load) -> N
     wrong = list(islice(differences(pipeline, logged, deltas), 5))
     assert not wrong, "\n".join(wrong)
     assert any(row["terminal_id_frauds_7d"] for row in logged)
+
+
+def _assert_same_where_the_key_determines(bootstrap: str, pipeline: Pipeline, old: Pipeline) -> None:
+    windows = old.features.window_features()
+    names = [feature.name for feature in windows if old.follows_key(feature)]
+    before, _ = _logged(bootstrap, old)
+    now, _ = _logged(bootstrap, pipeline)
+    expected = {(row["source_partition"], row["source_offset"]): [row[n] for n in names] for row in before}
+    found = {(row["origin_partition"], row["origin_offset"]): [row[n] for n in names] for row in now}
+    assert len(names) > 5
+    assert found == expected
 
 
 def _logged(bootstrap: str, pipeline: Pipeline) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -7,9 +7,11 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from tests.support.chaos_check import MEANING, delta_of, plain
 from tests.support.oracle import Delta, Event, Oracle
-from tests.support.payments import private_pipeline, shipped_tree
+from tests.support.payments import pipeline_of, private_pipeline, shipped_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +42,16 @@ def staged_pipeline(folder: Path, prefix: str = "unit", **changes: Any) -> tuple
     ]
     config, pipeline = private_pipeline(folder, prefix, **({"features": features} | changes))
     return config, pipeline
+
+
+def unstaged_beside(folder: Path, prefix: str, events: str) -> tuple[Path, Pipeline]:
+    """The same features without stages, of the same events, under topics of its own otherwise."""
+    folder.mkdir()
+    config, _ = staged_pipeline(folder, prefix)
+    tree = yaml.safe_load(config.read_text(encoding="utf-8"))
+    tree["features"]["staged"] = False
+    tree["topics"]["events"] = events
+    return pipeline_of(tree, folder)
 
 
 def differences(pipeline: Pipeline, rows: Sequence[Row], deltas: Sequence[Row]) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Written:
 def write_folder(pipeline: Pipeline, past: PastEvents, folder: Path, on_progress: OnProgress) -> Written:
     """Write the whole history of ``past``, which holds at least one event, to the empty ``folder``."""
     order = in_order(pipeline, past, pipeline.topics.partitions)
-    views = [pipeline.at(stage) for stage in pipeline.stages] or [pipeline]
+    views = pipeline.views
     *earlier, store = stores = [_empty(view) for view in views]
     rows = LogRows(pipeline.deciding, order)
     with pq.ParquetWriter(folder / SCORED, rows.schema, compression="zstd") as writer:
