@@ -19,6 +19,7 @@ import numpy as np
 
 from feature_store.declaration.features import hash_of
 from feature_store.errors import ContractError
+from feature_store.units import LAST_INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,8 @@ def times_of(header: bytes) -> tuple[int, int] | None:
     if letters != _FORMAT or len(header) != _COUNTS.size + 4 * columns + _PLAIN + 8 * (orders + columns):
         return None
     arrived, record_time = _TIMES.unpack_from(header, _COUNTS.size + 4 * columns + 12)
+    if not 0 <= arrived <= LAST_INSTANT:  # else it would move the stream's clock for good
+        return None
     return record_time, arrived
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.event import ProtobufSpec
 
+_RECORDS = ("record", "error", "request")
+"""What the Avro reader reads as a record."""
 _WRAPPED = "google.protobuf."
 _TIMESTAMP = "google.protobuf.Timestamp"
 _DECIMAL = "confluent.type.Decimal"
@@ -67,7 +69,7 @@ def _weightless(node: Any) -> Iterator[bool]:
     elif isinstance(node, dict):
         fields = [field["type"] for field in node.get("fields", ())]
         match node.get("type"):
-            case "record":
+            case "record" | "error" | "request":
                 yield all(map(_is_null, fields))
             case "fixed":
                 yield not node.get("size")
@@ -88,7 +90,7 @@ def _recursive(node: Any, within: tuple[str, ...]) -> Iterator[bool]:
         for each in node:
             yield from _recursive(each, within)
     elif isinstance(node, dict):
-        inner = (*within, str(node["name"]).rpartition(".")[2]) if node.get("type") == "record" else within
+        inner = (*within, str(node["name"]).rpartition(".")[2]) if node.get("type") in _RECORDS else within
         for each in (node.get("type"), node.get("items"), node.get("values")):
             if each is not None:
                 yield from _recursive(each, within)

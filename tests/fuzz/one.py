@@ -50,7 +50,7 @@ def _with_atheris(name: str, folder: Path, seconds: int) -> None:
         f"-max_len={max(target.longest, *map(len, ready.seeds))}",
         f"-timeout={_INPUT_TIMEOUT_S}",
         f"-rss_limit_mb={_MEMORY_MB}",
-        f"-artifact_prefix={folder}/ended-by-",
+        f"-artifact_prefix={folder}/unit-",
         f"-dict={words}",
         "-verbosity=0",
     ]
@@ -74,12 +74,8 @@ def _with_changes(name: str, folder: Path, seconds: int) -> None:
 
     target, ready, watch = _prepared(name, folder)
     until, chance = time.monotonic() + seconds, random.Random(watch.told.inputs)
-    last = folder / "ended-by-the-last"
     while time.monotonic() < until:
-        data = mutated(chance, ready.seeds, ready.words, target.longest)
-        last.write_bytes(data)  # where the reader ends the process, this did it
-        watch.feed(data)
-    last.unlink()
+        watch.feed(mutated(chance, ready.seeds, ready.words, target.longest))
     watch.tell()
 
 

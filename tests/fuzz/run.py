@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.fuzz.targets import TARGETS
-from tests.fuzz.watch import Finding, Told
+from tests.fuzz.watch import LAST, Finding, Told, last_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = _ROOT / ".sluicegate" / "fuzz"
-_START_S = 120
+_START_S = 240
 """A target may take that long to make ready, and to come to its end."""
 _MOST_ENDS = 5
 
@@ -61,22 +61,37 @@ def _fuzzed(name: str, seconds: int, engine: str) -> Row:
     folder = _FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    started, ends = time.monotonic(), 0
-    while ends < _MOST_ENDS and (left := round(started + seconds - time.monotonic())) > 0:
-        command = [sys.executable, "-m", "tests.fuzz.one", name, str(folder), str(left), engine]
-        with (folder / "log").open("ab") as log:
-            done = subprocess.run(
-                command, cwd=_ROOT, stdout=log, stderr=log, timeout=left + _START_S, check=False
-            )
-        if done.returncode == 0:
+    started = time.monotonic()
+    ended: list[Finding] = []
+    while len(ended) < _MOST_ENDS and (left := round(started + seconds - time.monotonic())) > 0:
+        why = _ended(name, folder, left, engine)
+        if why is None:
             break
-        ends += 1
+        ended.append(_kept(folder, why, len(ended)))
     file = folder / "told.json"
     told = msgspec.json.decode(file.read_bytes(), type=Told) if file.exists() else Told()
-    ended = [Finding("it ends the process", "see the log", each.name) for each in folder.glob("ended-by-*")]
-    if ends and not ended:
-        ended = [Finding("it does not start", "see the log", "log")]
     return Row(name, TARGETS[name].reads, seconds, told.inputs, [*told.findings, *ended])
+
+
+def _ended(name: str, folder: Path, seconds: int, engine: str) -> str | None:
+    """Fuzz in a process; why it ended before its time, where it did."""
+    command = [sys.executable, "-m", "tests.fuzz.one", name, str(folder), str(seconds), engine]
+    with (folder / "log").open("ab") as log:
+        try:
+            done = subprocess.run(
+                command, cwd=_ROOT, stdout=log, stderr=log, timeout=seconds + _START_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "it does not come back"
+    return None if done.returncode == 0 else f"it ends the process with {done.returncode}"
+
+
+def _kept(folder: Path, why: str, number: int) -> Finding:
+    if not (folder / LAST).exists():
+        return Finding(why, "before the first input; see the log", "log")
+    name = f"ended-by-{number}"
+    (folder / name).write_bytes(last_of(folder))
+    return Finding(why, "see the log", name)
 
 
 def _tell(rows: Iterable[Row], engine: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import resource
+import struct
 import sys
 import time
 import traceback
@@ -20,6 +22,9 @@ MOST_SECONDS = 5.0
 MOST_MEMORY = 256 << 20
 """Bytes by which one input may raise the most memory that the process ever had."""
 
+LAST = "last"
+_ROOM = 1 << 20
+_LENGTH = struct.Struct("<I")
 _TELL_S = 0.5
 _LONGEST_WORDS = 200
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -57,9 +62,11 @@ class Watch:
         self._known = {finding.what for finding in self.told.findings}
         self._next = 0.0
         self._most = peak()
+        self._last = _Last(folder / LAST)
 
     def feed(self, data: bytes) -> None:
         """Give the reader one input."""
+        self._last.write(data)
         started = time.process_time()
         try:
             self._check(data)
@@ -91,6 +98,26 @@ class Watch:
         (self._folder / name).write_bytes(data)
         self.told.findings.append(Finding(what, words, name))
         self.tell()
+
+
+class _Last:
+    """The input that is being looked at, where others find it who end this process: memory, not a file's."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("w+b") as file:
+            file.truncate(_ROOM)
+            self._room = mmap.mmap(file.fileno(), _ROOM)
+
+    def write(self, data: bytes) -> None:
+        kept = data[: _ROOM - _LENGTH.size]
+        self._room[: _LENGTH.size + len(kept)] = _LENGTH.pack(len(kept)) + kept
+
+
+def last_of(folder: Path) -> bytes:
+    """The input at which a process ended that watched into ``folder``."""
+    found = (folder / LAST).read_bytes()
+    (length,) = _LENGTH.unpack_from(found)
+    return found[_LENGTH.size : _LENGTH.size + length]
 
 
 def _named(error: Exception) -> str:

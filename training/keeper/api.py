@@ -118,7 +118,7 @@ async def _answer(work: Callable[..., Any], *arguments: Any) -> Response:
         return _json(await run_in_threadpool(work, *arguments))
     except LookupError as error:
         return _json({"error": str(error)}, 404)
-    except (msgspec.MsgspecError, PolicyError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, PolicyError) as error:
         return _json({"error": str(error)}, 400)
     except ContractError as error:
         return _json({"error": str(error)}, 409)

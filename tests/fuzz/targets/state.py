@@ -179,8 +179,8 @@ def _logs(folder: Path) -> Ready:
             return
         assert meta.partition is not None
         if tables is not None:
-            tables.scored.to_pylist()
-            tables.deltas.to_pylist()
+            tables.scored.validate(full=True)
+            tables.deltas.validate(full=True)
         if rows.schema.names != scored.names or (
             learned is not None and learned.schema.names != deltas.names
         ):
