@@ -231,7 +231,7 @@ def delta_of(partition: int, row: Mapping[str, Any]) -> Delta:
 
 
 def plain(value: Any, scale: int) -> Any:
-    """A value of the feature log as a decoded event has it: decimals in minor units, instants in microseconds."""
+    """A value of the log as a decoded event has it: decimals in minor units, instants in microseconds."""
     if isinstance(value, Decimal):
         return int(value.scaleb(scale))
     return to_micros(value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value
