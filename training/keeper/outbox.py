@@ -1,7 +1,8 @@
 """The outbox as the topic knows it: a store that was lost or put back from a copy goes on where that one was.
 
 Scorers skip what is not above the last ``route_seq`` they applied, so no number may be given twice. What an
-earlier store sent stands on the topic: it is taken from there before anything is routed.
+earlier store sent stands on the topic: it is taken from there before anything is routed, and after what an
+earlier keeper left open was ended, so that nothing of it can come later.
 """
 
 from __future__ import annotations
@@ -14,19 +15,29 @@ import structlog
 
 from feature_store.clock import ARRIVED_AT
 from feature_store.duck import relations
-from feature_store.errors import ContractError
+from feature_store.errors import BrokerError, ContractError
 from feature_store.units import from_text
-from streams.kafka import end_offsets, headers_of, read_range, reader, start_offsets
+from streams.kafka import (
+    KafkaException,
+    end_offsets,
+    headers_of,
+    read_range,
+    reader,
+    start_offsets,
+    transactional_producer,
+)
 from streams.messages import OutcomeDelta
 from training.keeper.queries import sql
 from training.keeper.rows import position
 from training.keeper.store import outbox_schema, rows, transaction
 
 if TYPE_CHECKING:
+    from feature_store.declaration.pipeline import Pipeline
     from streams.kafka import Message
     from training.keeper.parts import Parts
 
 log = structlog.get_logger()
+_SETTLE_S = 30.0
 
 
 def recover_outbox(parts: Parts) -> None:
@@ -39,6 +50,7 @@ def recover_outbox(parts: Parts) -> None:
     if not pipeline.outcome_fields:
         return
     topic = pipeline.topics.entity_outcomes
+    _settle(parts)
     known = {p: at for t, p, at in store.execute(sql("stored_offsets")).fetchall() if t == topic}
     starts, ends = _watermarks(parts, topic)
     ranges = {p: (max(starts[p], min(known.get(p, 0), end)), end) for p, end in ends.items()}
@@ -54,6 +66,24 @@ def recover_outbox(parts: Parts) -> None:
         store.execute(sql("forget_offsets"), {"topic": topic})
         for partition, end in ends.items():
             store.execute(sql("add_offset"), {"topic": topic, "partition": partition, "next_offset": end})
+
+
+def sender_id(pipeline: Pipeline) -> str:
+    """The transactional id under which deltas are sent."""
+    return f"sluicegate.{pipeline.name}.keeper.outcomes"
+
+
+def _settle(parts: Parts) -> None:
+    """End what an earlier keeper left open, and keep it from sending more."""
+    producer = transactional_producer(parts.settings.bootstrap, sender_id(parts.pipeline))
+    try:
+        producer.list_topics(timeout=_SETTLE_S)  # unconnected, the next call sleeps first
+        producer.init_transactions(_SETTLE_S)
+    except KafkaException as error:
+        topic = parts.pipeline.topics.entity_outcomes
+        raise BrokerError(f"{topic}: what an earlier keeper sent cannot be settled: {error}") from error
+    finally:
+        producer.close()
 
 
 def _watermarks(parts: Parts, topic: str) -> tuple[dict[int, int], dict[int, int]]:

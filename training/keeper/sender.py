@@ -22,6 +22,7 @@ from feature_store.clock import ARRIVED_AT
 from feature_store.units import to_text
 from streams.kafka import KafkaException, transactional_producer
 from streams.messages import OutcomeDelta
+from training.keeper.outbox import sender_id
 from training.keeper.queries import sql
 from training.keeper.store import asked, rows, transaction
 
@@ -47,7 +48,7 @@ class DeltaSender:
         self._store = parts.store
         self._writing = parts.writing
         self._bootstrap = parts.settings.bootstrap
-        self._id = f"sluicegate.{pipeline.name}.keeper.outcomes"
+        self._id = sender_id(pipeline)
         self._topic = pipeline.topics.entity_outcomes
         self._fields = pipeline.outcome_fields
         self._columns = ", ".join(

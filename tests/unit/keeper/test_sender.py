@@ -11,12 +11,20 @@ import pytest
 from feature_store.declaration.load import load_pipeline
 from feature_store.errors import ContractError
 from feature_store.units import to_text
-from streams.kafka import KafkaError, KafkaException, Producer, plain_producer, read_to_end
+from streams.kafka import (
+    KafkaError,
+    KafkaException,
+    Producer,
+    plain_producer,
+    read_to_end,
+    transactional_producer,
+)
 from streams.kafka.headers import headers_of
 from streams.messages import OutcomeDelta
 from tests.unit.keeper.conftest import PIPELINE
 from tests.unit.keeper.test_routing import rows_of
 from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
+from training.keeper.outbox import sender_id
 from training.keeper.parts import KeeperSettings
 from training.keeper.sender import DeltaSender
 from training.keeper.service import run
@@ -132,6 +140,24 @@ def test_a_kill_between_commit_and_note_is_settled_at_the_next_start(
     restarted.catch_up()
     assert restarted.sender.step() == 1
     assert [delta.route_seq for _, delta in sent(restarted.parts)] == [1, 2, 3]
+
+
+def test_what_an_earlier_keeper_left_open_cannot_come_after_it_was_looked_up(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str
+) -> None:
+    """A store that was lost would else give the same numbers again."""
+    earlier = transactional_producer(bootstrap, sender_id(pipeline))
+    earlier.list_topics(timeout=10)
+    earlier.init_transactions(10)
+    earlier.begin_transaction()
+    delta = OutcomeDelta(1, "e0-3", to_text(START), 1, let_through=True, entity={"card": "c3"})
+    topic = pipeline.topics.entity_outcomes
+    earlier.produce(topic, msgspec.json.encode(delta), partition=0, headers=[("arrived_at", b"1")])
+    earlier.flush(10)
+    running = start()
+    with pytest.raises(KafkaException):
+        earlier.commit_transaction(10)
+    assert sent(running.parts) == []
 
 
 def test_a_commit_whose_answer_was_lost_is_sent_again_under_the_same_numbers(
