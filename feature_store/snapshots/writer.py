@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from feature_store.snapshots.shelf import Shelf
 
 _log = structlog.get_logger()
+_CLOSE_S = 5.0
 
 
 class SnapshotWriter:
@@ -32,7 +33,7 @@ class SnapshotWriter:
         self._failed = failed
         self.not_written: deque[str] = deque()
         """Units whose snapshot could not be written, to be taken out by the owner."""
-        self._given: SimpleQueue[tuple[Snapshot, ...]] = SimpleQueue()
+        self._given: SimpleQueue[tuple[Snapshot, ...] | None] = SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
         self._thread: threading.Thread | None = None
@@ -58,16 +59,25 @@ class SnapshotWriter:
         """Return when nothing is being written, after ``seconds`` at the latest."""
         self._idle.wait(seconds)
 
+    def close(self) -> None:
+        """Let the thread end after what it is writing: one that lives on keeps DuckDB from ending cleanly."""
+        if self._thread is not None:
+            self._given.put(None)
+            self._thread.join(_CLOSE_S)
+            self._thread = None
+
     def _work(self) -> None:
-        while True:
+        going = True
+        while going:
             try:
-                self._write_all(self._given.get())  # nothing here holds them when that is done
+                going = self._wrote(self._given.get())  # nothing here holds them when that is done
             finally:
                 self._idle.set()
 
-    def _write_all(self, snapshots: tuple[Snapshot, ...]) -> None:
-        for snapshot in snapshots:
+    def _wrote(self, snapshots: tuple[Snapshot, ...] | None) -> bool:
+        for snapshot in snapshots or ():
             self._write(snapshot)
+        return snapshots is not None
 
     def _write(self, snapshot: Snapshot) -> None:
         started = time.monotonic()

@@ -129,6 +129,7 @@ class ScorerLoop:
             self._policies.stop()
             self._partitions.close()
             self._outcomes.close()
+            self._snapshots.close()
 
     def _turn(self) -> None:
         message = self._consumer.poll(_POLL_S)

@@ -117,6 +117,10 @@ class Snapshots:
             self._writer.write(self._capture(unit, partitions))
         self._writer.wait(max(deadline - time.monotonic(), 0.0))
 
+    def close(self) -> None:
+        """Write no more."""
+        self._writer.close()
+
     def _changed(self) -> dict[str, list[int]]:
         """Unit -> its partitions, where anything was logged, the state is another than was last kept, and the
         end of its log is known.
