@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import stat
 import threading
 from typing import TYPE_CHECKING, Any
@@ -197,10 +198,15 @@ def test_a_policy_that_is_unsound_or_out_of_date_is_refused_with_the_reason(
         assert httpx.post(f"{address.url}/policy", headers=headers, content=body).status_code == status
 
 
+def _stored(client: KeeperClient) -> tuple[int, int]:
+    rows = client.status()["rows"]
+    return rows["scored"], rows["decisions"]
+
+
 def test_a_person_is_forgotten_by_command(keeper: Path, pipeline: Pipeline, bootstrap: str) -> None:
     write_batches(pipeline, bootstrap, 0, batches=1, size=14)
     with KeeperClient(keeper) as client:
-        until(lambda: client.status()["rows"]["decisions"] == 28, lambda: threading.Event().wait(0.1))
+        until(lambda: _stored(client) == (28, 28), lambda: threading.Event().wait(0.1))
     command = ["forget", "--entity", "card=c3", "--state-dir", str(keeper)]
     tried = CliRunner().invoke(app, [*command, "--dry-run"])
     assert tried.exit_code == 0, tried.output
@@ -214,6 +220,6 @@ def test_a_person_is_forgotten_by_command(keeper: Path, pipeline: Pipeline, boot
         assert client.status()["rows"]["scored"] == 24
         (line,) = client.audit(9)
         assert (line["what"], line["subject"], line["after"]["events"]) == ("forget", "card", 4)
-        assert "c3" not in str(line)
+        assert not re.search(r"\bc3\b", str(line))  # its digest may hold these letters
         with pytest.raises(KeeperRefusedError, match="names nobody"):
             client.forget("amount", "1.00")
