@@ -26,6 +26,7 @@ from training.keeper.store import STORE
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from subprocess import Popen
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
@@ -53,11 +54,13 @@ def test_whatever_becomes_of_two_scorers_every_event_is_decided_and_stored_once(
     chaos = Chaos(broker, config, pipeline, load, 2, seed)
     try:
         with keeper(config, broker.bootstrap) as sinking:
+            # At its start it looks through the outcomes on their way, of which a keeper's own carry more.
+            _until_stored(tmp_path / "state", 0, sinking)
             chaos.run(4)
             assert _group_offsets(broker.bootstrap, pipeline) == load.sent_to  # after an ordered stop
             verdict = Verdict(broker.bootstrap, pipeline)
             rows = sum(len(each.rows) for log in verdict.log.values() for each in log)
-            _until_stored(tmp_path / "state", rows)
+            _until_stored(tmp_path / "state", rows, sinking)
             sinking.send_signal(signal.SIGTERM)
             assert sinking.wait(60) == 0
         verdict.assert_everything_once(load.sent, at_least=True)
@@ -84,15 +87,16 @@ def _group_offsets(bootstrap: str, pipeline: Pipeline) -> dict[int, int]:
         asking.close()
 
 
-def _until_stored(state: Path, rows: int) -> None:
-    """Return when the keeper has so many decisions and rows."""
+def _until_stored(state: Path, rows: int, keeping: Popen[bytes]) -> None:
+    """Return when the keeper answers, and has so many decisions and rows."""
     pause = threading.Event()
     while True:
+        assert keeping.poll() is None, (state.parent / "keeper.log").read_text()
         try:
             with KeeperClient(state) as client:
                 stored = client.status()["rows"]
         except KeeperUnreachableError:  # it is about to start
-            stored = {"scored": 0, "decisions": 0}
+            stored = {"scored": -1, "decisions": -1}
         if min(stored["scored"], stored["decisions"]) >= rows:
             return
         pause.wait(0.1)
