@@ -74,17 +74,17 @@ class Carrying:
         """``columns``: which column of the kernels' result holds what."""
         self._width = max(columns.values(), default=-1) + 1
         self._stage = pipeline.stage.number if pipeline.stage else 0
-        self._known = {
-            _id(hash_of(feature, pipeline.field_types, pipeline.event.time)): column
-            for feature, column in columns.items()
+        ids = {
+            feature: _id(hash_of(feature, pipeline.field_types, pipeline.event.time)) for feature in columns
         }
+        self._known = {ids[feature]: column for feature, column in columns.items()}
         stages = pipeline.stages[: self._stage + 1]
         so_far = {entity for stage in stages for entity in stage.entities}
-        written = [(feature, column) for feature, column in columns.items() if feature.entity in so_far]
-        self._columns = [column for _, column in written]
-        names = [_id(hash_of(f, pipeline.field_types, pipeline.event.time)) for f, _ in written]
-        self._head = _COUNTS.pack(_FORMAT, self._stage + 1, len(names)) + np.array(names, "<u4").tobytes()
-        self._layout = _row(self._stage + 1, len(names))
+        written = [feature for feature in columns if feature.entity in so_far]
+        self._columns = [columns[feature] for feature in written]
+        names = np.array([ids[feature] for feature in written], "<u4")
+        self._head = _COUNTS.pack(_FORMAT, self._stage + 1, len(written)) + names.tobytes()
+        self._layout = _row(self._stage + 1, len(written))
 
     def write(self, carried: Carried) -> list[bytes]:
         """One header per event."""

@@ -7,6 +7,7 @@ there before.
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,8 +53,7 @@ class FeatureStore:
         self._lateness = pipeline.features.lateness
         self._groups, outputs, columns = compile_groups(pipeline)
         self._vector = VectorAssembly(pipeline, outputs)
-        self.carrying = Carrying(pipeline, columns)
-        """How what earlier stages found comes in, and what this one found goes on."""
+        self._carrying = partial(Carrying, pipeline, columns)
         self._global = {group.name: empty_state(group) for group in self._groups if not group.per_partition}
         self._partitions: dict[int, dict[str, State]] = {}
         self._watermarks: dict[int, int] = {}
@@ -93,13 +93,8 @@ class FeatureStore:
         self, events: pa.RecordBatch, partitions: Sequence[int] | Ints, carried: Matrix | None = None
     ) -> Matrix:
         """What this stage finds (rows, columns of the kernels), beside what was ``carried`` here."""
-        places = _places(partitions)
         batch = EventBatch(self._event, events, self._vector.conditions(events))
-        found = self._empty(events.num_rows, carried)
-        for group in self._groups:
-            self._run(group, batch, places, EVENTS, READ_AND_ADD, found)
-        self._move(batch.times, places)
-        return found
+        return self._find(batch, _places(partitions), events.num_rows, carried, known_at_once=False)
 
     def observe_windows(
         self,
@@ -118,16 +113,14 @@ class FeatureStore:
         """
         places = _places(partitions)
         batch = EventBatch(self._event, events, conditions)
-        found = self._empty(events.num_rows, carried)
-        for group in self._groups:
-            if known_at_once:
-                self._let_through(group, batch, places, found=found)
-            else:
-                self._run(group, batch, places, TRUTH, READ, found)
-            self._run(group, batch, places, EVENTS, READ_AND_ADD, found)
-        self._move(batch.times, places)
+        found = self._find(batch, places, events.num_rows, carried, known_at_once=known_at_once)
         self._observed = None if known_at_once else (batch, places)
         return self._vector.assemble(events, rows, found, batch)
+
+    @cached_property
+    def carrying(self) -> Carrying:
+        """How what earlier stages found comes in, and what this one found goes on."""
+        return self._carrying()
 
     @property
     def vector(self) -> VectorAssembly:
@@ -238,8 +231,19 @@ class FeatureStore:
 
     # -- inside
 
-    def _empty(self, rows: int, carried: Matrix | None) -> Matrix:
-        return np.full((rows, self._vector.columns), np.nan) if carried is None else carried.copy()
+    def _find(
+        self, batch: EventBatch, places: Places, rows: int, carried: Matrix | None, *, known_at_once: bool
+    ) -> Matrix:
+        """What every group finds for the batch, which is added to it, beside what was ``carried``."""
+        found = np.full((rows, self._vector.columns), np.nan) if carried is None else carried.copy()
+        for group in self._groups:
+            if known_at_once:
+                self._let_through(group, batch, places, found=found)
+            else:
+                self._run(group, batch, places, TRUTH, READ, found)
+            self._run(group, batch, places, EVENTS, READ_AND_ADD, found)
+        self._move(batch.times, places)
+        return found
 
     def _series(self) -> Iterator[SeriesState]:
         for groups in (*self._partitions.values(), self._global):

@@ -18,7 +18,7 @@ from feature_store.store import FeatureStore
 from streams.metrics import Stage, Stages
 from streams.policies import compile_policy, default_document
 from streams.scorer.deltas import NOTHING_KNOWN, DeltaBook, OutcomePosition
-from streams.scorer.finishing import Deciding, Finishing, Forwarding
+from streams.scorer.finishing import Deciding, Forwarding
 from streams.scorer.intake import Intake
 from streams.scorer.log_writer import LogWriter, Stretch
 from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResult
@@ -58,8 +58,7 @@ class ScorerCore:
             else Intake(pipeline, as_json)
         )
         self._deltas = DeltaBook(pipeline)
-        finishing = Deciding if pipeline.decides else Forwarding
-        self._finishing: Finishing = finishing(pipeline, stages)
+        self._finishing = (Deciding if pipeline.decides else Forwarding)(pipeline, stages)
         self._policy = compile_policy(pipeline, default_document(pipeline))
         self._log = LogWriter(pipeline)
         self._positions: dict[int, int] = {}

@@ -191,7 +191,7 @@ class Deliveries:
 
     def _moved(self) -> dict[int, Position]:
         """What the group is to be told of the partitions that are still held."""
-        held = {tp.partition for tp in self._consumer.assignment()} if self._positions else set[int]()
+        held = {tp.partition for tp in self._consumer.assignment()}
         return {p: at for p, at in self._positions.items() if p in held}
 
     def _commit(self, positions: dict[int, Position]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -48,22 +48,6 @@ class Finished:
     fallbacks: dict[str, int] = field(default_factory=dict)
 
 
-class Finishing(Protocol):
-    """Finishes accepted events; their features see what was applied before them."""
-
-    def finish(
-        self,
-        store: FeatureStore,
-        accepted: Accepted,
-        first_seq: int,
-        acting: Acting,
-        policy: ActivePolicy,
-        now: int,
-    ) -> Finished:
-        """Their features come from ``store``; ``first_seq`` is the applied order of the first event."""
-        ...
-
-
 class Deciding:
     """Scores events and decides each: expected cost, rules, control group."""
 
@@ -85,7 +69,11 @@ class Deciding:
         policy: ActivePolicy,
         now: int,
     ) -> Finished:
-        """Decide under exactly one release and one policy."""
+        """Decide under exactly one release and one policy.
+
+        Features come from ``store``, and see what was applied before; ``first_seq`` is the applied order of
+        the first event.
+        """
         with self._stage(Stage.FEATURES):
             events, carried = accepted.events, accepted.carried
             matrix = store.observe(events, accepted.partitions, None if carried is None else carried.found)
@@ -136,7 +124,7 @@ class Forwarding:
         policy: ActivePolicy,
         now: int,
     ) -> Finished:
-        """Send on: nothing is decided here."""
+        """As ``Deciding.finish``, but nothing is decided here."""
         del acting, policy, now
         with self._stage(Stage.FEATURES):
             before = accepted.carried

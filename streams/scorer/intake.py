@@ -172,7 +172,7 @@ class Intake:
         events = Sound(ids, keys, bodies, [record.arrived_at for record in found.records], found.times)
         late, kept = np.zeros(len(ids), np.bool_), np.zeros(len(ids), np.bool_)
         duplicates: list[int] = []
-        for partition, rows in _by_partition(found.records):
+        for partition, rows in by_partition(found.records):
             sifted = self._sieve.sift(events.only(rows), self._filters[partition], newest(partition))
             late[rows], kept[rows] = sifted.late, sifted.kept
             duplicates += [rows[at] for at in sifted.duplicates]
@@ -190,7 +190,7 @@ class Intake:
         return list(map(str, values))
 
 
-def _by_partition(records: list[SourceRecord]) -> list[tuple[int, list[int]]]:
+def by_partition(records: list[SourceRecord]) -> list[tuple[int, list[int]]]:
     """The rows of each partition, in order."""
     rows: dict[int, list[int]] = {}
     for at, record in enumerate(records):

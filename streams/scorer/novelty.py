@@ -50,6 +50,15 @@ class Sifted:
     """Place, reason and detail of each dead letter."""
 
 
+def behind(times: Ints, newest: int, lateness: int) -> tuple[Bools, Ints]:
+    """Which events of one partition, in order, come later than ``lateness`` allows; and the newest event time
+    before each, where ``newest`` is that before them all.
+    """
+    reached = np.maximum.accumulate(np.maximum(times, newest))
+    before = np.concatenate([np.array([newest], np.int64), reached])[: len(times)]
+    return times + lateness < before, before
+
+
 class Sieve:
     """Sifts by the declared lateness and what is to be done with late events."""
 
@@ -64,9 +73,7 @@ class Sieve:
         return self._one_by_one(events, known, newest)
 
     def _all_new(self, events: Sound, known: DuplicateFilter, newest: int) -> Sifted:
-        reached = np.maximum.accumulate(np.maximum(events.times, newest))
-        before = np.concatenate([np.array([newest], np.int64), reached])[: len(events.times)]
-        late = events.times + self._lateness < before
+        late, before = behind(events.times, newest, self._lateness)
         if not (self._late_are_refused and late.any()):
             known.expect(events.keys, events.bodies, events.arrivals)
             return Sifted(np.ones(len(late), np.bool_), late)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from feature_store.duplicates import digest
-from streams.scorer.intake import Accepted, Intake, Sorted
+from streams.scorer.intake import Accepted, Intake, Sorted, by_partition
+from streams.scorer.novelty import behind
 from streams.scorer.records import Refused, SourceRecord
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from feature_store.carried import Carrying
     from feature_store.declaration.pipeline import Pipeline
-    from feature_store.decode_batch import Bools, Ints
     from streams.formats import AsJson
 
 NOT_STAGED = "not_staged"
@@ -40,8 +40,9 @@ class StagedIntake(Intake):
         refused: dict[int, Refused] = {}
         found = self._decoded(sent, refused)
         carried = self._carrying.read([record.carried for record in found.records])
-        partitions = np.array([record.partition for record in found.records], np.int64)
-        late = carried.late | self._behind(partitions, found.times, newest)
+        late = carried.late
+        for partition, rows in by_partition(found.records):
+            late[rows] |= behind(found.times[rows], newest(partition), self._lateness)[0]
         ids = self._texts(found, self._event.id)
         bodies = [digest(record.value or b"") for record in found.records]
         accepted = Accepted(found.records, ids, bodies, found.events, late, carried)
@@ -49,18 +50,9 @@ class StagedIntake(Intake):
 
     def _sent(self, records: list[SourceRecord]) -> tuple[list[SourceRecord], list[Refused]]:
         """What the stage before has sent, and what it has not."""
-        if all(self._carrying.reads(record.carried) for record in records):
+        ours = [self._carrying.reads(record.carried) for record in records]
+        if all(ours):
             return records, []
-        sent = [record for record in records if self._carrying.reads(record.carried)]
         detail = "it does not carry what the stage before finds; nobody else may write on this topic"
-        foreign = [r for r in records if not self._carrying.reads(r.carried)]
-        return sent, [Refused(record, NOT_STAGED, detail) for record in foreign]
-
-    def _behind(self, partitions: Ints, times: Ints, newest: Callable[[int], int]) -> Bools:
-        late = np.zeros(len(times), np.bool_)
-        for partition in np.unique(partitions).tolist():
-            rows = np.flatnonzero(partitions == partition)
-            reached = np.maximum.accumulate(np.maximum(times[rows], newest(partition)))
-            before = np.concatenate([np.array([newest(partition)], np.int64), reached])[: len(rows)]
-            late[rows] = times[rows] + self._lateness < before
-        return late
+        foreign = [Refused(record, NOT_STAGED, detail) for record in compress(records, map(not_, ours))]
+        return list(compress(records, ours)), foreign
