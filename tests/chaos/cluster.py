@@ -18,6 +18,7 @@ from streams.broker.ports import choose_ports
 from streams.broker.spec import Address
 from tests.chaos.disks import disk
 from tests.chaos.parts import Part
+from tests.support.cluster import FLAGS, NODES, SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +28,9 @@ if TYPE_CHECKING:
     from tests.chaos.disks import Disk
     from tests.chaos.rooms import House, Room
 
-NODES = (1, 2, 3)
 _CLUSTER_ID = "c2x1aWNlZ2F0ZS1jaGFvcw"
-_SAFE = {
-    "default.replication.factor": "3",
-    "min.insync.replicas": "2",
-    "offsets.topic.replication.factor": "3",
-    "transaction.state.log.replication.factor": "3",
-    "transaction.state.log.min.isr": "2",
+_SETTINGS = {
+    **SAFE,
     "share.coordinator.state.topic.replication.factor": "3",
     "share.coordinator.state.topic.min.isr": "2",
     "controller.quorum.election.timeout.ms": "1000",
@@ -42,7 +38,7 @@ _SAFE = {
     "replica.lag.time.max.ms": "4000",
     "log.index.size.max.bytes": "1048576",
 }
-_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xlog:cds=off", "-Xmx300m")
+_HEAP = "-Xmx300m"
 _START_S = 240.0
 _DISK_MB = 700
 
@@ -127,7 +123,7 @@ def _ports(folder: Path, *, cables: bool) -> dict[int, tuple[int, int]]:
 
 
 def _java(kafka: Installation) -> list[str]:
-    options = (*_FLAGS, *reading_options(kafka.archive))
+    options = (*FLAGS, _HEAP, *reading_options(kafka.archive))
     return [str(kafka.java.program), *options, "-cp", ":".join(map(str, kafka.jars))]
 
 
@@ -139,7 +135,7 @@ def _format(java: list[str], properties: Path) -> None:
 def _properties(folder: Path, number: int, address: Address, control: int, voters: str) -> Path:
     settings = {
         **SETTINGS,
-        **_SAFE,
+        **_SETTINGS,
         "process.roles": "broker,controller",
         "node.id": str(number),
         "listeners": f"BROKER://{address},CONTROLLER://{address.host}:{control}",

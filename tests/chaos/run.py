@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.chaos.checker import Checker
-from tests.chaos.cluster import NODES, running_cluster
+from tests.chaos.cluster import running_cluster
 from tests.chaos.faults import FAULTS, NOTHING
 from tests.chaos.load import Load
 from tests.chaos.night import Night, Unavailable
@@ -29,6 +29,7 @@ from tests.chaos.product import FURTHER, KEEPER, SCORERS, running_product
 from tests.chaos.reading import TOPICS, Reading
 from tests.chaos.rooms import house
 from tests.chaos.table import Round, Table
+from tests.support.cluster import NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

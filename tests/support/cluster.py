@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 NODES = (1, 2, 3)
 _CLUSTER_ID = "c2x1aWNlZ2F0ZS10ZXN0cw"
-_SAFE = {
+SAFE = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
     "offsets.topic.replication.factor": "3",
     "transaction.state.log.replication.factor": "3",
     "transaction.state.log.min.isr": "2",
 }
-_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xlog:cds=off", "-Xmx256m")
+FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xlog:cds=off")
+_HEAP = "-Xmx256m"
 _START_S = 120.0
 
 
@@ -72,7 +73,7 @@ def _write_properties(folder: Path, node: int, address: Address, controller: int
     control = f"CONTROLLER://{LOOPBACK}:{controller}"
     settings = {
         **SETTINGS,
-        **_SAFE,
+        **SAFE,
         "process.roles": "broker,controller" if first else "broker",
         "node.id": str(node),
         "listeners": f"{own},{control}" if first else own,
@@ -87,7 +88,7 @@ def _write_properties(folder: Path, node: int, address: Address, controller: int
 
 def _started(kafka: Installation, folder: Path) -> GuardedProcess:
     java = [
-        *(str(kafka.java.program), *_FLAGS, *reading_options(kafka.archive)),
+        *(str(kafka.java.program), *FLAGS, _HEAP, *reading_options(kafka.archive)),
         *("-cp", ":".join(map(str, kafka.jars))),
     ]
     properties = str(folder / "server.properties")

@@ -18,12 +18,13 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from feature_store.declaration.event import EventSpec, ProtobufSpec
+from feature_store.declaration.event import ProtobufSpec
 from feature_store.decode import EventDecoder
 from feature_store.errors import BadEventError, ConfigError, SchemaUnavailableError
 from streams.formats import AsJson, events_as_json
 from streams.kafka.deserializers import avro_values, protobuf_values
 from streams.kafka.registry import Framed
+from tests.support.kinds import SPEC
 from tests.support.payments import pipeline_of, shipped_tree
 from tests.support.protobuf import payment_descriptors
 from tests.support.registry import Registry, running_registry
@@ -32,22 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SPEC = EventSpec.model_validate(
-    {
-        "id": "id",
-        "time": "at",
-        "key": "card",
-        "fields": {
-            "id": "string",
-            "at": "timestamp",
-            "card": "integer",
-            "amount": "decimal(12,2)",
-            "share": "float",
-            "online": "boolean",
-            "note": {"type": "string", "required": False},
-        },
-    }
-)
 AT = datetime(2026, 1, 5, 12, 30, 1, 250_000, tzinfo=UTC)
 MICROS = 1_767_616_201_250_000
 WANTED = ("e1", MICROS, 7_000_000_000, 1_250, 0.5, True, None)

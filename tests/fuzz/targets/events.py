@@ -27,6 +27,7 @@ from streams.kafka.deserializers import avro_values, protobuf_values
 from streams.kafka.registry import Framed
 from tests.fuzz.target import Ready, Target, pieces
 from tests.support.hostile import HOSTILE_VALUES, WHOLE
+from tests.support.kinds import SPEC as PAYMENTS
 from tests.support.protobuf import payment_descriptors
 
 if TYPE_CHECKING:
@@ -92,22 +93,6 @@ _PAYMENT = {
     "id": "e1", "at": datetime(2026, 1, 5, 12, 30, tzinfo=UTC), "card": 7, "amount": Decimal("12.50"),
     "share": 0.5, "online": True, "note": None,
 }  # fmt: skip
-_PAYMENTS = EventSpec.model_validate(
-    {
-        "id": "id",
-        "time": "at",
-        "key": "card",
-        "fields": {
-            "id": "string",
-            "at": "timestamp",
-            "card": "integer",
-            "amount": "decimal(12,2)",
-            "share": "float",
-            "online": "boolean",
-            "note": {"type": "string", "required": False},
-        },
-    }
-)
 _AVRO_FIELDS: list[dict[str, Any]] = [
     {"name": "id", "type": "string"},
     {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
@@ -149,7 +134,7 @@ _AVRO = [
 
 
 def _reading(form: AsJson) -> Callable[[bytes], None]:
-    decoder = EventDecoder(_PAYMENTS)
+    decoder = EventDecoder(PAYMENTS)
 
     def check(data: bytes) -> None:
         try:
@@ -167,7 +152,7 @@ def _from_avro(_: Path) -> Ready:
     made.append(b"\0" + number.to_bytes(4) + made[0][5:])
     made.append(b"\0" + number.to_bytes(4) + b"\0\2\2\1" * 12)
     known: Any = _Known(registry)
-    form = AsJson(_PAYMENTS, Framed(known, avro_values(known), "not_avro", None))
+    form = AsJson(PAYMENTS, Framed(known, avro_values(known), "not_avro", None))
     return Ready(_reading(form), made)
 
 
@@ -201,7 +186,7 @@ def _from_any_avro(_: Path) -> Ready:
     def check(data: bytes) -> None:
         schema, body = pieces(data, 2)
         client: Any = _Anything(schema.decode(errors="replace"))
-        _reading(AsJson(_PAYMENTS, Framed(client, avro_values(client), "not_avro", None)))(
+        _reading(AsJson(PAYMENTS, Framed(client, avro_values(client), "not_avro", None)))(
             b"\0\0\0\0\1" + body
         )
 
@@ -235,7 +220,7 @@ def _from_protobuf(folder: Path) -> Ready:
     message.at.FromDatetime(_PAYMENT["at"])
     raw = ProtobufSerializer(kind, registry, {"use.deprecated.format": False})(message, _CONTEXT)
     values = protobuf_values(registry, ProtobufSpec(descriptors=str(path), message="shop.Payment"))
-    form = AsJson(_PAYMENTS, Framed(_Known(registry), values, "not_protobuf", "serialized"))
+    form = AsJson(PAYMENTS, Framed(_Known(registry), values, "not_protobuf", "serialized"))
     return Ready(_reading(form), [raw, raw[:6], raw + raw[6:]])
 
 

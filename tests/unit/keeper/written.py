@@ -9,7 +9,7 @@ import pyarrow as pa
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from feature_store.log import LogMeta, encode_log, log_schema
+from feature_store.log import LogMeta, decode_log, encode_log, log_schema
 from feature_store.units import to_text
 from streams.kafka import plain_producer, transactional_producer
 from streams.messages import Decision, Source
@@ -153,3 +153,37 @@ def until(condition: Callable[[], bool], step: Callable[[], object], most: int =
             return
         step()
     raise AssertionError(f"not reached after {most} steps")
+
+
+class TwoClaims:
+    """Two scorers write one partition's log: the first was given up, and lives."""
+
+    def __init__(self, pipeline: Pipeline, bootstrap: str) -> None:
+        self._pipeline, self._kafka = pipeline, plain_producer(bootstrap)
+
+    def taken_over(self) -> None:
+        """The first decides 15 events, the second from the tenth on; 20 are decided."""
+        self._log(0, 0, 1, -1)  # at offset 0: a claim
+        self._log(0, 10, 1, 0)
+        self._decide(0, 15)
+        self._log(10, 0, 2, -1)  # at offset 2: the next one
+        self._log(10, 5, 1, 0)
+        self._decide(10, 20)
+        assert self._kafka.flush(30) == 0
+
+    def repeated(self) -> None:
+        """Both write once more."""
+        self._log(10, 5, 1, 0)
+        self._log(10, 10, 2, 2)
+        self._decide(12, 20)
+        assert self._kafka.flush(30) == 0
+
+    def _log(self, first: int, count: int, claim: int, claimed_at: int) -> None:
+        batch, meta = decode_log(log_message(self._pipeline, 0, first, count))
+        message = encode_log(batch, msgspec.structs.replace(meta, claim=claim, claimed_at=claimed_at))
+        self._kafka.produce(self._pipeline.topics.features, value=message, partition=0)
+
+    def _decide(self, first: int, end: int) -> None:
+        for offset in range(first, end):
+            value = decision(self._pipeline, 0, offset)
+            self._kafka.produce(self._pipeline.topics.decisions, value=value, partition=0)

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from feature_store.errors import StorageError
-from feature_store.log import decode_log, encode_log
 from streams.kafka import plain_producer
 from tests.unit.keeper.past import delta_rows
 from tests.unit.keeper.sink.sinking import ask, catch_up, outcome
@@ -20,7 +19,7 @@ from tests.unit.keeper.test_routing import counting_frauds
 from tests.unit.keeper.written import (
     MINUTE,
     START,
-    decision,
+    TwoClaims,
     event_id,
     log_message,
     until,
@@ -251,40 +250,17 @@ def test_stretches_that_overlap_are_taken_from_the_keepers_offset_on(
     assert_once(parts, 60)
 
 
-def _under(message: bytes, claim: int, claimed_at: int) -> bytes:
-    batch, meta = decode_log(message)
-    return encode_log(batch, msgspec.structs.replace(meta, claim=claim, claimed_at=claimed_at))
-
-
 def test_what_a_given_up_scorer_wrote_and_repeated_decisions_are_passed_over(
     new_sink: NewSink, new_worker: NewWorker, pipeline: Pipeline, bootstrap: str
 ) -> None:
-    kafka, features = plain_producer(bootstrap), pipeline.topics.features
-
-    def log(first: int, count: int, claim: int, claimed_at: int) -> None:
-        message = _under(log_message(pipeline, 0, first, count), claim, claimed_at)
-        kafka.produce(features, value=message, partition=0)
-
-    def decide(first: int, end: int) -> None:
-        for offset in range(first, end):
-            kafka.produce(pipeline.topics.decisions, value=decision(pipeline, 0, offset), partition=0)
-
-    log(0, 0, 1, -1)
-    log(0, 10, 1, 0)
-    decide(0, 15)
-    log(10, 0, 2, -1)
-    log(10, 5, 1, 0)
-    decide(10, 20)
-    assert kafka.flush(30) == 0
+    claims = TwoClaims(pipeline, bootstrap)
+    claims.taken_over()
     declared = with_workers(pipeline)
     sink, parts = new_sink(declared)
     worker = new_worker()
     taken_up_to_the_ends(sink, parts, worker)
     sink, parts = new_sink(declared)
-    log(10, 5, 1, 0)
-    log(10, 10, 2, 2)
-    decide(12, 20)
-    assert kafka.flush(30) == 0
+    claims.repeated()
     taken_up_to_the_ends(sink, parts, worker)
     assert_once(parts, 20)
 

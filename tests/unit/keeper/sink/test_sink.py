@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
-from feature_store.log import decode_log, encode_log
-from streams.kafka import plain_producer
 from tests.unit.keeper.past import delta_rows, outcome_rows, whole_history
 from tests.unit.keeper.sink.sinking import NewSink, ask, catch_up, outcome
 from tests.unit.keeper.test_routing import counting_frauds
 from tests.unit.keeper.written import (
     MINUTE,
     START,
-    decision,
+    TwoClaims,
     event_id,
-    log_message,
     write_batches,
     write_outcomes,
 )
@@ -48,38 +44,15 @@ def test_everything_written_is_in_the_store_once(
     assert ask(parts, "SELECT DISTINCT message->>'fallback' FROM decisions") == [("cold_start",)]
 
 
-def _under(message: bytes, claim: int, claimed_at: int) -> bytes:
-    batch, meta = decode_log(message)
-    return encode_log(batch, msgspec.structs.replace(meta, claim=claim, claimed_at=claimed_at))
-
-
 def test_what_a_given_up_scorer_wrote_and_repeated_decisions_are_passed_over_also_after_a_restart(
     new_sink: NewSink, pipeline: Pipeline, bootstrap: str
 ) -> None:
-    kafka, features = plain_producer(bootstrap), pipeline.topics.features
-
-    def log(first: int, count: int, claim: int, claimed_at: int) -> None:
-        message = _under(log_message(pipeline, 0, first, count), claim, claimed_at)
-        kafka.produce(features, value=message, partition=0)
-
-    def decide(first: int, end: int) -> None:
-        for offset in range(first, end):
-            kafka.produce(pipeline.topics.decisions, value=decision(pipeline, 0, offset), partition=0)
-
-    log(0, 0, 1, -1)  # at offset 0: a claim
-    log(0, 10, 1, 0)
-    decide(0, 15)
-    log(10, 0, 2, -1)  # at offset 2: the next one
-    log(10, 5, 1, 0)
-    decide(10, 20)
-    assert kafka.flush(30) == 0
+    claims = TwoClaims(pipeline, bootstrap)
+    claims.taken_over()
     sink, parts = new_sink()
     catch_up(sink, parts)
     sink, parts = new_sink()
-    log(10, 5, 1, 0)
-    log(10, 10, 2, 2)
-    decide(12, 20)
-    assert kafka.flush(30) == 0
+    claims.repeated()
     catch_up(sink, parts)
     once = [(20, 20)]
     assert ask(parts, "SELECT count(*), count(DISTINCT source_offset) FROM scored") == once
