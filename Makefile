@@ -36,7 +36,7 @@ test-fast: install  ## the quick tier, 80 seconds on two cores: units and the or
 
 ROUNDS ?= 50
 CHAOS := $(BIN)/python -m tests.chaos.run
-chaos: install  ## what can go wrong: 50 rounds with one broker, and 50 on a cluster of three (ROUNDS=…, SEED=…)
+chaos: install  ## what can go wrong: 50 rounds with one broker, 50 on a cluster of three (ROUNDS=…, SEED=…)
 	SLUICEGATE_CHAOS_ROUNDS=$(ROUNDS) SLUICEGATE_CHAOS_SEED=$(SEED) \
 	  $(BIN)/python -m pytest tests/acceptance/test_chaos.py
 	$(CHAOS) --rounds $(ROUNDS) --seed "$(SEED)" --json .sluicegate/chaos.json

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import xgboost
-
 from benchmarks.trees import FEATURES, TREES, table, timed, us_per_row, xgboost_artifact
 from feature_store.errors import ContractError
 from feature_store.memory_map import memory_map
 from streams.models.cuda import CudaEngine, name_of_gpu, why_not
 from streams.models.engine import native_engine
+from streams.models.libraries import xgboost
 from streams.models.packing import pack_here
 from streams.models.trees.walk import PackedEngine
 from tests.support.labelled import labelled

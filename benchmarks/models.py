@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 
 from benchmarks.peers.job import Customer, decode
 from benchmarks.workload import payments
+from streams.models.libraries import lightgbm
 from tests.support.models import manifest_of
 
 if TYPE_CHECKING:

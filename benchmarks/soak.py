@@ -74,7 +74,7 @@ def main(minutes: float = MINUTES, rate: int = RATE) -> dict[str, Any]:
 
 def measure(minutes: float, rate: int) -> Soaked:
     """Raises ContestError where a decision is missing or comes twice, or a process ends."""
-    tree = declaration((_WINDOW,), remembered=_WINDOW, snapshots={"every": "10s"})
+    tree = declaration((_WINDOW,), remembered=_WINDOW, lateness=_WINDOW, snapshots={"every": "10s"})
     with ExitStack() as stack:
         on = stack.enter_context(stage(tree))
         watched = {

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-import lightgbm
 import numpy as np
-import xgboost
 
 from streams.models.engine import native_engine
+from streams.models.libraries import lightgbm, xgboost
 from streams.models.packing import pack_here
 from streams.models.trees.walk import PackedEngine
 

@@ -19,11 +19,12 @@ def declaration(
     windows: tuple[str, ...] = ("1h", "24h", "7d"),
     partitions: int = 4,
     remembered: str = "24h",
+    lateness: str = "1h",
     **serving: Any,
 ) -> dict[str, Any]:
     """The pipeline file, as a tree: one entity, three features for each window, rules only.
 
-    Ids of events are known again for ``remembered``.
+    Ids of events are known again for ``remembered``; state is kept for the longest window and ``lateness``.
     """
     counted = {"windows": list(windows), "count": True, "sum": "amount", "mean": "amount"}
     return {
@@ -40,7 +41,7 @@ def declaration(
                 "amount": "decimal(12,2)",
             },
         },
-        "features": {"windows": [{"entity": "customer_id", **counted}]},
+        "features": {"lateness": lateness, "windows": [{"entity": "customer_id", **counted}]},
         "outcomes": {"sources": {"bank": "1d"}},
         "decision": {
             "costs": {"amount": "amount", "missed_fraud_share": 1.0, "review": 4.0, "false_decline": 15.0},

@@ -36,7 +36,7 @@ from feature_store.errors import (
     StorageError,
 )
 from streams.kafka import KafkaException
-from streams.models.champion import match_features
+from streams.models.matching import match_features
 from streams.policies import compile_policy
 from streams.policies.document import FROM_FILE
 from training.publish import read_models

@@ -16,7 +16,7 @@ from streams.kafka import check_settings, unframe_of
 from streams.models.signature import TrustedKeys
 from streams.policies.conditions import check_condition
 from streams.policies.rules import scored_schema
-from training.keeper.schedule import check_schedule
+from training.keeper.schedule.cron import check_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ columns (u16) follow; an id per column (u32, of its definition); then the event'
 (i64) on the events topic, when it arrived (i64, us), Kafka's time of it (i64, ms), whether it is late (i32);
 the applied order in each stage (i64), and each column (f64, NaN is null). The ids make it readable for a
 stage with other declarations than the one that wrote it: columns unknown here are left out, missing ones are
-null.
+null. What a stage knew of outcomes, a ``route_seq``, is a column, too: it is far below 2^53.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _FORMAT = b"S1"
 _COUNTS = struct.Struct("<2sHH")
 _PLAIN = 32  # bytes of a row before its orders
 _TIMES = struct.Struct("<qq")
+_WHOLE = 2**53  # up to here a float64 is every whole number
 
 Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -42,7 +43,8 @@ Orders = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 @dataclass(frozen=True)
 class Carried:
     """Side by side for a batch of events: place on the events topic, times, lateness, ``orders`` (rows,
-    stages so far) and ``found`` (rows, columns of the kernels).
+    stages so far), ``known`` (rows, stages so far that count outcomes) and ``found`` (rows, columns of the
+    kernels).
     """
 
     partitions: Ints
@@ -51,6 +53,7 @@ class Carried:
     record_times_ms: Ints
     late: Bools
     orders: Orders
+    known: Orders
     found: Matrix
 
 
@@ -77,14 +80,18 @@ class Carrying:
         ids = {
             feature: _id(hash_of(feature, pipeline.field_types, pipeline.event.time)) for feature in columns
         }
-        self._known = {ids[feature]: column for feature, column in columns.items()}
+        self._readable = {ids[feature]: column for feature, column in columns.items()}
         stages = pipeline.stages[: self._stage + 1]
         so_far = {entity for stage in stages for entity in stage.entities}
         written = [feature for feature in columns if feature.entity in so_far]
+        counting = [stage for stage in pipeline.counting_stages if stage.number <= self._stage]
+        self._before = sum(stage.number < self._stage for stage in counting)
+        known = [_id(f"known in stage {stage.name}") for stage in counting]
+        self._readable |= {each: self._width + at for at, each in enumerate(known[: self._before])}
         self._columns = [columns[feature] for feature in written]
-        names = np.array([ids[feature] for feature in written], "<u4")
-        self._head = _COUNTS.pack(_FORMAT, self._stage + 1, len(written)) + names.tobytes()
-        self._layout = _row(self._stage + 1, len(written))
+        names = np.array([*(ids[feature] for feature in written), *known], "<u4")
+        self._head = _COUNTS.pack(_FORMAT, self._stage + 1, len(names)) + names.tobytes()
+        self._layout = _row(self._stage + 1, len(names))
 
     def write(self, carried: Carried) -> list[bytes]:
         """One header per event."""
@@ -93,7 +100,7 @@ class Carrying:
         rows["arrived"], rows["record_time"] = carried.arrivals, carried.record_times_ms
         rows["late"] = carried.late
         rows["orders"] = carried.orders
-        rows["found"] = carried.found[:, self._columns]
+        rows["found"] = np.hstack([carried.found[:, self._columns], carried.known])
         whole, size = rows.tobytes(), self._layout.itemsize
         return [self._head + whole[at : at + size] for at in range(0, len(whole), size)]
 
@@ -103,7 +110,7 @@ class Carrying:
 
     def read(self, headers: Sequence[bytes]) -> Carried:
         """The headers of a batch. Raises ContractError for one that the stage before did not write."""
-        found = np.full((len(headers), self._width), np.nan)
+        found = np.full((len(headers), self._width + self._before), np.nan)
         plain = np.zeros((len(headers), 5), np.int64)
         orders = np.zeros((len(headers), self._stage), np.int64)
         for head, places in _by_head(headers).items():
@@ -116,12 +123,14 @@ class Carrying:
                 plain[places, position] = rows[name]
             orders[places] = rows["orders"]
             ids = np.frombuffer(head, "<u4", count, _COUNTS.size).tolist()
-            there = [(at, self._known[each]) for at, each in enumerate(ids) if each in self._known]
+            there = [(at, self._readable[each]) for at, each in enumerate(ids) if each in self._readable]
             if there:
                 sources, targets = zip(*there, strict=True)
                 found[np.ix_(places, targets)] = rows["found"][:, sources]
         partitions, offsets, arrivals, record_times, late = plain.T
-        return Carried(partitions, offsets, arrivals, record_times, late != 0, orders, found)
+        found, said = found[:, : self._width], found[:, self._width :]
+        known = np.where(np.abs(said) <= _WHOLE, said, 0).astype(np.int64)
+        return Carried(partitions, offsets, arrivals, record_times, late != 0, orders, known, found)
 
 
 def _by_head(headers: Sequence[bytes]) -> dict[bytes, list[int]]:

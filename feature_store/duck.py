@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Connection",
     "DuckError",
+    "limit_memory",
     "literal",
     "memory",
     "open_store",
@@ -98,6 +99,11 @@ def _shut_off() -> Connection:
     connection.execute("SET lock_configuration = true")
     atexit.register(_shut_off.cache_clear)  # what is left when Python goes would be told as leaked
     return connection
+
+
+def limit_memory(connection: Connection, mebibytes: int) -> None:
+    """What the database takes at most, for all of its connections; its own default is most of the machine."""
+    connection.execute(f"SET memory_limit = '{mebibytes:d}MiB'")
 
 
 def open_store(path: Path, *, read_only: bool = False) -> Connection:

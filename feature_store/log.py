@@ -12,7 +12,8 @@ Rows are the events that were scored, in applied order. Columns, in this order:
 * ``late``: beyond the declared lateness, so that its windows may have been cut short;
 * where the pipeline is staged (``feature_store.declaration.stages``): ``origin_partition`` and
   ``origin_offset`` of the event itself, since the source is what the stage before has sent on, and ``seq_0``,
-  ``seq_1``, …: the applied order in each stage before;
+  ``seq_1``, …: the applied order in each stage before; of those that count outcomes ``known_0``, ``known_1``,
+  …: the ``route_seq`` of the last outcome that the stage had applied on the event's partition;
 * every feature of the vector as float64, null where undefined;
 * what was decided: ``margin, score, engine, model, policy_action, action, propensity, rules, fallback,
   decided_at``;
@@ -136,6 +137,12 @@ def delta_schema(pipeline: Pipeline) -> pa.Schema:
     return pa.schema([pa.field(name, kind) for name, kind in plain + entity])
 
 
+def known_columns(pipeline: Pipeline) -> list[str]:
+    """The columns that say what the stages before knew of outcomes, of those that count them."""
+    before = pipeline.stages_before
+    return [stage.known for stage in pipeline.counting_stages if stage.number < before]
+
+
 def log_schema(pipeline: Pipeline) -> pa.Schema:
     """The columns of the log that this pipeline, or the stage it is seen as, writes."""
     event = pipeline.event
@@ -157,6 +164,7 @@ def log_schema(pipeline: Pipeline) -> pa.Schema:
     if pipeline.stages_before:
         columns += [pa.field("origin_partition", pa.int32()), pa.field("origin_offset", pa.int64())]
         columns += [pa.field(f"seq_{number}", pa.int64()) for number in range(pipeline.stages_before)]
+        columns += [pa.field(name, pa.int64()) for name in known_columns(pipeline)]
     if not pipeline.decides:
         return pa.schema(columns)
     columns += [pa.field(feature.name, pa.float64()) for feature in pipeline.feature_vector]

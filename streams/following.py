@@ -74,7 +74,8 @@ class TopicFollower(ABC):
         heard = time.monotonic()
         while not told_to_stop.is_set():
             done = False
-            for message in consumer.consume(500, 0.5):
+            first = consumer.poll(0.5)  # `consume` alone would wait all the time for its 500
+            for message in [] if first is None else [first, *consumer.consume(500, 0)]:
                 done = done or at_end(message) or (message.offset() or 0) >= end - 1
                 if message.error() is None:
                     heard = time.monotonic()

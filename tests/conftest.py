@@ -36,6 +36,7 @@ SLOW = (
     "unit/card",
     "unit/compaction",
     "unit/console/test_reading.py",
+    "unit/console/test_what_starts_load.py",
     "unit/evaluation/test_selective_labels.py",
     "unit/models/test_trial.py",
     "unit/fitting/test_challenger.py",

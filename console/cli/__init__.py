@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from console.lifeline import hold_lifeline
+from feature_store.absent import absent
 from feature_store.errors import SluicegateError
 
 __all__ = ["main"]
@@ -15,6 +16,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run one command; the exit code is 0, or that of the error, which is told in one line per finding."""
     hold_lifeline()
+    with absent("rich"):  # for a console of structlog's that nobody here sees
+        import structlog  # noqa: F401
     from console.cli.app import app
 
     try:

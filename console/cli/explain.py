@@ -23,7 +23,8 @@ def explain(
 
     Exit code 1 where the score comes out different, or cannot be reproduced though a model gave one.
     """
-    from console.explain.reproduce import SCORELESS, reproduced
+    from console.explain.reproduce import reproduced
+    from console.explain.reproduction import SCORELESS
     from console.explain.stored import stored
     from console.explain.versions import Versions
     from console.explain.view import ExplainedPage

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
+from console.explain.reproduction import SCORELESS, Reproduced
 from feature_store.errors import ContractError, SluicegateError
-from streams.messages import Reason
 from streams.models.champion import Champion
 from streams.models.exact import ExactModel
 from streams.models.named import named_engine
@@ -21,22 +20,6 @@ if TYPE_CHECKING:
     from feature_store.expressions import Matrix
     from streams.messages import Manifest
     from training.keeper.evidence import Evidence
-
-SCORELESS = "no model scored it, so there is no score to reproduce"
-
-
-class Reproduced(msgspec.Struct, frozen=True):
-    """The outcome. ``equal`` None: it could not be reproduced, ``why`` says why.
-
-    ``base`` and ``reasons`` are exact TreeSHAP: together they make the margin, but for rounding.
-    """
-
-    equal: bool | None
-    why: str | None = None
-    margin: float | None = None
-    score: float | None = None
-    base: float | None = None
-    reasons: list[Reason] = []
 
 
 def reproduced(

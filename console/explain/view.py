@@ -9,7 +9,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from console.explain.reproduce import SCORELESS
+from console.explain.reproduction import SCORELESS
 from console.explain.words import policy_in_words, rule_in_words
 from console.page import page
 from feature_store.declaration.texts import FeatureTexts, plain
@@ -18,7 +18,7 @@ from streams.messages import Decision
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from console.explain.reproduce import Reproduced
+    from console.explain.reproduction import Reproduced
     from feature_store.declaration.pipeline import Pipeline
     from training.keeper.evidence import Evidence
 

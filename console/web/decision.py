@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    from console.explain.reproduce import Reproduced
+    from console.explain.reproduction import Reproduced
     from console.web.lines import Line
     from console.web.routing import Routes
     from console.web.site import Site

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from console.explain.reproduce import Reproduced, reproduced
+from console.explain.reproduction import Reproduced
 from console.explain.versions import Versions
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class ExactReasons:
 
     def _made(self, found: Evidence) -> Reproduced:
         try:
+            from console.explain.reproduce import reproduced  # noqa: PLC0415  (loads the model libraries)
+
             return reproduced(self._parts.pipeline, found, self._version)
         except Exception as error:  # a library's own: the page says so, and the others go on
             log.exception("exact_reasons_failed", event_id=found.event_id, model=found.scored.model)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.web.run_words import lasting, step_words, until, why_words
 from console.web.visitor import Role
-from training.keeper.schedule import coming
+from training.keeper.schedule.cron import coming
 from training.keeper.snapshot import version_of
 from training.keeper.views.run_log import lines_of, steps_of
 

@@ -123,7 +123,11 @@ class Pipeline(Declared):
 
         A stage that does not decide has a name of its own, and with it a group, snapshots and offsets.
         """
-        topics = {"events": self.topics.between(stage), "features": self.topics.log_of(stage)}
+        topics = {
+            "events": self.topics.between(stage),
+            "features": self.topics.log_of(stage),
+            "entity_outcomes": self.topics.outcomes_of(stage),
+        }
         if not stage.last:
             topics["decisions"] = self.topics.between(self.stages[stage.number + 1])
         seen = self.model_copy(
@@ -161,11 +165,20 @@ class Pipeline(Declared):
 
     @property
     def outcome_fields(self) -> tuple[str, ...]:
-        """The fields that say to whom an outcome belongs; none where no feature counts outcomes."""
-        if not self.decides:
-            return ()
+        """The fields that say to whom an outcome belongs; none where no feature counts outcomes.
+
+        Of a stage before the last, those of its own entities; what decides hears of all.
+        """
         features = [f for f in self.features.window_features() if f.aggregate.of_outcomes]
+        if self._stage is not None and not self._stage.last:
+            features = [f for f in features if f.entity in self._stage.entities]
         return tuple(dict.fromkeys(name for feature in features for name in feature.entity))
+
+    @property
+    def counting_stages(self) -> tuple[Stage, ...]:
+        """The stages before the last that count outcomes; most pipelines have none."""
+        counted = {f.entity for f in self.features.window_features() if f.aggregate.of_outcomes}
+        return tuple(s for s in self.stages if not s.last and not counted.isdisjoint(s.entities))
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
@@ -241,6 +254,7 @@ class Pipeline(Declared):
         own = {"event_id": self.event.id, "event_time": self.event.time}
         reserved = LOG_COLUMNS - {column for column, field in own.items() if column == field}
         reserved |= {f"seq_{number}" for number in range(self.stages_before)}
+        reserved |= {stage.known for stage in self.counting_stages}
         for name in self.event.fields:
             if name.lower() in reserved:
                 raise ValueError(f"event.fields: {name!r} is a name that the feature log uses itself")

@@ -48,6 +48,10 @@ class TopicNames(Declared):
         """What a stage reads: the events, as the stage before has sent them on."""
         return self.events if stage.number == 0 else f"{self.stages}-{stage.name}"
 
+    def outcomes_of(self, stage: Stage) -> str:
+        """Where a stage that counts outcomes learns of them, keyed as its input."""
+        return self.entity_outcomes if stage.last else f"{self.stages}-{stage.name}-outcomes"
+
     def log_of(self, stage: Stage) -> str:
         """What a stage writes down, so that its state can be rebuilt: the last one the feature log."""
         return self.features if stage.last else f"{self.stages}-{stage.name}-log"

@@ -64,6 +64,12 @@ class TrainingSpec(Declared):
         default="auto",
         description="where XGBoost grows trees: auto takes a GPU where there is one; LightGBM has the CPU",
     )
+    store_memory_mb: int = Field(
+        default=2_048,
+        ge=256,
+        description="MiB that the keeper's database takes at most; what it keeps of its file in memory grows "
+        "to that, and larger work goes through files beside it",
+    )
     warm_start: bool = Field(default=False, description="begin with the champion's trees")
     calibration: CalibrationChoice = Field(
         default="auto", description="from margin to probability; auto: what does best on later events"

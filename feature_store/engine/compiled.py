@@ -11,9 +11,10 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +69,28 @@ _settings.CACHE_DIR = str(_cache_folder())
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
+class _Cache(FunctionCache):
+    """Numba's own reads all that it can compile before it loads what is compiled already: half a second.
+
+    Our kernels need none of it to run, and the compiler reads it by itself.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was compiled for ``sig``; None where nothing was, or where it cannot be read any more: files
+        are not synced, and a machine that loses its power may keep a part of them.
+        """
+        try:
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # noqa: BLE001  (what half a file makes of unpickling is anything)
+            self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+
 def compiled(function: Function) -> Function:
     """Compile what Python calls, at its first call; it must not need Python objects. It releases the GIL."""
-    kernel: Function = numba.njit(cache=True, **_OPTIONS)(function)
-    return kernel
+    kernel: Any = numba.njit(**_OPTIONS)(function)
+    kernel._cache = _Cache(function)  # type: ignore[no-untyped-call]  # noqa: SLF001  (as `cache=True` does)
+    return cast("Function", kernel)
 
 
 def called(function: Function) -> Function:

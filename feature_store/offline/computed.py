@@ -62,7 +62,7 @@ def _outcomes(
     joins: list[str] = []
     columns: dict[str, str] = {}
     for number, (frame, raws) in enumerate(frames.items()):
-        sums = known_frauds(scratch, frame, raws, rows, known)
+        sums = known_frauds(scratch, group, frame, raws, rows, known)
         joins.append(f"left join {sums} as d{number} on d{number}.row = o.row")
         columns |= {column: f"coalesce(d{number}.{column}, 0)" for column in raws.values()}
     return " ".join(joins), columns

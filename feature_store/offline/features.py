@@ -36,7 +36,7 @@ def offline_features(
     ``source_partition, seq, decided_seq, let_through``; ``deltas`` one as ``delta_schema`` (None: no outcomes
     are known). ``only``: these features and no others; only their work is done. In a staged pipeline features
     of earlier stages go by ``seq_0``, ``seq_1``, …, the order of their stage, where ``events`` has it; rows
-    without it are past, before all others.
+    without it are past, before all others. Outcomes count there up to the ``route_seq`` in ``known_0``, ….
 
     The columns are ``source_partition``, ``seq``, the event's id field, then the features in the order of
     the vector, float64 and null where undefined. Raises ContractError naming a column that the history
@@ -78,7 +78,7 @@ def _query(
         scratch,
         pipeline,
         events,
-        dict.fromkeys(group.order for group in wanted),
+        {group.order: group.known for group in wanted},
         [*codes, *used, *entities],
         {name: sql for name, sql in spec.rows.items() if name in chosen},
         conditions,

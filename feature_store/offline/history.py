@@ -21,7 +21,7 @@ from feature_store.offline.plan import SEQ
 from feature_store.offline.sql import field, listed, sql_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from feature_store.declaration.aggregates import Condition
     from feature_store.declaration.pipeline import Pipeline
@@ -51,14 +51,15 @@ def take(
     scratch: Scratch,
     pipeline: Pipeline,
     events: str,
-    orders: Iterable[str],
+    orders: Mapping[str, str | None],
     fields: Iterable[str],
     expressions: dict[str, str],
     conditions: Iterable[Condition],
 ) -> History:
     """Number the events and evaluate row expressions and conditions.
 
-    ``orders`` are the columns that say in which order a stage applied the events.
+    ``orders`` are the columns that say in which order a stage applied the events, each with that which says
+    what the stage knew of outcomes.
 
     Raises ContractError naming a column that the history lacks, ConfigError for an unsound expression.
     """
@@ -76,12 +77,17 @@ def take(
 
 
 def _rows(
-    scratch: Scratch, pipeline: Pipeline, events: str, orders: Iterable[str], fields: Iterable[str]
+    scratch: Scratch,
+    pipeline: Pipeline,
+    events: str,
+    orders: Mapping[str, str | None],
+    fields: Iterable[str],
 ) -> str:
     event = pipeline.event
     names = dict.fromkeys([event.id, event.time, *fields])
     present = _require(scratch.connection, events, [*_ORDER, *names])
     columns = [_order(name, present) for name in orders if name != SEQ]
+    columns += [_known(order, name, present) for order, name in orders.items() if name is not None]
     columns += [
         f"cast({quoted(name)} as {sql_type(event.fields[name].type)}) as {field(name)}" for name in names
     ]
@@ -94,6 +100,13 @@ def _rows(
 def _order(name: str, present: list[str]) -> str:
     """The order of an earlier stage. Rows that were decided before there were stages come first."""
     return f"coalesce({name}, {SEQ} - {_BEFORE_ALL}) as {name}" if name in present else f"{SEQ} as {name}"
+
+
+def _known(order: str, name: str, present: list[str]) -> str:
+    """Up to which ``route_seq`` a stage knew of outcomes; null for rows of before there were stages."""
+    if order not in present:
+        return f"null::BIGINT as {name}"
+    return f"if({order} is null, null, {f'coalesce({name}, 0)' if name in present else '0'}) as {name}"
 
 
 def _require(connection: Connection, relation: str, columns: list[str]) -> list[str]:

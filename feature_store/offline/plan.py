@@ -95,6 +95,8 @@ class Group:
     per_partition: bool
     order: str = SEQ
     """The column of the applied order that these features saw, where the history has it; else ``SEQ``."""
+    known: str | None = None
+    """The column of the last ``route_seq`` that its stage knew; None: what has a lower ``seq`` is known."""
     features: list[WindowFeature] = field(default_factory=list)
     raws: dict[Raw, str] = field(default_factory=dict)
     """Raw aggregate -> its column."""
@@ -164,12 +166,13 @@ def groups(features: Iterable[WindowFeature], pipeline: Pipeline) -> list[Group]
     In a staged pipeline all events of an entity meet on one partition of its stage, whichever partition they
     are decided on: there no state is per partition, and each has the order of its stage.
     """
-    orders = stage_orders(pipeline)
+    orders, known = stage_orders(pipeline), _stage_knowledge(pipeline)
     found: dict[tuple[str, ...], Group] = {}
     for feature in features:
         entity = feature.entity
         per_partition = not orders and pipeline.follows_key(feature)
-        group = found.setdefault(entity, Group(entity, per_partition, orders.get(entity, SEQ)))
+        new = Group(entity, per_partition, orders.get(entity, SEQ), known.get(entity))
+        group = found.setdefault(entity, new)
         group.features.append(feature)
         for raw in needed(feature):
             group.column(raw)
@@ -183,6 +186,11 @@ def stage_orders(pipeline: Pipeline) -> dict[tuple[str, ...], str]:
         for stage in pipeline.whole.stages
         for entity in stage.entities
     }
+
+
+def _stage_knowledge(pipeline: Pipeline) -> dict[tuple[str, ...], str]:
+    """Entity -> the column that says what its stage knew, of the stages before the last."""
+    return {entity: stage.known for stage in pipeline.whole.counting_stages for entity in stage.entities}
 
 
 def _name(condition: Condition | None) -> str | None:

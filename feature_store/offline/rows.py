@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feature_store.offline.plan import Input
+from feature_store.offline.plan import SEQ, Input
 from feature_store.offline.sql import exact_value, field, listed
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Rows:
     """``entities``: e and the entity's columns.
 
-    ``table``: row, e, n, t, seq, decided_seq, let_through and the inputs. ``overtaken``: row and
+    ``table``: row, e, n, t, seq, decided_seq, let_through and the inputs; of a group that says what its
+    stage knew, ``known`` and ``own_seq``, the order where the event was decided. ``overtaken``: row and
     ``cut`` of the events that have something applied after them among those before them in time; so many rows
     back, counted from the event, is the first of it.
     """
@@ -51,6 +52,8 @@ def rows_of(scratch: Scratch, pipeline: Pipeline, group: Group, history: History
         source += f" join {history.values} using (row)"
     seq = group.order
     carried = listed(["row", "e", "t", f"{seq} as seq", "decided_seq", "let_through", *values])
+    if group.known is not None:
+        carried += f", {group.known} as known, {history.rows}.{SEQ} as own_seq"
     order = f"over (partition by e order by t, {seq} rows unbounded preceding)"
     table = scratch.table(
         f"select {carried}, row_number() {order} as n, max({seq}) {order} as top from {source}"  # noqa: S608

@@ -58,13 +58,15 @@ class Channel:
     receives: bool
     sends: bool
     messages: dict[str, Told]
+    address: str | None = None
+    """Where no setting has this name."""
 
 
 def asyncapi(pipeline: Pipeline) -> dict[str, Any]:
     """The document of ``pipeline``; every reference resolves within it."""
     channels = _channels(pipeline)
     topics = {spec.name: spec for spec in pipeline_topics(pipeline)}
-    addresses = {each.name: str(getattr(pipeline.topics, each.name)) for each in channels}
+    addresses = {each.name: each.address or str(getattr(pipeline.topics, each.name)) for each in channels}
     return {
         "asyncapi": ASYNCAPI,
         "info": {
@@ -92,6 +94,7 @@ def _channels(pipeline: Pipeline) -> list[Channel]:
     letter = dict.fromkeys(sorted(DEAD_LETTER_HEADERS), _TEXT) | _TRACE
     event = Told("an event to decide", key, "Event", _EVENT, _FORMATS[pipeline.event.format])
     refused = Told(f"a refused record, byte for byte; {REASON} and {DETAIL} say why", "as the event", None)
+    delta = Told("what an outcome means for features", None, "OutcomeDelta", _ARRIVAL)
     return [
         Channel("events", receives=True, sends=False, messages={"event": event}),
         Channel("outcomes", receives=True, sends=True, messages={
@@ -112,9 +115,14 @@ def _channels(pipeline: Pipeline) -> list[Channel]:
         Channel("features", receives=True, sends=True, messages={
             "batch": Told("the feature log; LogMeta is its schema metadata", None, None, {}, _ARROW),
         }),
-        Channel("entity_outcomes", receives=True, sends=True, messages={
-            "outcomeDelta": Told("what an outcome means for features", None, "OutcomeDelta", _ARRIVAL),
-        }),
+        Channel("entity_outcomes", receives=True, sends=True, messages={"outcomeDelta": delta}),
+        *(
+            Channel(
+                f"entity_outcomes_{stage.number}", receives=True, sends=True,
+                messages={"outcomeDelta": delta}, address=pipeline.topics.outcomes_of(stage),
+            )
+            for stage in pipeline.counting_stages
+        ),
         Channel("models", receives=True, sends=True, messages={
             "chunk": Told("a part of a model's bytes", "artifact/VERSION/I", None, {}, _BYTES),
             "manifest": Told("one immutable version", "manifest/PIPELINE/VERSION", "Manifest"),

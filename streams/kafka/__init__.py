@@ -23,7 +23,7 @@ from streams.kafka.headers import headers_of
 from streams.kafka.lag import GroupLag, Lag
 from streams.kafka.login import check_settings, let_in
 from streams.kafka.patience import Patience
-from streams.kafka.refused import plain_refusal
+from streams.kafka.refused import place_taken, plain_refusal
 from streams.kafka.registry import unframe_of
 from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.sending import Headers, send
@@ -85,6 +85,7 @@ __all__ = [
     "let_in",
     "passes",
     "pipeline_topics",
+    "place_taken",
     "plain_absence",
     "plain_producer",
     "plain_refusal",

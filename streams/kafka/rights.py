@@ -41,9 +41,17 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """Process -> topic, by its key in `topics` -> Kafka's names of the operations."""
 
 
-def _needs(pipeline: Pipeline, process: str) -> Mapping[str, tuple[str, ...]]:
-    amends = process == "keeper" and pipeline.features.late == "amend"
-    return {**NEEDS[process], "decisions": _BOTH} if amends else NEEDS[process]
+def topics_needed(pipeline: Pipeline, process: str) -> dict[str, tuple[str, ...]]:
+    """Topic, by its name -> operations. A stage before the last reads outcomes only where it counts them."""
+    needs = dict(NEEDS[process])
+    if process == "keeper" and pipeline.features.late == "amend":
+        needs["decisions"] = _BOTH
+    if not pipeline.decides and not pipeline.outcome_fields:
+        needs.pop("entity_outcomes", None)
+    topics = pipeline.topics
+    named = {str(getattr(topics, key)): needed for key, needed in needs.items()}
+    stages = pipeline.counting_stages if process == "keeper" else ()
+    return named | {topics.outcomes_of(stage): _BOTH for stage in stages}
 
 
 def require_rights(cluster: Cluster, pipeline: Pipeline, process: str) -> None:
@@ -53,7 +61,7 @@ def require_rights(cluster: Cluster, pipeline: Pipeline, process: str) -> None:
     """
     if not cluster.settings:
         return
-    names = {getattr(pipeline.topics, key): needed for key, needed in _needs(pipeline, process).items()}
+    names = topics_needed(pipeline, process)
     admin = admin_of(cluster)
     asked = admin.describe_topics(
         TopicCollection([*names]), include_authorized_operations=True, request_timeout=TIMEOUT_S

@@ -86,6 +86,10 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
             TopicSpec(names.log_of(s), names.partitions, names.replication, ours)
             for s in pipeline.stages[:-1]
         ),
+        *(
+            TopicSpec(names.outcomes_of(s), names.partitions, names.replication, kept)
+            for s in pipeline.counting_stages
+        ),
     ]
 
 

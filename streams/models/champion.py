@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from feature_store.errors import ContractError, MisfitError
+from feature_store.errors import ContractError
 from feature_store.memory_map import let_go
-from streams.models.calibration import compiled, probabilities, unsound
+from streams.models.calibration import compiled, probabilities
 from streams.models.choice import Choice, choose
 from streams.models.engine import Engine, Vector, native_engine
 from streams.models.exact import ExactModel
+from streams.models.matching import match_features
 from streams.models.packing import pack_here, pack_in_child
 from streams.models.trees.splits import UnpackableError
 
@@ -158,27 +159,3 @@ def _choice(family: str, artifact: bytes, device: Device, batch: int, *, outside
         except UnpackableError as error:
             packed = str(error)
     return choose(native, packed, artifact, device, batch)
-
-
-def match_features(manifest: Manifest, declared: tuple[Feature, ...]) -> list[int]:
-    """Where each of the model's features stands in the declared vector.
-
-    Raises MisfitError naming one that is not declared as the model knew it.
-    """
-    known = {feature.name: (position, feature.hash) for position, feature in enumerate(declared)}
-    positions = []
-    for feature in manifest.features:
-        position, digest = known.get(feature.name, (-1, ""))
-        if position < 0:
-            raise MisfitError(
-                f"model {manifest.version} needs the feature {feature.name!r}, which is not declared"
-            )
-        if digest != feature.hash:
-            raise MisfitError(
-                f"model {manifest.version} was fitted on another definition of {feature.name!r} "
-                f"({feature.hash}, declared is {digest})"
-            )
-        positions.append(position)
-    if why := unsound(manifest.calibration):
-        raise ContractError(f"model {manifest.version}: {why}")
-    return positions

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xgboost
 
 from feature_store.errors import ContractError
+from streams.models.libraries import xgboost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

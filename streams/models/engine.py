@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import lightgbm
 import numpy as np
-import xgboost
 
 from feature_store.errors import ContractError
+from streams.models.libraries import lightgbm, xgboost
 from streams.models.trees.lightgbm_text import read_lightgbm
 from streams.models.trees.xgboost_json import read_xgboost
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import lightgbm
 import numpy as np
-import xgboost
 
 from feature_store.errors import ContractError
 from streams.messages import ArtifactInfo
 from streams.models.engine import loaded_xgboost
+from streams.models.libraries import lightgbm, xgboost
 
 if TYPE_CHECKING:
     from feature_store.expressions import Matrix

@@ -9,9 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from feature_store.errors import ContractError
-from streams.models.trees.pack import pack
+from streams.models.trees.pack import DAMAGED, NUMBERLESS, pack
 from streams.models.trees.splits import UnpackableError
 from streams.models.trees.wire import PackedBytes, from_bytes, is_sound
 
@@ -26,7 +27,6 @@ TRIAL_S = 60
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
 """The only environment a trial sees: an artifact gets near no secret."""
 _GRACE_S = 5
-_DAMAGED = "the model is damaged: its trees point outside themselves"
 
 
 class TrialResult(msgspec.Struct):
@@ -46,11 +46,13 @@ def pack_here(native: NativeEngine, artifact: bytes) -> Packed:
     try:
         packed = pack(native.splits(artifact))
     except IndexError as error:
-        raise ContractError(_DAMAGED) from error
+        raise ContractError(DAMAGED) from error
     except (ValueError, LookupError, ArithmeticError) as error:
         raise UnpackableError(f"its trees are not understood: {error!r}") from error
     if packed.features != native.features or not is_sound(packed):
-        raise ContractError(_DAMAGED)
+        raise ContractError(DAMAGED)
+    if not np.isfinite(packed.forest.leaves).all():
+        raise ContractError(NUMBERLESS)
     return packed
 
 

@@ -58,7 +58,9 @@ class ScorerCore:
             else Intake(pipeline, as_json)
         )
         self._deltas = DeltaBook(pipeline)
-        self._finishing = (Deciding if pipeline.decides else Forwarding)(pipeline, stages)
+        self._finishing = (
+            Deciding(pipeline, stages) if pipeline.decides else Forwarding(pipeline, stages, self._deltas)
+        )
         self._policy = compile_policy(pipeline, default_document(pipeline))
         self._log = LogWriter(pipeline)
         self._positions: dict[int, int] = {}

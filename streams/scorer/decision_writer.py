@@ -73,7 +73,8 @@ class DecisionWriter:
             messages = map(_from, messages, self._origins(accepted.carried))
         if evidence.queues:
             messages = map(_queued, messages, evidence.queues)
-        lines = _encode_lines(messages).split(b"\n")  # no line break stands in JSON unescaped
+        # A list: msgspec 0.22 never lets go of any other iterable, nor of the columns that it holds.
+        lines = _encode_lines(list(messages)).split(b"\n")  # no line break stands in JSON unescaped
         if accepted.carried is not None:
             records = self._as_the_events(accepted)
         return list(map(Decided, records, accepted.ids, evidence.models, lines))

@@ -23,12 +23,14 @@ from streams.scorer.scoring import NO_SCORE
 from streams.scorer.telling import action_counts, fallback_counts
 
 if TYPE_CHECKING:
+    from feature_store.carried import Orders
     from feature_store.declaration.pipeline import Pipeline
     from feature_store.expressions import Matrix
     from feature_store.store import FeatureStore
     from streams.metrics import Stages
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
+    from streams.scorer.deltas import DeltaBook
     from streams.scorer.evidence import Evidence
     from streams.scorer.intake import Accepted
 
@@ -108,12 +110,14 @@ class Deciding:
 class Forwarding:
     """Adds the features of one stage, and sends every event on to the next, as it came."""
 
-    def __init__(self, pipeline: Pipeline, stages: Stages) -> None:
+    def __init__(self, pipeline: Pipeline, stages: Stages, deltas: DeltaBook) -> None:
+        """``deltas`` are those that this stage applies."""
         assert pipeline.stage is not None  # noqa: S101
         self._stage = stages.stage
         self._rows = LogRows(pipeline)
         self._next_key = pipeline.stages[pipeline.stage.number + 1].key
         self._kind = pipeline.event.fields[self._next_key].type
+        self._deltas = deltas if pipeline.outcome_fields else None
 
     def finish(
         self,
@@ -132,7 +136,7 @@ class Forwarding:
                 accepted.events, accepted.partitions, None if before is None else before.found
             )
         with self._stage(Stage.ENCODE):
-            headers = store.carrying.write(_with_order(accepted, found, first_seq))
+            headers = store.carrying.write(self._carried(accepted, found, first_seq))
             keys = from_arrow(self._kind, accepted.events.column(self._next_key))
             return Finished(
                 rows=self._rows.forwarded(accepted, first_seq),
@@ -146,19 +150,31 @@ class Forwarding:
                 ],
             )
 
+    def _carried(self, accepted: Accepted, found: Matrix, first_seq: int) -> Carried:
+        """What the events carry on: what they brought, in which order they were applied here, which outcomes
+        were known, what was found.
+        """
+        records, before = accepted.records, accepted.carried
+        orders = np.arange(first_seq, first_seq + len(records)).reshape(-1, 1)
+        known = self._known(accepted)
+        if before is not None:
+            orders, known = np.hstack([before.orders, orders]), np.hstack([before.known, known])
+            return replace(before, late=accepted.late, orders=orders, known=known, found=found)
+        return Carried(
+            accepted.partitions,
+            np.array([record.offset for record in records], np.int64),
+            np.array([record.arrived_at for record in records], np.int64),
+            np.array([record.record_time_ms for record in records], np.int64),
+            accepted.late,
+            orders,
+            known,
+            found,
+        )
 
-def _with_order(accepted: Accepted, found: Matrix, first_seq: int) -> Carried:
-    """What the events carry on: what they brought, in which order they were applied here, what was found."""
-    records, before = accepted.records, accepted.carried
-    order = np.arange(first_seq, first_seq + len(records)).reshape(-1, 1)
-    if before is not None:
-        return replace(before, late=accepted.late, orders=np.hstack([before.orders, order]), found=found)
-    return Carried(
-        accepted.partitions,
-        np.array([record.offset for record in records], np.int64),
-        np.array([record.arrived_at for record in records], np.int64),
-        np.array([record.record_time_ms for record in records], np.int64),
-        accepted.late,
-        order,
-        found,
-    )
+    def _known(self, accepted: Accepted) -> Orders:
+        """The last outcome that was applied on the partition of each event, where this stage counts them."""
+        if self._deltas is None:
+            return np.empty((len(accepted.records), 0), np.int64)
+        on, places = np.unique(accepted.partitions, return_inverse=True)
+        known = np.array([self._deltas.position(p).route_seq for p in on.tolist()], np.int64)
+        return known[places].reshape(-1, 1)

@@ -77,7 +77,8 @@ class LogRows:
             accepted.late,
         ]
         if accepted.carried is not None:
-            columns += [accepted.carried.partitions, accepted.carried.offsets, *accepted.carried.orders.T]
+            carried = accepted.carried
+            columns += [carried.partitions, carried.offsets, *carried.orders.T, *carried.known.T]
         return columns
 
     def _batch(self, columns: list[Any]) -> pa.RecordBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,8 @@ def test_windows_are_full_from_the_first_live_event(
         up.wait_for("scorer-1 warning: ended_unexpectedly")
         up.ask(*replay, "--since", day)
         told = checked_when_stored(up, table.num_rows)
+        up.process.send_signal(signal.SIGINT)
+        up.process.communicate(timeout=120)
     assert told["rows"] == table.num_rows
     assert told["differences"] == 0
     assert {(each["rows"], each["other"]) for each in told["features"]} == {

@@ -17,7 +17,7 @@ import pytest
 from feature_store.declaration.load import load_pipeline
 from feature_store.units import to_text
 from streams.kafka import ensure_topics, pipeline_topics
-from tests.unit.keeper.conftest import PIPELINE
+from tests.unit.keeper.conftest import write_pipeline
 from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
 from training.keeper.client import KeeperClient, KeeperUnreachableError
 from training.keeper.server import ADDRESS_FILE
@@ -45,9 +45,7 @@ Start = Callable[[], subprocess.Popen[bytes]]
 
 @pytest.fixture
 def config(tmp_path: Path, unique: str) -> Path:
-    path = tmp_path / "pipeline.yaml"
-    path.write_text(PIPELINE.format(name=unique), encoding="utf-8")
-    return path
+    return write_pipeline(tmp_path, unique)
 
 
 @pytest.fixture

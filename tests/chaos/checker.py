@@ -6,8 +6,11 @@ import time
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from tests.chaos.fates import Counts, Fates
+from tests.chaos.counts import Counts
+from tests.chaos.declared import PLAIN
+from tests.chaos.fates import Fates, decoded
 from tests.chaos.features import Features
+from tests.chaos.hops import Hops
 from tests.chaos.outcomes import Outcomes
 from tests.chaos.sunk import Sunk, copied
 
@@ -15,34 +18,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.chaos.declared import Declared
     from tests.chaos.fates import Logged
     from tests.chaos.reading import Reading, Record
 
 _PAUSE_S = 0.5
+_FIRST, _LAST = 0, -1
 
 
 class Checker:
     """Reads on from round to round; ``counts`` grow."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, declared: Declared = PLAIN) -> None:
         self.counts = Counts()
-        self.fates = Fates(self.counts)
+        self._stages = [Fates(self.counts, first=number == 0) for number in range(len(declared.stages))]
+        self._hops = Hops(self.counts, self._stages[_FIRST], self._stages[_LAST])
         self.outcomes = Outcomes(self.counts)
-        self.features = Features(self.counts)
-        self.sunk = Sunk(self.counts)
+        self.features = Features(self.counts, declared.stages)
+        self.sunk = Sunk(self.counts, declared.stored)
         self.newest: deque[str] = deque(maxlen=400)
         """The ids of some events that were logged last."""
         self._reading = reading
-        self._waiting: dict[int, deque[Record]] = defaultdict(deque)
-        """Log messages whose source has not been read."""
+        self._waiting: list[dict[int, deque[Logged]]] = [defaultdict(deque) for _ in declared.stages]
+        """By stage and partition: log messages of which something has not been read."""
 
     def read(self, acknowledged: int, each: Callable[[], None], patience: float) -> None:
         """Read until all is accounted for: at least so many records of the source. Raises TimeoutError."""
 
         def enough() -> bool:
-            read = self.counts.events >= acknowledged
             return (
-                read and self.fates.settled() and self.outcomes.settled() and not any(self._waiting.values())
+                self.counts.events >= acknowledged
+                and all(stage.settled() for stage in self._stages)
+                and self.outcomes.settled()
+                and not any(any(waiting.values()) for waiting in self._waiting)
             )
 
         self._reading.on(self.feed, enough, each, patience)
@@ -51,17 +59,20 @@ class Checker:
         """The next record of any topic."""
         match record.topic:
             case "events":
-                self.fates.source(record)
-                self._catch_up(record.partition)
+                self._stages[_FIRST].source(record)
+            case "between":
+                self._stages[_LAST].source(record)
+            case "stage_log":
+                self._waiting[_FIRST][record.partition].append(decoded(record))
             case "features":
-                self._waiting[record.partition].append(record)
-                self._catch_up(record.partition)
+                self._waiting[_LAST][record.partition].append(decoded(record))
             case "decisions":
-                self.fates.decision(record)
+                self._stages[_LAST].decision(record)
             case "dead_letters":
-                self.fates.letter(record)
+                self._stages[_FIRST].letter(record)
             case "entity_outcomes":
                 self.outcomes.delta(record)
+        self._catch_up()
 
     def compare_store(
         self,
@@ -85,23 +96,32 @@ class Checker:
 
     def unsettled(self) -> str:
         """What is not accounted for yet."""
-        return f"{self.fates.unsettled()}, {self.outcomes.unsettled()}"
+        waiting = sum(len(each) for stage in self._waiting for each in stage.values())
+        accounts = [*(stage.unsettled() for stage in self._stages), self.outcomes.unsettled()]
+        return f"{', '.join(accounts)}, {waiting} messages of logs that speak of what nobody has sent"
 
     def close(self) -> None:
         """All was read: what is missing now is lost."""
-        self.fates.close()
+        for stage in self._stages:
+            stage.close()
         self.outcomes.close()
 
-    def _catch_up(self, partition: int) -> None:
-        waiting = self._waiting[partition]
-        while waiting and self._can_take(waiting[0]):
-            self._take(self.fates.log(waiting.popleft()))
+    def _catch_up(self) -> None:
+        for number in range(len(self._stages)):
+            for waiting in self._waiting[number].values():
+                while waiting and self._can_take(number, waiting[0]):
+                    self._take(number, waiting.popleft())
 
-    def _can_take(self, record: Record) -> bool:
-        return self.fates.reach(record) <= len(self.fates.sources[record.partition])
+    def _can_take(self, number: int, logged: Logged) -> bool:
+        read = logged.reach <= self._stages[number].read[logged.partition]
+        return read and (number == _FIRST or self._hops.known(logged))
 
-    def _take(self, logged: Logged) -> None:
-        self.features.log(logged)
-        self.outcomes.log(logged)
-        self.sunk.log(logged)
-        self.newest.extend(row["event_id"] for row in logged.rows[::5])
+    def _take(self, number: int, logged: Logged) -> None:
+        if number != _FIRST:
+            self._hops.log(logged)
+        self._stages[number].log(logged)
+        self.features.log(number, logged)
+        if self._stages[number] is self._stages[_LAST]:
+            self.outcomes.log(logged)
+            self.sunk.log(logged)
+            self.newest.extend(row["event_id"] for row in logged.rows[::5])

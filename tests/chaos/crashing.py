@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.shapes import DECIDING, ENTRANCE, FORWARDING, KEEPER, SCORER, SINK
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,23 +27,28 @@ class Point:
     path: str
     before: bool
     saying: str | None = None
+    role: str = SCORER
+    """Who comes to it."""
 
 
 _TRANSACTIONS = ("streams.kafka.group_transactions", "GroupTransactions._insist")
 _MESSAGES = "streams.scorer.messages"
 _SINK = "training.keeper.sink"
 _SENDER = "training.keeper.sender"
+_FOLDER = "training.sink.folder"
+_WORKER = "training.sink.worker"
 
-SCORER = {
+_SCORERS = {
     "scorer.init.after": Point(*_TRANSACTIONS, before=False, saying="init_transactions"),
     "scorer.restore.before": Point("streams.scorer.recovery", "restore", before=True),
     "scorer.restore.after": Point("streams.scorer.recovery", "restore", before=False),
     "scorer.step.before": Point("streams.scorer.core", "ScorerCore.step", before=True),
     "scorer.step.after": Point("streams.scorer.core", "ScorerCore.step", before=False),
     "scorer.begin.after": Point(*_TRANSACTIONS, before=False, saying="begin_transaction"),
-    "scorer.decisions.sent": Point(_MESSAGES, "StepMessages.decisions", before=False),
+    "scorer.decisions.sent": Point(_MESSAGES, "StepMessages.decisions", before=False, role=DECIDING),
+    "scorer.forwarded.sent": Point(_MESSAGES, "StepMessages.forwarded", before=False, role=FORWARDING),
     "scorer.log.sent": Point(_MESSAGES, "StepMessages.log", before=False),
-    "scorer.dead_letters.sent": Point(_MESSAGES, "StepMessages.dead_letters", before=False),
+    "scorer.dead_letters.sent": Point(_MESSAGES, "StepMessages.dead_letters", before=False, role=ENTRANCE),
     "scorer.offsets.after": Point(*_TRANSACTIONS, before=False, saying="send_offsets"),
     "scorer.commit.before": Point(*_TRANSACTIONS, before=True, saying="commit"),
     "scorer.commit.after": Point(*_TRANSACTIONS, before=False, saying="commit"),
@@ -51,23 +58,40 @@ SCORER = {
     "scorer.snapshot.put.after": Point("feature_store.objects", "ObjectFolder.put", before=False),
     "scorer.snapshot.old_removed": Point("feature_store.objects", "ObjectFolder.delete", before=False),
 }
-KEEPER = {
-    "keeper.start.offsets": Point("training.keeper.start", "starting_offsets", before=False),
-    "keeper.outbox.recovered": Point("training.keeper.outbox", "recover_outbox", before=False),
-    "keeper.taken": Point(_SINK, "Sink._take", before=False),
-    "keeper.log.inserted": Point(_SINK, "Sink._add_log", before=False),
-    "keeper.row.inserted": Point(_SINK, "Sink._insert", before=False),
-    "keeper.routed": Point("training.keeper.routing", "Router.route", before=False),
-    "keeper.offsets.moved": Point(_SINK, "Sink._move", before=False),
-    "keeper.commit.after": Point(_SINK, "Sink._write", before=False),
-    "keeper.deltas.send.before": Point(_SENDER, "DeltaSender._send", before=True),
-    "keeper.deltas.sent": Point(_SENDER, "DeltaSender._send", before=False),
-    "keeper.deltas.noted": Point(_SENDER, "DeltaSender.step", before=False),
-    "keeper.publish.begun": Point("training.writer", "_commit", before=True),
-    "keeper.publish.commit.before": Point("training.writer", "_commit_for_certain", before=True),
-    "keeper.publish.commit.after": Point("training.writer", "_commit_for_certain", before=False),
+_KEEPERS = {
+    "keeper.start.offsets": Point("training.keeper.start", "starting_offsets", before=False, role=KEEPER),
+    "keeper.outbox.recovered": Point("training.keeper.outbox", "recover_outbox", before=False, role=KEEPER),
+    "keeper.taken": Point(_SINK, "Sink._take", before=False, role=KEEPER),
+    "keeper.log.inserted": Point(_SINK, "Sink._add_log", before=False, role=KEEPER),
+    "keeper.row.inserted": Point(_SINK, "Sink._insert", before=False, role=KEEPER),
+    "keeper.routed": Point("training.keeper.routing", "Router.route", before=False, role=KEEPER),
+    "keeper.offsets.moved": Point(_SINK, "Sink._move", before=False, role=KEEPER),
+    "keeper.commit.after": Point(_SINK, "Sink._write", before=False, role=KEEPER),
+    "keeper.deltas.send.before": Point(_SENDER, "DeltaSender._send", before=True, role=KEEPER),
+    "keeper.deltas.sent": Point(_SENDER, "DeltaSender._send", before=False, role=KEEPER),
+    "keeper.deltas.noted": Point(_SENDER, "DeltaSender.step", before=False, role=KEEPER),
+    "keeper.publish.begun": Point("training.writer", "_commit", before=True, role=KEEPER),
+    "keeper.publish.commit.before": Point("training.writer", "_commit_for_certain", before=True, role=KEEPER),
+    "keeper.publish.commit.after": Point("training.writer", "_commit_for_certain", before=False, role=KEEPER),
 }
-POINTS = {**SCORER, **KEEPER}
+_SINKS = {
+    "sink.assigned": Point(_WORKER, "SinkWorker._on_assign", before=False, role=SINK),
+    "sink.rows.written": Point(_FOLDER, "SinkFolder._write", before=False, role=SINK),
+    "sink.manifest.before": Point("feature_store.whole_file", "write_atomically", before=True, role=SINK),
+    "sink.manifest.after": Point("feature_store.whole_file", "write_atomically", before=False, role=SINK),
+    "sink.stretch.after": Point(_FOLDER, "SinkFolder.write", before=False, role=SINK),
+}
+_TAKING = {
+    "keeper.files.found": Point("training.keeper.handed", "Handed.waiting", before=False, role=KEEPER),
+    "keeper.files.inserted": Point("training.keeper.handed", "Handed.take", before=False, role=KEEPER),
+    "keeper.files.tell.before": Point(_FOLDER, "SinkFolder.tell_taken", before=True, role=KEEPER),
+    "keeper.files.tell.after": Point(_FOLDER, "SinkFolder.tell_taken", before=False, role=KEEPER),
+    "keeper.files.cleared": Point(_FOLDER, "SinkFolder.clear", before=False, role=KEEPER),
+}
+POINTS = {**_SCORERS, **_KEEPERS, **_SINKS, **_TAKING}
+BESIDE_SINKS = frozenset(_TAKING)
+"""What a keeper comes to only where sink workers write for it."""
+WITHOUT_SINKS = frozenset({"keeper.log.inserted"})
 
 
 def main() -> None:

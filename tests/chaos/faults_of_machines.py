@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from tests.chaos.night import Unavailable
+from tests.chaos.long_way import long_way
+from tests.chaos.night import BROKER, CONTROLLER, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _START_S = 60.0
+_GRACE_S = 20.0
+"""What `docker stop` and Kubernetes grant is 10 and 30."""
 _JUMPS = ("+30m", "-30m", "+5s", "-5s", "+0")
 
 
@@ -38,13 +41,28 @@ def cut_off(who: str) -> Callable[[Night], str]:
 
 
 def slow_link(night: Night) -> str:
-    name, room = _room(night, "broker")
+    name, room = _room(night, BROKER)
     room.slow()
     try:
         night.wait(3, 7)
     finally:
         room.quick()
     return f"{name}, 400 kbit/s both ways"
+
+
+def far_away(who: str, *, lossy: bool = False) -> Callable[[Night], str]:
+    """Every packet to and from it takes its time, or some never come."""
+
+    def hold_up(night: Night) -> str:
+        name, room = _room(night, who)
+        seconds = 0.0 if lossy else night.random.uniform(0.05, 0.3)
+        loss = night.random.uniform(0.02, 0.1) if lossy else 0.0
+        with long_way(room, seconds, loss) as way:
+            night.wait(4, 8)
+        told = f"{loss:.0%} lost" if lossy else f"{seconds * 1_000:.0f} ms each way"
+        return f"{name}, {told}: {way.carried} packets carried, {way.lost} lost"
+
+    return hold_up
 
 
 def disk_full(whose: str) -> Callable[[Night], str]:
@@ -68,7 +86,7 @@ def clock_jumps(whose: str) -> Callable[[Night], str]:
     def jump(night: Night) -> str:
         if not _FAKETIME.exists():
             raise Unavailable("libfaketime is not installed")
-        part = night.keeper if whose == "keeper" else night.scorer()
+        part = night.part(whose)
         clock = night.folder / "clock"
         clock.write_text("+0")
         part.stop()
@@ -77,8 +95,7 @@ def clock_jumps(whose: str) -> Callable[[Night], str]:
         for offset in [*night.random.sample(_JUMPS[:-1], 3), _JUMPS[-1]]:
             clock.write_text(offset)
             night.wait(1.5, 2.5)
-        _back(part)
-        return part.name
+        return f"{part.name}, {_back(part)}"
 
     return jump
 
@@ -112,15 +129,15 @@ def lost_store(night: Night) -> str:
 def _room(night: Night, who: str) -> tuple[str, Room]:
     if not night.cables:
         raise Unavailable("needs network namespaces: root, ip, tc, nsenter")
-    if who in ("broker", "controller"):
-        node = night.node(leading=who == "controller")
+    if who in (BROKER, CONTROLLER):
+        node = night.node(leading=who == CONTROLLER)
         return node.part.name, node.room
-    name = "keeper" if who == "keeper" else night.scorer().name
+    name = night.part(who).name
     return name, night.product.rooms[name]
 
 
 def _disk(night: Night, whose: str) -> tuple[str, Disk]:
-    if whose == "broker":
+    if whose == BROKER:
         node = night.node()
         name, disk = node.part.name, node.disk
     else:
@@ -140,6 +157,17 @@ def _faked(clock: Path) -> dict[str, str]:
     }
 
 
-def _back(part: Part) -> None:
-    part.stop()
+def _back(part: Part) -> str:
+    """Run it without another clock again; how the one with it ended.
+
+    librdkafka waits on the wall's clock: put back by half an hour, it waits for so long, and a supervisor's
+    patience ends before that.
+    """
+    try:
+        code = part.stop(_GRACE_S)
+        said = f"ended in order with {code}"
+    except TimeoutError:
+        part.kill()
+        said = f"killed, since it had not ended after {_GRACE_S:.0f} s"
     part.start()
+    return said

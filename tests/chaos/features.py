@@ -1,7 +1,6 @@
 """Every feature of every event by looking at all that was applied before: slow, and nothing of the product.
 
-What ``config/payments.yaml`` and a count of known frauds declare, said again in Python. The history of a
-customer is what the feature log says was applied, in its order.
+The history of an entity is what the log of its stage says was applied, in its order.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tests.chaos.fates import Counts, Logged
+    from tests.chaos.counts import Counts
+    from tests.chaos.declared import Counting
+    from tests.chaos.fates import Logged, Place
 
 _HOUR = 3_600.0
 _WINDOWS = {"1h": _HOUR, "24h": 24 * _HOUR, "7d": 7 * 24 * _HOUR}
@@ -30,15 +31,9 @@ _ROWS: Mapping[str, Callable[[dict[str, Any]], float]] = {
     "no_device": lambda row: float(row["device_id"] is None),
     "risky_category": lambda row: float(row["merchant_category"] in _RISKY),
 }
-_COUNTED = (
-    ("customer_id", (), ("1h", "24h", "7d"), ("count", "sum_amount", "mean_amount")),
-    ("customer_id_card_id", ("card_id",), ("1h", "24h"), ("count", "sum_amount")),
-    ("customer_id_terminal_id", ("terminal_id",), ("7d",), ("count",)),
-    ("customer_id_country", ("country",), ("24h", "7d"), ("count",)),
-    ("customer_id_device_id", ("device_id",), ("7d",), ("count",)),
-)
-"""Prefix, the fields beside the customer, windows, aggregates."""
 _TOLERANCE = 1e-9
+_Expected = tuple[str, float, float]
+"""Name, value and scale of a feature."""
 _BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001  (the log's instants are UTC without a zone)
 
 
@@ -55,42 +50,49 @@ class _Applied:
 
 
 class Features:
-    """Compares each logged row with what its customer's history says."""
+    """Compares each row of the last stage's log with what the histories of its entities say."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, stages: Sequence[Counting]) -> None:
         self._counts = counts
-        self._histories: dict[tuple[int, str], list[_Applied]] = defaultdict(list)
+        self._stages = stages
+        self._histories: dict[tuple[int, int, str], list[_Applied]] = defaultdict(list)
+        self._carried: dict[Place, list[_Expected]] = {}
+        """Of an event, by its own place: what the stage before should have found."""
         self.compared = 0
 
-    def log(self, logged: Logged) -> None:
-        """The next message of a partition's log."""
+    def log(self, number: int, logged: Logged) -> None:
+        """The next message of a partition's log in this stage."""
+        counting = self._stages[number]
+        last = number == len(self._stages) - 1
         for item in sorted([*logged.deltas, *logged.rows], key=lambda row: row["seq"]):
-            if "fraud" in item:
-                history = self._histories[logged.partition, item["entity_customer_id"]]
+            known = "fraud" in item
+            entity = item[f"entity_{counting.key}" if known else counting.key]
+            history = self._histories[number, logged.partition, entity]
+            if known:
                 history.append(_delta(item))
+                continue
+            expected = [] if item["late"] else list(_expected(counting, item, history))
+            history.append(_event(item))
+            if last:
+                carried = self._carried.pop(_origin(item), [])
+                self._compare(logged.partition, item, [*carried, *expected])
             else:
-                history = self._histories[logged.partition, item["customer_id"]]
-                self._compare(logged.partition, item, history)
-                history.append(_event(item))
+                self._carried[logged.partition, item["source_offset"]] = expected
 
-    def _compare(self, partition: int, row: dict[str, Any], history: list[_Applied]) -> None:
-        if row["late"]:
-            return
-        for name, expected, scale in _expected(row, history):
+    def _compare(self, partition: int, row: dict[str, Any], expected: list[_Expected]) -> None:
+        of_the_event = [(name, meaning(row), 1.0) for name, meaning in _ROWS.items()]
+        for name, value, scale in [*of_the_event, *expected]:
             found = math.nan if row[name] is None else row[name]
             self.compared += 1
-            same = math.isnan(found) if math.isnan(expected) else abs(found - expected) <= _TOLERANCE * scale
+            same = math.isnan(found) if math.isnan(value) else abs(found - value) <= _TOLERANCE * scale
             if not same:
                 where = f"{partition}@{row['source_offset']}"
-                self._counts.tell("wrong", f"{where}: {name} is {found!r}, expected {expected!r}")
+                self._counts.tell("wrong", f"{where}: {name} is {found!r}, expected {value!r}")
 
 
-def _expected(row: dict[str, Any], history: list[_Applied]) -> Iterator[tuple[str, float, float]]:
-    """Name, value and scale of every feature."""
+def _expected(counting: Counting, row: dict[str, Any], history: list[_Applied]) -> Iterator[_Expected]:
     now = _seconds(row["event_time"])
-    for name, meaning in _ROWS.items():
-        yield name, meaning(row), 1.0
-    for prefix, fields, windows, aggregates in _COUNTED:
+    for prefix, fields, windows, aggregates in counting.counted:
         for window in windows:
             inside = [
                 each
@@ -103,12 +105,22 @@ def _expected(row: dict[str, Any], history: list[_Applied]) -> Iterator[tuple[st
             for aggregate in aggregates:
                 value = math.nan if unknown else _aggregate(aggregate, inside)
                 yield f"{prefix}_{aggregate}_{window}", value, max((each.cents for each in inside), default=1)
-    week = [each for each in history if now - _WINDOWS["7d"] < each.at <= now]
+    if counting.frauds:
+        week = [each for each in history if now - _WINDOWS["7d"] < each.at <= now]
+        yield from _frauds(counting.key, row["seq"], week)
+
+
+def _frauds(key: str, seq: int, week: list[_Applied]) -> Iterator[_Expected]:
     known = [each for each in week if each.own is None]
-    passed = sum(each.own is not None and each.let_through and each.decided_seq < row["seq"] for each in week)
+    passed = sum(each.own is not None and each.let_through and each.decided_seq < seq for each in week)
     caught = sum(each.fraud for each in known if each.let_through)
-    yield "customer_id_frauds_7d", float(sum(each.fraud for each in known)), 1.0
-    yield "customer_id_fraud_rate_7d", caught / passed if passed else math.nan, 1.0
+    yield f"{key}_frauds_7d", float(sum(each.fraud for each in known)), 1.0
+    yield f"{key}_fraud_rate_7d", caught / passed if passed else math.nan, 1.0
+
+
+def _origin(row: dict[str, Any]) -> Place:
+    """Where the event itself stands; nowhere, where there is no stage before."""
+    return row.get("origin_partition", -1), row.get("origin_offset", -1)
 
 
 def _aggregate(name: str, inside: list[_Applied]) -> float:
@@ -124,7 +136,8 @@ def _event(row: dict[str, Any]) -> _Applied:
     own = {name: row[name] for name in ("card_id", "terminal_id", "country", "device_id")}
     cents = int(row["amount"].scaleb(2))
     at = _seconds(row["event_time"])
-    return _Applied(at, row["seq"], row["decided_seq"], row["action"] == "approve", cents, 0, own)
+    decided_seq, let_through = row.get("decided_seq", row["seq"]), row.get("action") == "approve"
+    return _Applied(at, row["seq"], decided_seq, let_through, cents, 0, own)
 
 
 def _delta(row: dict[str, Any]) -> _Applied:

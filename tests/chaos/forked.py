@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import math
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +33,12 @@ _IMPORTED = (
     "tests.chaos.crashing",
     "training.keeper.client",
     "training.keeper.service",
+    "training.sink.run",
 )
+_TURN_S = 0.02
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-_QUIET = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "1"}
+QUIET = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "1"}
 """As a scorer sets them before its libraries are imported."""
 
 
@@ -57,22 +62,25 @@ class Forked:
 
     def __init__(self, beginning: Beginning) -> None:
         context = multiprocessing.get_context("forkserver")
-        os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
+        os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
         context.set_forkserver_preload(list(_IMPORTED))
         self._process: ForkServerProcess = context.Process(target=_begin, args=(beginning,))
         self._process.start()
         self.pid = self._process.pid or 0
+        self._turn = threading.Lock()
 
     def poll(self) -> int | None:
-        """The exit status, None while it runs."""
-        return self._process.exitcode
+        """The exit status, None while it runs. Of two threads that ask, one reads it."""
+        with self._turn:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit status. Raises subprocess.TimeoutExpired."""
-        self._process.join(timeout)
-        code = self._process.exitcode
-        if code is None:
-            raise subprocess.TimeoutExpired("a part", timeout or 0.0)
+        until = time.monotonic() + (math.inf if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            if time.monotonic() >= until:
+                raise subprocess.TimeoutExpired("a part", timeout or 0.0)
+            time.sleep(_TURN_S)
         return code
 
 

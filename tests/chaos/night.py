@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.chaos.cluster import wait_until_whole
+from tests.chaos.shapes import KEEPER
 
 if TYPE_CHECKING:
     import random
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.chaos.parts import Part
     from tests.chaos.product import Product
 
+BROKER, CONTROLLER = "broker", "controller"
 _TURN_S = 0.1
 _READY_S = 30.0
 
@@ -74,15 +76,15 @@ class Night:
         while part.runs and b"keeper_ready" not in part.said(since) and time.monotonic() < until:
             time.sleep(_TURN_S)
 
-    def scorer(self) -> Part:
-        """One that runs."""
-        scorers = [part for name, part in self.product.parts.items() if name != "keeper" and part.runs]
-        return self.random.choice(scorers or [self.product.parts["scorer0"]])
+    def part(self, role: str) -> Part:
+        """One that runs of those with a role."""
+        members = [self.product.parts[name] for name in self.product.shape.roles[role]]
+        return self.random.choice([part for part in members if part.runs] or members)
 
     @property
     def keeper(self) -> Part:
         """The one there is."""
-        return self.product.parts["keeper"]
+        return self.product.parts[KEEPER]
 
     def node(self, *, leading: bool | None = None) -> Node:
         """One of the cluster's: the active controller, another, or any."""

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.chaos.fates import Counts, Logged
+    from tests.chaos.counts import Counts
+    from tests.chaos.fates import Logged
     from tests.chaos.reading import Record
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Part:
     _process: subprocess.Popen[bytes] | Forked | None = None
     _wanted: bool = False
     _not_before: float = 0.0
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+    """Two faults at once look after everything, each in a thread of its own."""
 
     @property
     def pid(self) -> int:
@@ -53,12 +56,13 @@ class Part:
         """Start it, perhaps this once with another environment, or to die at a point of its work."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         own = {"PYTHONFAULTHANDLER": "1", **ENVIRONMENT, **(environment or {})}
-        self._process = (
-            Forked(Beginning(self.arguments, self.log, self.room, own, point, times))
-            if self.arguments and not environment
-            else self._anew(own)
-        )
-        self._wanted = True
+        with self._turn:
+            self._process = (
+                Forked(Beginning(self.arguments, self.log, self.room, own, point, times))
+                if self.arguments and not environment
+                else self._anew(own)
+            )
+            self._wanted, self._not_before = True, 0.0
 
     def _anew(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -78,17 +82,19 @@ class Part:
 
     def kill(self) -> None:
         """SIGKILL; it stays away until it is started."""
-        self._wanted = False
-        self.send(signal.SIGKILL)
+        with self._turn:
+            self._wanted = False
+            self.send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(_END_S)
 
-    def stop(self) -> int:
+    def stop(self, patience_s: float = _END_S) -> int:
         """SIGTERM; how it ended. Raises TimeoutError where it does not end."""
-        self._wanted = False
-        self.send(signal.SIGTERM)
+        with self._turn:
+            self._wanted = False
+            self.send(signal.SIGTERM)
         try:
-            return self._process.wait(_END_S) if self._process is not None else 0
+            return self._process.wait(patience_s) if self._process is not None else 0
         except subprocess.TimeoutExpired as error:
             self.send(signal.SIGABRT)  # faulthandler says what it waits for
             raise TimeoutError(f"{self.name} does not end") from error
@@ -107,17 +113,15 @@ class Part:
 
     def revive(self) -> None:
         """Start it again where it has ended by itself, a moment later: as a supervisor does."""
-        if not self._wanted or self._process is None:
-            return
-        code = self._process.poll()
-        if code is None:
-            return
-        if not self._not_before:
-            self.ended[code] += 1
-            self._not_before = time.monotonic() + _PAUSE_S
-        elif time.monotonic() >= self._not_before:
-            self._not_before = 0.0
-            self.start()
+        with self._turn:
+            code = self._process.poll() if self._wanted and self._process is not None else None
+            if code is None:
+                return
+            if not self._not_before:
+                self.ended[code] += 1
+                self._not_before = time.monotonic() + _PAUSE_S
+            elif time.monotonic() >= self._not_before:
+                self.start()
 
     def children(self) -> list[int]:
         """The processes that it started and that run now."""

@@ -1,4 +1,4 @@
-"""The product under test: two scorers and a keeper, as processes in rooms of their own."""
+"""The product under test: scorers, keeper and sink workers, as processes in rooms of their own."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from streams.messages.model import ArtifactInfo
 from tests.chaos.disks import disk
 from tests.chaos.forked import Beginning, Forked
 from tests.chaos.parts import Part
+from tests.chaos.shapes import KEEPER
 from tests.support.models import small_model
-from tests.support.outcomes import counting_frauds
 from training.publish import Publisher
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from tests.chaos.disks import Disk
     from tests.chaos.rooms import House, Room
+    from tests.chaos.shapes import Shape
 
-SCORERS = ("scorer0", "scorer1")
-FURTHER = "scorer2"
-KEEPER = "keeper"
 _NOW = "2026-01-05T00:00:00Z"
 _DISK_MB = 1_500
 _PROGRAM = (sys.executable, "-m", "console.cli")
@@ -41,6 +39,7 @@ class Product:
     """Its parts by name, where each runs, and the disks they write to."""
 
     bootstrap: str
+    shape: Shape
     pipeline: Pipeline
     config: Path
     state: Path
@@ -71,26 +70,28 @@ class Product:
 
 
 @contextmanager
-def running_product(folder: Path, bootstrap: str, house: House) -> Iterator[Product]:
-    """Topics made, two models published, two scorers and a keeper started; a third scorer may be."""
+def running_product(folder: Path, name: str, shape: Shape, bootstrap: str, house: House) -> Iterator[Product]:
+    """Topics made, two models published, all members started but the further one."""
     with disk(folder / "store", _DISK_MB) as store, disk(folder / "snapshots", _DISK_MB) as snapshots:
-        config, pipeline = counting_frauds(folder, "chaos", serving=_serving(folder / "snapshots"))
+        config, pipeline = shape.pipeline(folder, f"chaos-{name}", serving=_serving(folder / "snapshots"))
         ensure_topics(bootstrap, pipeline_topics(pipeline))
         publisher = Publisher(bootstrap, pipeline, lambda: _NOW)
         for number in range(2):
             publisher.publish(*small_model(pipeline, f"m{number}", seed=number), why="to begin with")
         state = folder / "store" / "state"
+        told = ("--broker", bootstrap, "--config", str(config), "--state-dir", str(state))
         parts = {}
-        for name in (*SCORERS, FURTHER, KEEPER):
-            room, arguments = house.rooms[name], _arguments(name, config, bootstrap, state)
+        for member, own in shape.members.items():
+            room, arguments = house.rooms[member], (*own, *told)
             command = room.command([*_PROGRAM, *arguments])
-            parts[name] = Part(name, command, folder / f"{name}.log", arguments, room.name)
-        rooms = {name: house.rooms[name] for name in parts}
+            parts[member] = Part(member, command, folder / f"{member}.log", arguments, room.name)
+        rooms = {member: house.rooms[member] for member in parts}
         disks = {"store": store, "snapshots": snapshots}
         try:
-            for name in (*SCORERS, KEEPER):
-                parts[name].start()
-            yield Product(bootstrap, pipeline, config, state, parts, rooms, disks)
+            for member, part in parts.items():
+                if member != shape.further:
+                    part.start()
+            yield Product(bootstrap, shape, pipeline, config, state, parts, rooms, disks)
         finally:
             for part in parts.values():
                 part.end()
@@ -103,8 +104,3 @@ def _serving(snapshots: Path) -> dict[str, object]:
         "commit_patience": "10s",
         "snapshots": {"every": "2s", "keep": 2, "store": str(snapshots)},
     }
-
-
-def _arguments(name: str, config: Path, bootstrap: str, state: Path) -> list[str]:
-    own = ["keeper", "--port", "0"] if name == KEEPER else ["scorer", "--slot", name[-1]]
-    return [*own, "--broker", bootstrap, "--config", str(config), "--state-dir", str(state)]

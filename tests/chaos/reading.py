@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 
-TOPICS = ("events", "features", "decisions", "dead_letters", "entity_outcomes")
-"""What is read, as the pipeline file calls it."""
-
-
 class Record(NamedTuple):
     """``topic`` is what it stands for, not its name."""
 

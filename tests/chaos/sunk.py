@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 if TYPE_CHECKING:
-    from tests.chaos.fates import Counts, Logged
+    from collections.abc import Sequence
+
+    from tests.chaos.counts import Counts
+    from tests.chaos.fates import Logged
 
 _STORE = "keeper.duckdb"
-_COLUMNS = ("event_id", "seq", "score", "action", "customer_id_sum_amount_24h", "customer_id_frauds_7d")
-_NEWER = f"""SELECT source_offset, {", ".join(_COLUMNS)}
-    FROM scored WHERE source_partition = ? AND source_offset >= ?"""  # noqa: S608  (its own words)
 _ROWS = "SELECT (SELECT count(*) FROM scored), (SELECT count(*) FROM decisions)"
 _COUNT = "SELECT count(*), count(DISTINCT (source_partition, source_offset)) FROM "
 _Row = tuple[Any, ...]
@@ -45,8 +45,11 @@ def copied(state: Path, keeper: int | None, into: Path) -> Path:
 class Sunk:
     """What the log says the store must hold."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, columns: Sequence[str]) -> None:
         self._counts = counts
+        self._columns = columns
+        self._newer = f"""SELECT source_offset, {", ".join(columns)}
+            FROM scored WHERE source_partition = ? AND source_offset >= ?"""  # noqa: S608  (our own words)
         self._rows: dict[tuple[int, int], _Row] = {}
         """Those that no copy has confirmed."""
         self._total = 0
@@ -55,7 +58,7 @@ class Sunk:
     def log(self, logged: Logged) -> None:
         """The next message of the feature log."""
         for row in logged.rows:
-            self._rows[logged.partition, row["source_offset"]] = tuple(row[name] for name in _COLUMNS)
+            self._rows[logged.partition, row["source_offset"]] = tuple(row[name] for name in self._columns)
         self._total += len(logged.rows)
 
     def complete(self, store: Path, decided: int) -> bool:
@@ -74,7 +77,7 @@ class Sunk:
             for partition, offset in self._rows:
                 since[partition] = min(offset, since.get(partition, offset))
             for partition, offset in since.items():
-                newer = copy.execute(_NEWER, [partition, offset])
+                newer = copy.execute(self._newer, [partition, offset])
                 for place, *values in newer.fetchall():
                     self._compare((partition, place), tuple(values))
             self._count(copy, "scored", self._total)

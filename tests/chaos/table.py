@@ -7,31 +7,30 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.chaos.counts import COUNTED, Counts
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+NOT_REACHED = "not reached"
+"""The end of what was done where a crash point was not come to: nothing went wrong in that round."""
 
 
 @dataclass
 class Round:
-    """One round; the counts are those of its own records."""
+    """One round; ``counts`` are those of its own records, its findings among them."""
 
     number: int
+    shape: str
     fault: str
     did: str = ""
-    events: int = 0
-    decided: int = 0
-    dead: int = 0
-    duplicates: int = 0
-    lost: int = 0
-    doubled: int = 0
-    wrong: int = 0
+    counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     recovered: float = 0.0
     """Seconds from the fault's end until every record was accounted for, in the keeper's store too."""
     ended: dict[str, int] = field(default_factory=dict)
     """Part and exit status -> how often it ended so by itself."""
     tracebacks: int = 0
-    findings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -41,8 +40,10 @@ class Table:
     seed: str
     left_out: dict[str, str] = field(default_factory=dict)
     """Fault -> why this machine cannot play it."""
-    compared: int = 0
-    """Values of features that were compared with the oracle's."""
+    broken_off: dict[str, str] = field(default_factory=dict)
+    """Shape -> why no more of its rounds were played."""
+    compared: dict[str, int] = field(default_factory=dict)
+    """Shape -> values of features that were compared with the oracle's."""
     rounds: list[Round] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
@@ -51,30 +52,48 @@ class Table:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     def text(self) -> str:
-        """A line per fault, and one for all."""
-        kinds: dict[str, list[Round]] = defaultdict(list)
+        """A line per shape and fault, one for all, and every finding."""
+        kinds: dict[tuple[str, str], list[Round]] = defaultdict(list)
         for each in self.rounds:
-            kinds[each.fault].append(each)
-        lines = [_HEAD, _RULE, *(_line(name, rounds) for name, rounds in sorted(kinds.items()))]
-        lines.append(_line("all", self.rounds))
+            kinds[each.shape, each.fault].append(each)
+        lines = [_HEAD, _RULE, *(_line(*kind, rounds) for kind, rounds in sorted(kinds.items()))]
+        for shape in [*sorted(self.compared), "all"]:
+            lines += [_line(shape, "all", [each for each in self.rounds if shape in (each.shape, "all")])]
         lines += [f"left out: {name}: {why}" for name, why in self.left_out.items()]
-        lines.append(f"seed {self.seed}; {self.compared:,} values of features compared with the oracle's")
+        lines += [
+            f"in vain: {each.fault} (round {each.number}, {each.shape}): {each.did}"
+            for each in self.rounds
+            if each.did.endswith(NOT_REACHED)
+        ]
+        lines += [f"broken off: {shape}: {why}" for shape, why in self.broken_off.items()]
+        lines += [
+            f"found in round {each.number}, {each.shape}, {each.fault}: {words}"
+            for each in self.rounds
+            for words in each.counts.findings
+        ]
+        compared = sum(self.compared.values())
+        lines.append(f"seed {self.seed}; {compared:,} values of features compared with the oracle's")
         return "\n".join(lines)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found in any round."""
+        return not self.broken_off and all(each.counts.sound for each in self.rounds)
 
 
 _HEAD = (
-    "| fault | rounds | events | decided | dead letters | duplicates | lost | doubled | wrong "
-    "| recovered after, s (median, worst) | ended by themselves |"
+    "| system | what went wrong | rounds | events | decided | dead letters | duplicates "
+    "| lost | doubled | wrong | recovered after, s (median, worst) | ended by themselves |"
 )
-_RULE = "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"
-_SUMMED = ("events", "decided", "dead", "duplicates", "lost", "doubled", "wrong")
+_RULE = "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"
 
 
-def _line(name: str, rounds: list[Round]) -> str:
-    sums = " | ".join(f"{sum(getattr(each, column) for each in rounds):,}" for column in _SUMMED)
+def _line(shape: str, name: str, rounds: list[Round]) -> str:
+    sums = " | ".join(f"{sum(getattr(each.counts, column) for each in rounds):,}" for column in COUNTED)
     waits = sorted(each.recovered for each in rounds) or [0.0]
     ended: Counter[str] = Counter()
     for each in rounds:
         ended.update(each.ended)
     words = ", ".join(f"{how}: {count}" for how, count in sorted(ended.items())) if name != "all" else ""
-    return f"| {name} | {len(rounds)} | {sums} | {waits[len(waits) // 2]:.1f}, {waits[-1]:.1f} | {words} |"
+    typical, worst = waits[len(waits) // 2], waits[-1]
+    return f"| {shape} | {name} | {len(rounds)} | {sums} | {typical:.1f}, {worst:.1f} | {words} |"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
-import xgboost
+
+from streams.models.libraries import lightgbm, xgboost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

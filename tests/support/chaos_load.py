@@ -91,12 +91,16 @@ class Load:
             for fraud in (1, -1)[: self.random.choice((1, 1, 2))]:
                 self.told.append(len(self.told) + 1)
                 told = msgspec.structs.replace(found, route_seq=self.told[-1], fraud=fraud)
-                for _ in range(2):  # as a keeper does that was killed in between
+                places: list[tuple[str, dict[str, Any]]] = [
+                    (self.pipeline.topics.entity_outcomes, {"partition": partition})
+                ]
+                for stage in self.pipeline.counting_stages:
+                    if (key := told.entity[stage.key]) is not None:
+                        topic = self.pipeline.topics.outcomes_of(stage)
+                        places.append((topic, {"key": str(key).encode()}))
+                for topic, place in places * 2:  # as a keeper does that was killed in between
                     self._producer.produce(
-                        self.pipeline.topics.entity_outcomes,
-                        msgspec.json.encode(told),
-                        partition=partition,
-                        on_delivery=self._delivered,
+                        topic, msgspec.json.encode(told), on_delivery=self._delivered, **place
                     )
         self.flush()
 

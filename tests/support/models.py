@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 
 from streams.messages import Calibration, FeatureRef, Manifest
 from streams.messages.model import ArtifactInfo
+from streams.models.libraries import lightgbm
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline

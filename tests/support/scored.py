@@ -5,17 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import msgspec
 import numpy as np
 import pyarrow as pa
-import xgboost
 
 from feature_store.log import LogMeta, encode_log, log_schema
 from feature_store.units import from_text
 from streams.kafka import plain_producer, transactional_producer
 from streams.messages.model import artifact_key, manifest_key
 from streams.models.engine import native_engine
+from streams.models.libraries import lightgbm, xgboost
 from tests.support.models import manifest_of
 from tests.support.payments import event
 

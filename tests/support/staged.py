@@ -14,10 +14,11 @@ from tests.support.oracle import Delta, Event, Oracle
 from tests.support.payments import pipeline_of, private_pipeline, shipped_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
+    from feature_store.declaration.stages import Stage
 
 Row = dict[str, Any]
 Orders = dict[tuple[str, ...], str]
@@ -25,12 +26,17 @@ Orders = dict[tuple[str, ...], str]
 
 
 def staged_pipeline(folder: Path, prefix: str = "unit", **changes: Any) -> tuple[Path, Pipeline]:
-    """The payments, counted by customer, then by device (which not every payment has), then by terminal."""
+    """The payments, counted by customer, then by device (which not every payment has), then by terminal.
+
+    Known frauds are counted for all of them.
+    """
     features = shipped_tree()["features"]
     features["staged"] = True
     features["windows"] += [
+        {"entity": "customer_id", "windows": ["7d"], "frauds": True},
         {"entity": "device_id", "windows": ["1h", "7d"], "count": True, "mean": "amount"},
         {"entity": ["device_id", "country"], "windows": ["24h"], "count": True},
+        {"entity": ["device_id", "country"], "windows": ["7d"], "frauds": True, "delay": "10m"},
         {
             "entity": "terminal_id",
             "windows": ["24h", "7d"],
@@ -40,8 +46,9 @@ def staged_pipeline(folder: Path, prefix: str = "unit", **changes: Any) -> tuple
             "fraud_rate": True,
         },
     ]
-    config, pipeline = private_pipeline(folder, prefix, **({"features": features} | changes))
-    return config, pipeline
+    event = changes.pop("event", shipped_tree()["event"])
+    event["fields"]["device_id"]["passthrough"] = True  # so that a decision says for whom its outcome counts
+    return private_pipeline(folder, prefix, features=features, event=event, **changes)
 
 
 def unstaged_beside(folder: Path, prefix: str, events: str) -> tuple[Path, Pipeline]:
@@ -54,8 +61,12 @@ def unstaged_beside(folder: Path, prefix: str, events: str) -> tuple[Path, Pipel
     return pipeline_of(tree, folder)
 
 
-def differences(pipeline: Pipeline, rows: Sequence[Row], deltas: Sequence[Row]) -> Iterator[str]:
-    """Where windows in the log are not what the oracle says about these rows and deltas of all partitions."""
+def differences(
+    pipeline: Pipeline, rows: Sequence[Row], deltas: Mapping[str, Sequence[Row]]
+) -> Iterator[str]:
+    """Where windows in the log are not what the oracle says about these rows of all partitions, and about the
+    deltas of each stage, by the column of its order.
+    """
     oracle = Oracle(pipeline, MEANING)
     names = [feature.name for feature in pipeline.feature_vector]
     entities = [feature.entity for feature in pipeline.features.window_features()]
@@ -67,7 +78,7 @@ def differences(pipeline: Pipeline, rows: Sequence[Row], deltas: Sequence[Row]) 
         events = [(_event(pipeline, row, orders[entity]), row) for row in rows]
         for event, _ in events:
             histories[_value(entity, event.values)].append(event)
-        for row in deltas:
+        for row in deltas.get(orders[entity], ()):
             known = delta_of(row["source_partition"], row)
             histories[_value(entity, known.entity)].append(known)
         for event, row in events:
@@ -80,12 +91,13 @@ def differences(pipeline: Pipeline, rows: Sequence[Row], deltas: Sequence[Row]) 
                     yield f"{row['event_id']}: {names[at]} is {value!r}; the oracle says {expected[at]}"
 
 
+def order_of(stage: Stage) -> str:
+    """The column of a stage's applied order."""
+    return "seq" if stage.last else f"seq_{stage.number}"
+
+
 def _orders(pipeline: Pipeline) -> Orders:
-    return {
-        entity: "seq" if stage.last else f"seq_{stage.number}"
-        for stage in pipeline.stages
-        for entity in stage.entities
-    }
+    return {entity: order_of(stage) for stage in pipeline.stages for entity in stage.entities}
 
 
 def _event(pipeline: Pipeline, row: Row, order: str) -> Event:

@@ -21,6 +21,7 @@ from streams.scorer.records import Forwarded, SourceDelta, SourceRecord
 from streams.sources.partitions import partitions_of
 from tests.support.outcomes import delta
 from tests.support.payments import MONDAY, SECOND, encoded
+from tests.support.staged import order_of
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -47,14 +48,20 @@ class Relay:
     def __init__(self, pipeline: Pipeline, luck: random.Random) -> None:
         self.luck = luck
         self.partitions = pipeline.topics.partitions
+        self.pipeline = pipeline
         views = [pipeline.at(stage) for stage in pipeline.stages]
-        self.decoder = DeltaDecoder(views[-1])
+        self.decoders = [DeltaDecoder(view) for view in views]
         shares = [list(range(worker, self.partitions, WORKERS)) for worker in range(WORKERS)]
         self.stages = [[Worker(view, share) for share in shares] for view in views]
         self.topics = [[deque[SourceRecord]() for _ in range(self.partitions)] for _ in views]
+        self.outcomes = [[deque[SourceDelta]() for _ in range(self.partitions)] for _ in views]
         self.ends: Counter[tuple[int, int]] = Counter()
+        self.outcome_ends: Counter[tuple[int, int]] = Counter()
         self.rows: list[Row] = []
-        self.deltas: list[Row] = []
+        self.deltas: dict[str, list[Row]] = {order_of(stage): [] for stage in pipeline.stages}
+        """What each stage has applied, by the column of its order."""
+        self.routed: list[Row] = []
+        """What the keeper's outbox holds."""
         self.log: list[bytes] = []
         """What the last stage has written to the feature log."""
         self.decisions: list[bytes] = []
@@ -90,11 +97,15 @@ class Relay:
                 for p in mine
                 for record in islice(self.topics[stage][p], self.luck.randrange(8))
             ]  # fmt: skip
-            if batch:
-                self._step(stage, self.stages[stage][worker], batch)
+            deltas = [
+                known
+                for p in mine
+                for known in islice(self.outcomes[stage][p], self.luck.randrange(3))
+            ]  # fmt: skip
+            if batch or deltas:
+                self._step(stage, self.stages[stage][worker], batch, deltas)
 
-    def _step(self, stage: int, worker: Worker, batch: list[SourceRecord]) -> None:
-        deltas = self._known(batch) if stage == len(self.stages) - 1 else []
+    def _step(self, stage: int, worker: Worker, batch: list[SourceRecord], deltas: list[SourceDelta]) -> None:
         if self.luck.random() < 0.2:
             worker.core.step(batch, COLD, deltas)
             worker.core.rollback()
@@ -102,35 +113,47 @@ class Relay:
         worker.core.commit()
         for record in batch:
             self.topics[stage][record.partition].popleft()
+        for known in deltas:
+            self.outcomes[stage][known.partition].popleft()
         for sent in result.forwarded:
             self.send(stage + 1, sent.key, sent.value, _carried(sent))
         assert not result.refused
         self.decisions += [each.message for each in result.decided]
         for log in result.log:
             rows, _, learned = decode_whole_log(log.message)
+            if learned is not None:
+                self.deltas[order_of(self.pipeline.stages[stage])] += learned.to_pylist()
             if stage == len(self.stages) - 1:
                 self.log.append(log.message)
                 self.rows += rows.to_pylist()
-                self.deltas += learned.to_pylist() if learned is not None else []
+                self._tell()
 
-    def _known(self, batch: list[SourceRecord]) -> list[SourceDelta]:
-        """Now and then it becomes known that an earlier payment was fraud."""
-        if not self.rows or self.luck.random() < 0.7:
-            return []
-        held = {record.partition for record in batch}
-        row = self.luck.choice(self.rows)
-        if row["source_partition"] not in held:
-            return []
+    def _tell(self) -> None:
+        """Now and then it becomes known that a payment was fraud, or that it was not, after all."""
+        if not self.rows or self.luck.random() < 0.5:
+            return
+        row, fraud = self.luck.choice(self.rows), self.luck.choice((1, 1, -1))
         self.told += 1
-        raw = delta(
-            self.told,
-            0,
-            event_id=row["event_id"],
-            event_time=to_text(MONDAY + int(row["event_id"][1:]) * 60 * SECOND),
-            let_through=row["action"] == "approve",
-            entity={"terminal_id": row["terminal_id"]},
-        )
-        return [SourceDelta(row["source_partition"], self.told, self.decoder.decode(raw))]
+        time = MONDAY + int(row["event_id"][1:]) * 60 * SECOND
+        entity = {name: row[name] for name in self.pipeline.outcome_fields}
+        known = {"event_id": row["event_id"], "fraud": fraud, "let_through": row["action"] == "approve"}
+        raw = delta(self.told, 0, **known, event_time=to_text(time), entity=entity)
+        self._route(len(self.stages) - 1, row["source_partition"], raw)
+        for stage in self.pipeline.counting_stages:
+            if (key := row[stage.key]) is not None:
+                on = int(partitions_of(pa.array([str(key)]), self.partitions)[0])
+                self._route(stage.number, on, raw)
+        place = {"route_seq": self.told, "source_partition": row["source_partition"]}
+        times = {"event_time": row["event_time"], "arrived_at": row["event_time"]}
+        self.routed.append(known | place | times | {f"entity_{n}": value for n, value in entity.items()})
+
+    def _route(self, stage: int, partition: int, raw: bytes) -> None:
+        """Once, or twice as a keeper does that was killed in between."""
+        for _ in range(self.luck.choice((1, 1, 2))):
+            offset = self.outcome_ends[stage, partition]
+            self.outcome_ends[stage, partition] += 1
+            values = self.decoders[stage].decode(raw)
+            self.outcomes[stage][partition].append(SourceDelta(partition, offset, values))
 
 
 def payment(luck: random.Random, number: int) -> dict[str, Any]:

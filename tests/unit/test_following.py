@@ -31,11 +31,10 @@ class Silent:
     def assign(self, partitions: object) -> None:
         """Nothing to remember."""
 
-    def consume(self, count: int, timeout: float) -> list[object]:
+    def poll(self, timeout: float) -> None:
         """Nothing comes."""
-        del count, timeout
+        del timeout
         self.asked.set()
-        return []
 
     def close(self) -> None:
         """Remember that it was."""

@@ -28,7 +28,7 @@ from streams.policies import default_document
 from tests.support.models import manifest_of
 from tests.support.payments import private_pipeline
 from training.keeper.client import KeeperClient, KeeperUnreachableError
-from training.keeper.schedule import Schedule
+from training.keeper.schedule.schedule import Schedule
 from training.keeper.server import ADDRESS_FILE
 
 if TYPE_CHECKING:

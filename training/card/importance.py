@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 
 from streams.models.engine import loaded_xgboost
+from streams.models.libraries import lightgbm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import lightgbm
-import xgboost
-
 from feature_store.units import format_duration, to_text
+from streams.models.libraries import lightgbm, xgboost
 from training.card.html import hidden, items, paragraph, table
 from training.code_version import code_version
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
-import xgboost
 
 from streams.models.engine import loaded_xgboost
+from streams.models.libraries import lightgbm, xgboost
 from training.compaction.plan import nodes_of_trees
 from training.fitting.calibration import platt
 from training.fitting.logistic import log_loss, sigmoid

@@ -11,7 +11,8 @@ import numpy as np
 from feature_store.declaration.fitting import CompactionSpec
 from feature_store.units import to_text
 from streams.messages import ArtifactInfo
-from streams.models.champion import load_champion, match_features
+from streams.models.champion import load_champion
+from streams.models.matching import match_features
 from training.compaction.compact import compact
 from training.fitting.algorithms import Plan, algorithm
 from training.fitting.beginning import begin, known_before, notes_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 
 from feature_store.memory_map import let_go
+from streams.models.libraries import lightgbm as lgb
 from training.dataset.reading import STEP
 from training.fitting.bins import MOST_LEGITIMATE, rows_for_bins
 

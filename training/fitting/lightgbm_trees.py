@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import structlog
 
 from feature_store.errors import ConfigError
+from streams.models.libraries import lightgbm as lgb
 from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 from training.fitting.beginning import most_new_rounds
 from training.fitting.lightgbm_data import lightgbm_data, lightgbm_judge

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xgboost as xgb
 
 from streams.models.cuda import on_device
+from streams.models.libraries import xgboost as xgb
 from training.fitting.algorithms import threads
 from training.fitting.bins import rows_for_bins
 

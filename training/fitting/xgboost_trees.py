@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import xgboost as xgb
-
 from feature_store.errors import ConfigError
 from streams.models.cuda import device_of
+from streams.models.libraries import xgboost as xgb
 from training.fitting.algorithms import MOST_ROUNDS, PATIENCE, REPORT_EVERY, Fitted, threads
 from training.fitting.beginning import most_new_rounds
 from training.fitting.xgboost_data import room_for_pages, xgboost_data

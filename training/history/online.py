@@ -42,7 +42,8 @@ def _steps(
     Expressions are of an event alone: they are worked out for many steps at a time.
     """
     events = order.past.events.combine_chunks()
-    deltas = order.deltas.combine_chunks()
+    deltas = [order.deltas.combine_chunks()]
+    deltas += [order.deltas_in(stage).combine_chunks() for stage in range(len(earlier))]
     partitions = order.partitions.astype(np.int64)
     before = [(each, on.astype(np.int64)) for each, on in zip(earlier, order.earlier, strict=False)]
     learnt = 0
@@ -51,8 +52,9 @@ def _steps(
         rows, conditions = store.vector.expressions(block)
         for first, end in _cuts(order, began, began + block.num_rows):
             due = int(np.searchsorted(order.before, first, side="right"))
-            for batch in deltas.slice(learnt, due - learnt).to_batches():
-                store.learn(batch)
+            for each, known in zip((store, *earlier), deltas, strict=True):
+                for batch in known.slice(learnt, due - learnt).to_batches():
+                    each.learn(batch)
             learnt = due
             part = slice(first - began, end - began)
             step, carried = block.slice(part.start, end - first), None

@@ -30,7 +30,7 @@ class Order:
     ``partitions`` and ``seqs`` are of the events; ``earlier`` are their partitions in each stage before the
     last, which all apply them in this order. ``deltas`` has the columns of ``delta_schema``: outcomes
     that were known by the time of the last event. The event before which a delta is applied stands at its
-    place in ``before``.
+    place in ``before``, the event that it is about in ``frauds``.
     """
 
     past: PastEvents
@@ -38,12 +38,19 @@ class Order:
     seqs: NDArray[np.int64]
     deltas: pa.Table
     before: NDArray[np.int64]
+    frauds: NDArray[np.int64]
     earlier: tuple[NDArray[np.int32], ...] = ()
 
     @property
     def origins(self) -> NDArray[np.int32]:
         """The partitions of the events on the events topic."""
         return self.earlier[0] if self.earlier else self.partitions
+
+    def deltas_in(self, stage: int) -> pa.Table:
+        """The deltas as a stage before the last applies them: on the partition that its event has there."""
+        at = self.deltas.schema.get_field_index("source_partition")
+        on = pa.array(self.earlier[stage][self.frauds])
+        return self.deltas.set_column(at, self.deltas.schema.field(at), on)
 
 
 def in_order(pipeline: Pipeline, past: PastEvents, partitions: int = 1) -> Order:
@@ -62,7 +69,7 @@ def in_order(pipeline: Pipeline, past: PastEvents, partitions: int = 1) -> Order
     *earlier, on = _places(pipeline, past, partitions)
     deltas = _deltas(pipeline, past, frauds, on[frauds], before)
     seqs = np.arange(1, past.rows + 1) + np.searchsorted(known, times, side="right")
-    return Order(past, on, seqs, deltas, before, tuple(earlier))
+    return Order(past, on, seqs, deltas, before, frauds, tuple(earlier))
 
 
 def _places(pipeline: Pipeline, past: PastEvents, partitions: int) -> list[NDArray[np.int32]]:

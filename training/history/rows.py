@@ -10,7 +10,7 @@ import pyarrow as pa
 from feature_store.columns import number_arrays
 from feature_store.declaration.decision import Action
 from feature_store.duplicates import ANY_BODY
-from feature_store.log import log_schema
+from feature_store.log import known_columns, log_schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class LogRows:
         self._offsets = _offsets(order.partitions)
         self._stage = len(order.earlier)
         self._origins = order.origins, _offsets(order.origins)
+        self._known = known_columns(pipeline)
         self._features = [feature.name for feature in pipeline.feature_vector]
         self.schema = log_schema(pipeline)
         """The columns of the rows."""
@@ -71,6 +72,9 @@ class LogRows:
         columns["origin_partition"] = pa.array(origins[first:end])
         columns["origin_offset"] = pa.array(offsets[first:end])
         columns |= {f"seq_{number}": seqs for number in range(self._stage)}
+        if self._known:
+            known = pa.array(np.searchsorted(self._order.before, np.arange(first, end), side="right"))
+            columns |= dict.fromkeys(self._known, known)
         columns |= {name: events[name].combine_chunks() for name in self._event.fields}
         columns |= dict(zip(self._features, number_arrays(matrix), strict=True))
         return pa.RecordBatch.from_arrays(

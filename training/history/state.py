@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 def snapshots_of(pipeline: Pipeline, order: Order, store: FeatureStore) -> list[Snapshot]:
     """One snapshot per unit of state: the windows of ``store``, the ids that are still remembered.
 
-    ``pipeline`` is a staged one as one of its stages sees it: the first remembers ids, the last learns of
-    outcomes. They stand before the first live event and the first live outcome, after the last delta of the
-    history.
+    ``pipeline`` is a staged one as one of its stages sees it: the first remembers ids, those that count
+    outcomes have learnt of them. They stand before the first live event and the first live outcome, after the
+    last delta of the history.
     """
     partitions = range(pipeline.topics.partitions)
     filters = {partition: _ids(pipeline, order, partition) for partition in partitions}
-    deltas = order.deltas if pipeline.decides else order.deltas.slice(0, 0)
+    deltas = order.deltas if pipeline.decides else order.deltas_in(pipeline.stages_before)
+    if not pipeline.outcome_fields:
+        deltas = deltas.slice(0, 0)
     route_seqs = deltas["route_seq"].to_numpy()
     of_deltas = deltas["source_partition"].to_numpy()
     positions = {

@@ -9,7 +9,7 @@ from feature_store.units import to_text
 if TYPE_CHECKING:
     from training.keeper.parts import Parts
     from training.keeper.runs import Runs
-    from training.keeper.schedule import Due
+    from training.keeper.schedule.ticked import Due
     from training.keeper.trainings import Trainings
 
 GRACE = 6 * 3_600_000_000

@@ -203,7 +203,7 @@ class Handed:
             return False
         where = f"WHERE {given.where}" if given.where else ""
         source = f"{self._files('decisions', [given])} {where}"
-        places = "source_topic, source_partition, source_offset"
+        places = 'source_topic, source_partition, source_offset, "partition"'
         new = counted.new(self._store.sql(f"SELECT {places} FROM {source}").to_arrow_table())  # noqa: S608
         if new.all():
             return True

@@ -2,11 +2,12 @@
 
 * ``events.parquet``: every declared field, ``event_id``, ``event_time``, ``source_partition``,
   ``source_offset``, ``seq``, ``decided_seq``, ``late``, of a staged pipeline ``seq_0``, ``seq_1``, … (the
-  applied order in each stage before the last), every feature as it was logged, ``definitions``: the
-  digest of what it was computed under, null where that was not kept; what was decided and when (``action``,
-  ``let_through``, ``policy_action``, ``propensity``, ``score``, ``margin``, ``fallback``, ``arrived_at``,
-  ``decided_at``);
-* ``deltas.parquet``: the columns of ``delta_schema``;
+  applied order in each stage before the last) and, of those that count outcomes, ``known_0``, …, every
+  feature as it was logged, ``definitions``: the digest of what it was computed under, null where that was not
+  kept; what was decided and when (``action``, ``let_through``, ``policy_action``, ``propensity``, ``score``,
+  ``margin``, ``fallback``, ``arrived_at``, ``decided_at``);
+* ``deltas.parquet``: the columns of ``delta_schema``; where an earlier stage counts outcomes those, too, that
+  the last has not applied, without ``seq``;
 * ``definitions.parquet``: ``digest, name, hash``;
 * ``outcomes.parquet``: ``event_id, label, source, observed_at, arrived_at, partition, offset``;
 * ``policies.parquet``: ``version, offset, document``, oldest first.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from feature_store.duck import DuckError, write_parquet
 from feature_store.errors import ContractError, StorageError
+from feature_store.log import known_columns
 from streams.broker.state_lock import exclusive
 from training.keeper.history import inside
 from training.keeper.queries import sql
@@ -56,7 +58,6 @@ _ALWAYS = (
 )
 
 _BESIDE = {
-    "exported_deltas": DELTAS,
     "exported_definitions": DEFINITIONS,
     "exported_outcomes": OUTCOMES,
     "exported_policies": POLICIES,
@@ -94,7 +95,8 @@ def _export(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path
         raise ContractError(f"{folder} cannot be made: {error.strerror}") from error
     if any(folder.iterdir()):
         raise ContractError(f"{folder} is not empty; name a new folder")
-    orders = [f"seq_{number}" for number in range(pipeline.deciding.stages_before)]
+    deciding = pipeline.deciding
+    orders = [f"seq_{number}" for number in range(deciding.stages_before)] + known_columns(deciding)
     features = [feature.name for feature in pipeline.feature_vector]
     names = [*pipeline.event.fields, *_ALWAYS, *orders, *features]
     columns = [f'"{name}"' for name in dict.fromkeys(names)]
@@ -103,7 +105,8 @@ def _export(store: Connection, pipeline: Pipeline, state_dir: Path, folder: Path
     try:
         write_parquet(store, events, folder / EVENTS)
         store.execute(sql("create_policies"))
-        for name, file in _BESIDE.items():
+        deltas = "exported_routed" if pipeline.counting_stages else "exported_deltas"
+        for name, file in {deltas: DELTAS, **_BESIDE}.items():
             write_parquet(store, sql(name), folder / file)
         counts = rows(store, "row_counts")[0]
     except DuckError as error:

@@ -27,6 +27,7 @@ from training.keeper.history import (
     read_history,
 )
 from training.keeper.history_fill import fill
+from training.keeper.outcome_topics import keep_stages, outcome_topics
 from training.keeper.queries import sql
 from training.keeper.routing import Router
 from training.keeper.store import (
@@ -112,6 +113,7 @@ def _take_in(store: Connection, pipeline: Pipeline, folder: Path, history: Histo
     add_definitions(store, {digest: history.features})
     store.execute(sql("add_past_batches"), {"topic": pipeline.deciding.topics.events, "digest": digest})
     store.execute(sql("add_routed"))
+    keep_stages(store, outcome_topics(pipeline))
     store.execute(sql("all_are_sent"))
     store.execute(sql("add_to_come"))
     clock = clock_named(pipeline.clock)

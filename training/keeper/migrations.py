@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from feature_store.duck import Connection
 
-VERSION = 2
+VERSION = 3
 _NAME = "schema_version"
 
 log = structlog.get_logger()

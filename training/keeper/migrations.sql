@@ -18,3 +18,7 @@ ALTER TABLE IF EXISTS runs ADD COLUMN IF NOT EXISTS cause VARCHAR;
 ALTER TABLE IF EXISTS runs ADD COLUMN IF NOT EXISTS alerts_until BIGINT;
 ALTER TABLE IF EXISTS runs ADD COLUMN IF NOT EXISTS holder VARCHAR;
 ALTER TABLE IF EXISTS runs ADD COLUMN IF NOT EXISTS trust_data BOOLEAN DEFAULT false;
+
+-- name: migrate_2_to_3
+-- Stages before the last count outcomes, too: how far each of their topics is.
+CREATE TABLE IF NOT EXISTS stage_routing (topic VARCHAR NOT NULL, sent BIGINT NOT NULL);

@@ -1,13 +1,14 @@
-"""The outbox as the topic knows it: a store that was lost or put back from a copy goes on where that one was.
+"""The outbox as its topics know it: a store that was lost or put back from a copy goes on where that one was.
 
 Scorers skip what is not above the last ``route_seq`` they applied, so no number may be given twice. What an
-earlier store sent stands on the topic: it is taken from there before anything is routed, and after what an
-earlier keeper left open was ended, so that nothing of it can come later.
+earlier store sent stands on the topics: it is taken from there before anything is routed, and after what an
+earlier keeper left open was ended, so that nothing of it can come later. The first topic has every delta;
+those of stages only say how far they are.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -15,21 +16,15 @@ import structlog
 
 from feature_store.clock import ARRIVED_AT
 from feature_store.duck import relations
-from feature_store.errors import BrokerError, ContractError
+from feature_store.errors import ContractError
 from feature_store.units import from_text
-from streams.kafka import (
-    KafkaException,
-    end_offsets,
-    headers_of,
-    read_range,
-    reader,
-    start_offsets,
-    transactional_producer,
-)
+from streams.kafka import end_offsets, headers_of, read_range, reader, start_offsets
 from streams.messages import OutcomeDelta
+from training.keeper.outcome_topics import keep_stages, outcome_topics, set_reached
 from training.keeper.queries import sql
 from training.keeper.rows import position
 from training.keeper.store import outbox_schema, rows, transaction
+from training.sole_producer import settle
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
@@ -37,53 +32,64 @@ if TYPE_CHECKING:
     from training.keeper.parts import Parts
 
 log = structlog.get_logger()
-_SETTLE_S = 30.0
 
 
 def recover_outbox(parts: Parts) -> None:
-    """Add the deltas on the topic that the store does not know; to be called before anything is routed.
+    """Add the deltas on the topics that the store does not know; to be called before anything is routed.
 
     Reads what was written since the last call. Raises BrokerError, StorageError, or ContractError naming a
     message that is no delta.
     """
     pipeline, store = parts.pipeline, parts.store
-    if not pipeline.outcome_fields:
+    topics = outcome_topics(pipeline)
+    with parts.writing, transaction(store):
+        keep_stages(store, topics)
+    if not topics:
         return
-    topic = pipeline.topics.entity_outcomes
-    _settle(parts)
-    known = {p: at for t, p, at in store.execute(sql("stored_offsets")).fetchall() if t == topic}
-    starts, ends = _watermarks(parts, topic)
-    ranges = {p: (max(starts[p], min(known.get(p, 0), end)), end) for p, end in ends.items()}
-    names = pipeline.outcome_fields
-    found = [_row(message, names) for message in read_range(parts.settings.bootstrap, topic, ranges)]
-    newest = max((row["route_seq"] for row in found), default=0)
+    sent = f"{topics[0].name}: what an earlier keeper sent"
+    settle(parts.settings.bootstrap, sender_id(pipeline), sent)
+    read = [_read(parts, topic.name, whole=topic.key is None) for topic in topics]
+    newest = {topic.name: each.newest for topic, each in zip(topics, read, strict=True)}
+    newest[topics[0].name] = max(newest.values())  # no stage has what the first topic never had
     with parts.writing, transaction(store):
         last = rows(store, "routing")[0]["last"]
-        lacking = {row["route_seq"]: row for row in found if row["route_seq"] > last}
+        lacking = {row["route_seq"]: row for row in read[0].rows if row["route_seq"] > last}
         if lacking:
             _add(parts, list(lacking.values()))
-        store.execute(sql("set_sent"), {"sent": newest})
-        store.execute(sql("forget_offsets"), {"topic": topic})
-        for partition, end in ends.items():
-            store.execute(sql("add_offset"), {"topic": topic, "partition": partition, "next_offset": end})
+        set_reached(store, topics, newest)
+        for topic, each in zip(topics, read, strict=True):
+            store.execute(sql("forget_offsets"), {"topic": topic.name})
+            for partition, end in each.ends.items():
+                place = {"topic": topic.name, "partition": partition, "next_offset": end}
+                store.execute(sql("add_offset"), place)
+
+
+class _Read(NamedTuple):
+    rows: list[dict[str, Any]]
+    newest: int
+    ends: dict[int, int]
+
+
+def _read(parts: Parts, topic: str, *, whole: bool) -> _Read:
+    """What was written to a topic since the store last looked; without ``whole`` only how far it is."""
+    stored = parts.store.execute(sql("stored_offsets")).fetchall()
+    known = {p: at for t, p, at in stored if t == topic}
+    starts, ends = _watermarks(parts, topic)
+    ranges = {p: (max(starts[p], min(known.get(p, 0), end)), end) for p, end in ends.items()}
+    names = parts.pipeline.outcome_fields
+    found: list[dict[str, Any]] = []
+    newest = 0
+    for message in read_range(parts.settings.bootstrap, topic, ranges):
+        row = _row(message, names)
+        newest = max(newest, row["route_seq"])
+        if whole:
+            found.append(row)
+    return _Read(found, newest, ends)
 
 
 def sender_id(pipeline: Pipeline) -> str:
     """The transactional id under which deltas are sent."""
     return f"sluicegate.{pipeline.name}.keeper.outcomes"
-
-
-def _settle(parts: Parts) -> None:
-    """End what an earlier keeper left open, and keep it from sending more."""
-    producer = transactional_producer(parts.settings.bootstrap, sender_id(parts.pipeline))
-    try:
-        producer.list_topics(timeout=_SETTLE_S)  # unconnected, the next call sleeps first
-        producer.init_transactions(_SETTLE_S)
-    except KafkaException as error:
-        topic = parts.pipeline.topics.entity_outcomes
-        raise BrokerError(f"{topic}: what an earlier keeper sent cannot be settled: {error}") from error
-    finally:
-        producer.close()
 
 
 def _watermarks(parts: Parts, topic: str) -> tuple[dict[int, int], dict[int, int]]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from training.keeper.place import TAKE_OVER_S
 from training.keeper.release.registry import Registry
+from training.sole_producer import by_nobody_else
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from feature_store.clock import Clock
@@ -26,7 +29,7 @@ class KeeperSettings:
     """How a keeper is started; ``api_port`` 0 takes a free one, ``host`` is the address it is on.
 
     ``metrics_port`` None: as the pipeline file declares; 0: nowhere. ``signing_key`` is a file: with it, what
-    is published is signed.
+    is published is signed. Another keeper of the pipeline that was silent for ``take_over_s`` is replaced.
     """
 
     config: Path
@@ -37,6 +40,7 @@ class KeeperSettings:
     metrics_host: str = "127.0.0.1"
     signing_key: Path | None = None
     host: str = "127.0.0.1"
+    take_over_s: float = TAKE_OVER_S
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Parts:
     """Held by whoever writes to the tables that the sink fills: one at a time."""
     late_came: threading.Event = field(default_factory=threading.Event)
     """Set when late events were stored whose decisions may be amended."""
+    confirm: Callable[[], None] = by_nobody_else
+    """Raises where this is the pipeline's keeper no more; called after a producer was made anew."""
 
     @property
     def config(self) -> Path:

@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS to_come (event_id VARCHAR NOT NULL, arrived_at TIMEST
 -- (NULL: some are not, since no feature counted outcomes when they came).
 CREATE TABLE IF NOT EXISTS routing (sent BIGINT NOT NULL, precedence VARCHAR[]);
 INSERT INTO routing SELECT 0, NULL WHERE NOT EXISTS (FROM routing);
+-- The same for the topic of each stage before the last that counts outcomes.
+CREATE TABLE IF NOT EXISTS stage_routing (topic VARCHAR NOT NULL, sent BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS imports (digest VARCHAR NOT NULL, history VARCHAR NOT NULL);
 CREATE OR REPLACE VIEW latest_outcomes AS
     SELECT * FROM outcomes
@@ -75,6 +77,9 @@ CREATE OR REPLACE VIEW placed_rows AS
         ON event.source_partition = batch."partition" AND event.source_offset >= batch.first_offset
         WHERE event.source_offset < batch.next_offset) AS place
     ON scored.source_partition = place.source_partition AND scored.source_offset = place.source_offset;
+-- What every topic has.
+CREATE OR REPLACE VIEW all_sent AS
+    SELECT min(sent) AS sent FROM (SELECT sent FROM routing UNION ALL SELECT sent FROM stage_routing);
 CREATE OR REPLACE VIEW routed AS SELECT event_id, sum(fraud)::TINYINT AS fraud FROM outbox GROUP BY event_id;
 
 -- name: columns_of
@@ -96,7 +101,7 @@ SELECT "partition", claim, if(claimed_at < 0, log_offset, claimed_at) AS claimed
 QUALIFY row_number() OVER (PARTITION BY "partition" ORDER BY log_offset DESC) = 1 AND claim > 0;
 
 -- name: decided_until
-SELECT source_topic, source_partition, max(source_offset) AS last FROM decisions GROUP BY ALL;
+SELECT source_topic, source_partition, "partition", max(source_offset) AS last FROM decisions GROUP BY ALL;
 
 -- name: move_offsets
 UPDATE offsets SET next_offset = moved.next_offset FROM incoming_offsets AS moved
@@ -123,7 +128,7 @@ SELECT
     (SELECT count(*) FROM outcomes) AS outcomes,
     (SELECT count(*) FROM outcomes_refused) AS outcomes_refused,
     (SELECT count(*) FROM deltas) AS deltas,
-    (SELECT count(*) FROM outbox, routing WHERE route_seq > sent) AS deltas_to_send,
+    (SELECT count(*) FROM outbox, all_sent WHERE route_seq > sent) AS deltas_to_send,
     (SELECT count(*) FROM waiting) AS outcomes_waiting,
     (SELECT coalesce(sum(duplicates), 0)::BIGINT FROM batches) AS duplicates,
     (SELECT coalesce(sum(dead_letters), 0)::BIGINT FROM batches) AS dead_letters;
@@ -135,6 +140,22 @@ FROM routing;
 
 -- name: set_sent
 UPDATE routing SET sent = greatest(sent, $sent);
+
+-- name: sent
+SELECT sent FROM routing;
+
+-- name: sent_to_stages
+SELECT topic, sent FROM stage_routing;
+
+-- name: set_sent_to_stage
+UPDATE stage_routing SET sent = greatest(sent, $sent) WHERE topic = $topic;
+
+-- name: forget_other_stages
+DELETE FROM stage_routing WHERE topic NOT IN (SELECT unnest($topics::VARCHAR[]));
+
+-- name: add_stages
+INSERT INTO stage_routing
+SELECT topic, 0 FROM (SELECT unnest($topics::VARCHAR[]) AS topic) ANTI JOIN stage_routing USING (topic);
 
 -- name: set_precedence
 UPDATE routing SET precedence = $precedence;
@@ -285,6 +306,7 @@ INSERT INTO to_come SELECT event_id, arrived_at FROM outcomes WHERE "partition" 
 
 -- name: all_are_sent
 UPDATE routing SET sent = (SELECT coalesce(max(route_seq), 0) FROM outbox);
+UPDATE stage_routing SET sent = (SELECT coalesce(max(route_seq), 0) FROM outbox);
 
 -- name: add_import
 INSERT INTO imports VALUES ($digest, $history);

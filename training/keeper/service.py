@@ -17,7 +17,6 @@ from streams.broker.state_lock import exclusive
 from streams.kafka import ensure_topics, pipeline_topics
 from streams.metrics import Health
 from training.keeper.alerts import Alerts
-from training.keeper.amend import Amender
 from training.keeper.api import Api
 from training.keeper.audit import Audit
 from training.keeper.desk import Desk
@@ -25,12 +24,13 @@ from training.keeper.due import DueRuns
 from training.keeper.ends import Ends
 from training.keeper.forget.rewriting import rewrite_where_due
 from training.keeper.parts import KeeperSettings, Parts
+from training.keeper.place import Place
 from training.keeper.policies import Policies
 from training.keeper.progress import Progress
 from training.keeper.release.releasing import Releasing, registered
 from training.keeper.review_capacity import ReviewCapacity
 from training.keeper.runs import Runs
-from training.keeper.schedule import Schedule
+from training.keeper.schedule.schedule import Schedule
 from training.keeper.sender import DeltaSender
 from training.keeper.server import serving
 from training.keeper.sink import Sink
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from feature_store.declaration.pipeline import Pipeline
+    from training.keeper.amend import Amender
+    from training.signing import Signer
+
     Pages = Callable[[Desk, str], ASGIApp]
     """Makes what browsers are shown, given the desk and the keeper's token."""
 
@@ -57,28 +61,41 @@ log = structlog.get_logger()
 def run(settings: KeeperSettings, stop: threading.Event | None = None, pages: Pages | None = None) -> None:
     """Run the keeper until SIGTERM, SIGINT or ``stop``; ``pages`` are served beside the API.
 
-    Raises ConfigError, BrokerError, StorageError or ContractError; the store is whole in any case.
+    Raises ConfigError, BrokerError, StorageError, StateError or ContractError; the store is whole in any
+    case.
     """
     stop = stop or threading.Event()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with _stopped_by_signals(stop), exclusive(settings.state_dir / LOCK), ExitStack() as stack:
-        _Keeper(settings, stack, pages).sink_until(stop)
+        pipeline = load_pipeline(settings.config).deciding
+        signer = signer_of(pipeline, settings.signing_key)
+        ensure_topics(settings.bootstrap, pipeline_topics(pipeline))
+        place = Place(settings.bootstrap, pipeline, settings.state_dir, settings.take_over_s)
+        stack.callback(place.close)
+        if place.take(stop):
+            _Keeper(settings, pipeline, signer, place, stack, pages).sink_until(stop)
     log.info("keeper_stopped")
 
 
 class _Keeper:
-    def __init__(self, settings: KeeperSettings, stack: ExitStack, pages: Pages | None) -> None:
+    def __init__(
+        self,
+        settings: KeeperSettings,
+        pipeline: Pipeline,
+        signer: Signer,
+        place: Place,
+        stack: ExitStack,
+        pages: Pages | None,
+    ) -> None:
         """Start everything; ``stack`` stops it, the last first."""
-        pipeline = load_pipeline(settings.config).deciding
-        signer = signer_of(pipeline, settings.signing_key)
-        ensure_topics(settings.bootstrap, pipeline_topics(pipeline))
         clock = clock_named(pipeline.clock)
         rewrite_where_due(settings.state_dir / STORE)
         store = open_keeper_store(settings.state_dir / STORE, pipeline)
         stack.callback(store.close)
         progress = Progress()
         published = settings.bootstrap, pipeline, lambda: to_text(clock.now())
-        writer = KeeperWriter(settings.bootstrap, pipeline.name)
+        writer = KeeperWriter(settings.bootstrap, pipeline.name, place.confirm)
+        writer.settle()
         parts = Parts(
             settings=settings,
             pipeline=pipeline,
@@ -88,7 +105,9 @@ class _Keeper:
             publisher=Publisher(*published, writer, signer),
             alert=Alerts(store, settings.bootstrap, pipeline, clock),
             ends=Ends(settings.bootstrap, pipeline),
+            confirm=place.confirm,
         )
+        self._place = place
         registered(parts)
         stack.callback(parts.alert.close)
         stack.callback(parts.ends.close)
@@ -97,9 +116,9 @@ class _Keeper:
         self._sender = DeltaSender(parts)
         stack.callback(self._sender.close)
         policies = Policies(parts, PolicyPublisher(*published, writer))
-        self._amender = Amender(parts) if pipeline.features.late == "amend" else None
+        amending = [_amender(parts)] if pipeline.features.late == "amend" else []
         runs = Runs(store)
-        self._trainings = trainings = Trainings(parts, runs)
+        trainings = Trainings(parts, runs)
         due = DueRuns(parts, runs, trainings)
         self._schedule = Schedule(settings.state_dir / "schedule.sqlite", pipeline.training, due)
         stack.callback(self._schedule.close)
@@ -107,17 +126,10 @@ class _Keeper:
         self._triggers.start()
         stack.callback(self._triggers.stop)
         self._clock = clock
-        trainings.start()
-        stack.callback(trainings.stop)
-        self._capacity = ReviewCapacity(parts, policies)
-        self._capacity.start()
-        stack.callback(self._capacity.stop)
-        self._releasing = Releasing(parts)
-        self._releasing.start()
-        stack.callback(self._releasing.stop)
-        if self._amender is not None:
-            self._amender.start()
-            stack.callback(self._amender.stop)
+        self._workers = [trainings, ReviewCapacity(parts, policies), Releasing(parts), *amending]
+        for worker in self._workers:
+            worker.start()
+            stack.callback(worker.stop)
         desk = Desk(parts, policies, runs, trainings, lambda: self._schedule.next_run, Audit(store, clock))
         serve = partial(_application, desk, pages)
         address = stack.enter_context(serving(serve, settings.host, settings.api_port, settings.state_dir))
@@ -129,15 +141,19 @@ class _Keeper:
         """Sink, send what the outcomes mean, and let the schedule see the time, until ``stop``."""
         while not stop.is_set():
             self._health.beat()
+            self._place.check()
             self._sink.step()
             self._sender.step()
             self._schedule.tick(self._clock.now())
             self._triggers.tick(self._clock.now())
-            self._trainings.check()
-            self._capacity.check()
-            self._releasing.check()
-            if self._amender is not None:
-                self._amender.check()
+            for worker in self._workers:
+                worker.check()
+
+
+def _amender(parts: Parts) -> Amender:
+    from training.keeper.amend import Amender  # noqa: PLC0415  (loads the model libraries)
+
+    return Amender(parts)
 
 
 def _application(desk: Desk, pages: Pages | None, token: str) -> ASGIApp:

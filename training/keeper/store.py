@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from feature_store.duck import Connection, DuckError, open_store, relations
+from feature_store.duck import Connection, DuckError, limit_memory, open_store, relations
 from feature_store.errors import StorageError
 from feature_store.log import delta_schema, log_schema
 from training.keeper.migrations import migrate
@@ -37,6 +37,7 @@ def open_keeper_store(path: Path, pipeline: Pipeline) -> Connection:
     """
     store = open_store(path)
     try:
+        limit_memory(store, pipeline.training.store_memory_mb)
         with transaction(store):
             _prepare(store, path, pipeline)
     except BaseException:

@@ -25,6 +25,7 @@ from streams.kafka import KafkaException
 from streams.messages import Manifest
 from training.contract import ARTIFACT, REFUSED_MANIFEST, SNAPSHOT, TrainingResult, load_result
 from training.keeper.child import TRAINER, TrainerFailedError, TrainerStoppedError, run_trainer
+from training.keeper.place import PlaceLostError
 from training.keeper.release.entering import entering
 from training.keeper.release.lineage import lineage_of
 from training.keeper.run_folders import clean
@@ -80,7 +81,7 @@ class Trainings(Worker):
     def _take(self, run: Run) -> None:
         try:
             self._train(run)
-        except TrainerStoppedError:
+        except (TrainerStoppedError, PlaceLostError):  # it stays due for the next keeper
             log.info("training_interrupted", run=run.run_id)
         except (BrokerError, KafkaException) as error:
             log.warning("training_waits_for_kafka", run=run.run_id, error=str(error))

@@ -12,6 +12,7 @@ after that offset is written again, by whoever has the partition.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from contextlib import suppress
@@ -86,7 +87,7 @@ class SinkFolder:
         return found
 
     def read(self, name: Name) -> Stretch:
-        """The manifest; its files are as long as it says. Raises StorageError."""
+        """The manifest; its files are, byte for byte, those that were written. Raises StorageError."""
         manifest = self.path / f"{name}.{_MANIFEST}"
         stretch = read_manifest(manifest)
         for table, part in stretch.parts.items():
@@ -96,6 +97,11 @@ class SinkFolder:
                 raise StorageError(
                     f"{file}: has {size} bytes, its manifest says {part.size}; remove {manifest.name}: a "
                     "sink worker writes the stretch again"
+                )
+            if part.sha256 and _digest_of(file) != part.sha256:
+                raise StorageError(
+                    f"{file}: its bytes are not those that were written; remove {manifest.name}: a sink "
+                    "worker writes the stretch again"
                 )
         return stretch
 
@@ -139,8 +145,9 @@ class SinkFolder:
             )
             sink.flush()
             os.fsync(sink.fileno())
+        digest = _digest(aside)
         aside.replace(file)
-        return Part(rows.num_rows, file.stat().st_size, rows.column_names)
+        return Part(rows.num_rows, file.stat().st_size, rows.column_names, digest)
 
     def _leave_nothing(self, name: Name, tables: Iterable[str]) -> None:
         """A folder without room gets none by what is half written; a manifest that is there stays."""
@@ -173,3 +180,15 @@ def folder_of(pipeline: Pipeline, state_dir: Path) -> SinkFolder:
 def kinds_of(pipeline: Pipeline) -> dict[str, Kind]:
     """Topic -> kind."""
     return {pipeline.topics.features: KINDS[0], pipeline.topics.decisions: KINDS[1]}
+
+
+def _digest_of(file: Path) -> str:
+    try:
+        return _digest(file)
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be read: {error}") from error
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()

@@ -45,11 +45,12 @@ class Name(NamedTuple):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One Parquet file: what it has, and how many bytes it is long."""
+    """One Parquet file: what it has, how many bytes it is long, and their SHA-256, where that was kept."""
 
     rows: int
     size: int
     columns: list[str]
+    sha256: str = ""
 
 
 class LogMessage(msgspec.Struct, frozen=True):

@@ -41,8 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     os.nice(_NICE)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before a library starts its workers
-    # Both model libraries load it where it is there, for half a second and more; nothing here asks them to.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
     from training.trainer.run import run_training  # noqa: PLC0415  (loads the model libraries)
 
     try:

@@ -11,7 +11,7 @@ from streams.broker.embedded.server import Broker
 
 NOTICE = (
     "embedded broker: everything is in memory and gone when it stops; one node; compacted topics keep every"
-    " record; classic groups without static members; no administration but to create, list and delete"
+    " record; classic groups only; no administration but to create, list and delete"
     " topics; no offsets by time; checksums are not verified; not for production"
 )
 

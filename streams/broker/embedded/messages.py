@@ -37,8 +37,9 @@ APIS = {
         "throttle:i32@3 brokers[node:i32 host:str port:i32 rack:str] cluster:str@2 controller:i32"
         " topics[error:i16 name:str internal:bool"
         " partitions[error:i16 index:i32 leader:i32 replicas:ints in_sync:ints]]"),
-    "OffsetCommit": Api(8, "2-3",
-        f"{_MEMBER} retention:i64 topics[name:str partitions[index:i32 offset:i64 metadata:str]]",
+    "OffsetCommit": Api(8, "2-7",
+        f"{_MEMBER} retention:i64@2-4 instance_id:str@7"
+        " topics[name:str partitions[index:i32 offset:i64 leader_epoch:i32@6 metadata:str]]",
         _RESULTS),
     "OffsetFetch": Api(9, "1-7",
         "group_id:str topics[name:str partitions:ints] require_stable:bool@7",

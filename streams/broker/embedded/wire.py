@@ -1,7 +1,8 @@
 """Kafka's binary messages, read and written from one-line descriptions of their fields.
 
 A description is a list of `name:type` and `name[…]` (array of structures). `@3` means "from
-version 3 on" and `=-1` is the value of a field that the version lacks or the sender left out.
+version 3 on", `@2-4` "in versions 2 to 4", and `=-1` is the value of a field that the version
+lacks or the sender left out.
 Strings, bytes and arrays may be null. Flexible messages have compact lengths and tagged fields.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 Message = dict[str, Any]
+_NEWEST = 99
 _LOW = 0x7F  # a byte of a variable-width number carries seven bits; the top bit says "more"
 _NUMBERS = {
     kind: struct.Struct(layout)
@@ -18,7 +20,8 @@ _NUMBERS = {
 }
 _DEFAULTS = {"": (), "ints": (), "str": None, "bytes": None}
 _TOKEN = re.compile(
-    r"(?P<name>\w+)(?::(?P<kind>\w+))?(?:@(?P<since>\d+))?(?:=(?P<default>-?\d+|''))?(?P<open>\[)?"
+    r"(?P<name>\w+)(?::(?P<kind>\w+))?(?:@(?P<since>\d+)(?:-(?P<until>\d+))?)?"
+    r"(?:=(?P<default>-?\d+|''))?(?P<open>\[)?"
     r"|(?P<close>\])"
 )
 
@@ -33,6 +36,7 @@ class Field(NamedTuple):
     name: str
     kind: str
     since: int
+    until: int
     default: Any
     fields: tuple["Field", ...]
 
@@ -51,7 +55,8 @@ def _fields(tokens: Iterator[re.Match[str]]) -> Iterator[Field]:
         if token["default"]:
             default = "" if token["default"] == "''" else int(token["default"])
         nested = tuple(_fields(tokens)) if token["open"] else ()
-        yield Field(token["name"], kind, int(token["since"] or 0), default, nested)
+        since, until = int(token["since"] or 0), int(token["until"] or _NEWEST)
+        yield Field(token["name"], kind, since, until, default, nested)
 
 
 class Reader:
@@ -74,7 +79,7 @@ class Reader:
         """Return the next structure of such fields."""
         message = {}
         for field in fields:
-            if version < field.since:
+            if not field.since <= version <= field.until:
                 message[field.name] = field.default
             elif field.kind:
                 message[field.name] = self.value(field.kind)
@@ -130,7 +135,7 @@ class Writer:
         """Append a structure; fields that the message lacks take their default."""
         for field in fields:
             value = message.get(field.name, field.default)
-            if version < field.since:
+            if not field.since <= version <= field.until:
                 continue
             if field.kind:
                 self._value(field.kind, value)

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
+DAMAGED = "the model is damaged: its trees point outside themselves"
+NUMBERLESS = "the model is damaged: it has leaves that add no number"
 _MOST_CATEGORY_CODES = 1 << 24
 _MOST_NODES = 1 << 31
+_MOST_STEPS = 10_000  # from a root to a leaf; an event would wait for more
 _MOST_ROWS = 0.92  # to the power of eight it is one half
 
 
 def pack(splits: Splits) -> Packed:
-    """The packed form. Raises UnpackableError for what it cannot hold, ContractError for no trees."""
+    """The packed form. Raises UnpackableError for what it cannot hold, ContractError for no sound trees."""
     levels = _levels(splits)
-    found = np.concatenate(levels)
-    tree = np.concatenate(_tree_by_level(splits, levels))
+    found, tree = _nodes(splits, levels)
     order = found[np.argsort(tree, kind="stable")]  # tree after tree, siblings side by side
     place = np.full(len(splits.left), -1, np.int64)
     place[order] = np.arange(len(order))
@@ -52,6 +54,38 @@ def pack(splits: Splits) -> Packed:
     return Packed(forest, means[order], splits.features, splits.base)
 
 
+def check_trees(splits: Splits) -> None:
+    """Raises ContractError where trees that are not packed point outside themselves, or are none.
+
+    Their own library walks them, for any row, and looks at nothing.
+    """
+    try:
+        nodes, _ = _nodes(splits, _levels(splits))
+    except IndexError as error:
+        raise ContractError(DAMAGED) from error
+    if not np.isfinite(splits.value[nodes[splits.left[nodes] < 0]]).all():
+        raise ContractError(NUMBERLESS)
+
+
+def _nodes(splits: Splits, levels: list[Ints]) -> tuple[Ints, Ints]:
+    """Every node that a walk can reach, and its tree.
+
+    Raises ContractError where a node is another tree's, or asks for what is not there: one that is packed may
+    seem sound and still lead its own library, which scores where the two differ, anywhere.
+    """
+    found, tree = np.concatenate(levels), np.concatenate(_tree_by_level(splits, levels))
+    own = np.searchsorted(splits.roots, found, side="right") - 1
+    inner = found[splits.left[found] >= 0]
+    feature, category = splits.feature[inner], splits.category_set[inner]
+    if (
+        (own != tree).any()
+        or ((feature < 0) | (feature >= splits.features)).any()
+        or (category >= len(splits.category_sets)).any()
+    ):
+        raise ContractError(DAMAGED)
+    return found, tree
+
+
 def _levels(splits: Splits) -> list[Ints]:
     """The nodes of all trees by their distance from the root; children of one node are neighbours."""
     levels, seen = [splits.roots], len(splits.roots)
@@ -64,6 +98,8 @@ def _levels(splits: Splits) -> list[Ints]:
         seen += len(children)
         if seen > len(splits.left):
             break
+        if len(levels) > _MOST_STEPS:
+            raise ContractError(f"its trees are more than {_MOST_STEPS} steps deep")
     if len(np.unique(np.concatenate(levels))) != seen:
         raise ContractError("the model is damaged: its nodes are not trees")
     if seen >= _MOST_NODES:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import xgboost
 
+from feature_store.errors import ContractError
+from streams.models.libraries import xgboost
+from streams.models.trees.pack import check_trees
 from streams.models.trees.splits import NAN_IS_MISSING, Splits, UnpackableError
 
 if TYPE_CHECKING:
@@ -37,12 +39,15 @@ class _Tree(msgspec.Struct):
 class _Trees(msgspec.Struct):
     trees: list[_Tree]
     weight_drop: list[float] = []
-    """Of dart, which newer XGBoost calls a gbtree."""
+    """Of dart, where it is called a gbtree."""
 
 
 class _Booster(msgspec.Struct):
     name: str
     model: msgspec.Raw = msgspec.Raw(b"null")
+    gbtree: _Booster | None = None
+    """Of dart; its trees are in there."""
+    weight_drop: list[float] = []
 
 
 class _Parameters(msgspec.Struct):
@@ -67,10 +72,13 @@ class _Model(msgspec.Struct):
 
 
 def read_xgboost(document: bytes) -> Splits:
-    """The splits of a model's JSON. Raises UnpackableError for what is more than one sum of plain trees."""
+    """The splits of a model's JSON. Raises UnpackableError for what is more than one sum of plain trees.
+
+    Raises ContractError where trees that cannot be packed point outside themselves.
+    """
     try:
         learner = msgspec.json.decode(document, type=_Model).learner
-        trees = _plain_trees(learner)
+        trees, why = _trees(learner)
     except msgspec.MsgspecError as error:
         raise UnpackableError(f"its JSON is not understood: {error}") from error
     sizes = np.array([len(tree.left_children) for tree in trees])
@@ -80,10 +88,10 @@ def read_xgboost(document: bytes) -> Splits:
     right = _joined(trees, lambda tree: tree.right_children).astype(np.int64)
     condition = _joined(trees, lambda tree: tree.split_conditions).astype(np.float32)
     sets = _CategorySets(trees, firsts)
-    return Splits(
+    splits = Splits(
         single=True,
         features=int(learner.learner_model_param.num_feature),
-        base=_base(learner),
+        base=0.0 if why else _base(learner),
         roots=firsts,
         left=np.where(left < 0, -1, left + shift),
         right=np.where(left < 0, -1, right + shift),
@@ -98,21 +106,29 @@ def read_xgboost(document: bytes) -> Splits:
         value=condition.astype(np.float64),
         cover=_joined(trees, lambda tree: tree.sum_hessian).astype(np.float64),
     )
+    if why:
+        check_trees(splits)
+        raise UnpackableError(why)
+    return splits
 
 
-def _plain_trees(learner: _Learner) -> list[_Tree]:
+def _trees(learner: _Learner) -> tuple[list[_Tree], str]:
+    """The trees, and why they are not packed all the same."""
     booster, parameters = learner.gradient_booster, learner.learner_model_param
+    weights = booster.weight_drop
+    if booster.name == "dart" and booster.gbtree is not None:
+        booster = booster.gbtree
     if booster.name != "gbtree":
         raise UnpackableError(f"its booster is {booster.name}")
-    if int(parameters.num_class) > 1 or int(parameters.num_target) > 1:
-        raise UnpackableError("it has more than one output")
     model = msgspec.json.decode(booster.model, type=_Trees)
-    trees = model.trees
-    if model.weight_drop:
-        raise UnpackableError("its booster is dart: every tree has a weight")
+    trees, weights = model.trees, weights or model.weight_drop
     if not trees:
         raise UnpackableError("it has no trees")
-    return trees
+    if weights and len(weights) != len(trees):
+        raise ContractError(f"the model is damaged: its {len(trees)} trees have {len(weights)} weights")
+    if int(parameters.num_class) > 1 or int(parameters.num_target) > 1:
+        return trees, "it has more than one output"
+    return trees, "its booster is dart: every tree has a weight" if weights else ""
 
 
 def _base(learner: _Learner) -> float:

@@ -13,6 +13,13 @@ from streams.models.trees.wire import to_bytes
 def tried(family: str, artifact: bytes) -> TrialResult:
     """What comes of ``artifact``, if this process lives to tell."""
     try:
+        return _tried(family, artifact)
+    except MemoryError:
+        return TrialResult(refused=f"it wants far more memory than a model of {len(artifact)} bytes needs")
+
+
+def _tried(family: str, artifact: bytes) -> TrialResult:
+    try:
         native = native_engine(family, artifact)
     except ContractError as error:
         return TrialResult(refused=str(error))

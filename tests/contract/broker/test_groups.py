@@ -86,6 +86,20 @@ class TestMembership:
         assert error is not None
         assert error.code() in {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
 
+    def test_a_fenced_holder_that_commits_does_not_take_its_place_back(
+        self, kafka: Kafka, group: str
+    ) -> None:
+        topic = kafka.topic()
+        first, second = (kafka.consumer(group, group_instance_id="same") for _ in range(2))
+        for each in (first, second):
+            each.subscribe([topic])
+            eventually(lambda each=each: shares(each) == [1])  # type: ignore[misc]
+        with refused(KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID):
+            first.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
+        second.commit(offsets=[TopicPartition(topic, 0, 2, metadata="mine")], asynchronous=False)
+        found = second.committed([TopicPartition(topic, 0)], timeout=30)[0]
+        assert (found.offset, found.metadata) == (2, "mine")
+
     def test_what_the_admin_sees(self, kafka: Kafka, group: str, gap: Callable[[str], None]) -> None:
         gap("groups are neither described nor listed nor deleted")
         topic = kafka.topic(partitions=2)

@@ -22,7 +22,7 @@ from streams.messages import (
 from streams.messages.model import ScoreBins, artifact_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
 from streams.models.calibration import scores_of
-from streams.models.champion import match_features
+from streams.models.matching import match_features
 from streams.policies.active import compile_policy
 from tests.fuzz.small import small_pipeline
 from tests.fuzz.target import MARK, Ready, Target, pieces

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 import pytest
-import xgboost
 
 from feature_store.declaration.fitting import CompactionSpec
 from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
 from streams.models.engine import native_engine
 from streams.models.exact import ExactModel
+from streams.models.libraries import lightgbm, xgboost
 from streams.models.packing import pack_here
 from streams.models.trees.walk import PackedEngine
 from tests.support.boosters import Recipe, Table, lightgbm_artifact, table, xgboost_artifact

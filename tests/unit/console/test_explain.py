@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from console.explain.reproduce import SCORELESS, Reproduced, reproduced
+from console.explain.reproduce import reproduced
+from console.explain.reproduction import SCORELESS, Reproduced
 from console.explain.versions import Versions
 from console.explain.view import ExplainedPage, bar, in_words
 from feature_store.errors import BrokerError, ContractError

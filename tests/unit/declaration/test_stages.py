@@ -8,6 +8,8 @@ import pytest
 
 from feature_store.declaration.stages import seen_at
 from feature_store.errors import ConfigError
+from feature_store.log import log_schema
+from streams.kafka import pipeline_topics
 from tests.support.payments import private_pipeline, shipped_tree
 
 if TYPE_CHECKING:
@@ -61,12 +63,46 @@ def test_outcomes_are_counted_in_the_last_stage_even_those_of_the_key(tmp_path: 
     ]  # fmt: skip
 
 
-def test_outcomes_of_two_entities_without_a_common_field_are_refused(tmp_path: Path) -> None:
+def test_frauds_of_any_entities_are_counted_each_in_its_own_stage(tmp_path: Path) -> None:
+    pipeline = staged(
+        tmp_path,
+        {"entity": "customer_id", "windows": ["2h"], "frauds": True},
+        {"entity": "merchant_id", "frauds": True, "fraud_rate": True},
+        {"entity": "device_id"},
+        {"entity": ["terminal_id", "country"], "frauds": True},
+    )
+    assert [each.key for each in pipeline.stages] == [
+        "customer_id",
+        "device_id",
+        "terminal_id",
+        "merchant_id",
+    ]
+    assert [stage.number for stage in pipeline.counting_stages] == [0, 2]
+    assert [pipeline.at(stage).outcome_fields for stage in pipeline.stages] == [
+        ("customer_id",),
+        (),
+        ("terminal_id", "country"),
+        ("customer_id", "merchant_id", "terminal_id", "country"),
+    ]
+    read = [pipeline.at(stage).topics.entity_outcomes for stage in pipeline.stages]
+    assert (read[0], read[2:]) == (
+        "unit-stages-0-customer_id-outcomes",
+        ["unit-stages-2-terminal_id-outcomes", pipeline.topics.entity_outcomes],
+    )
+    made = {spec.name for spec in pipeline_topics(pipeline)}
+    assert {read[0], *read[2:]} <= made
+    assert read[1] not in made
+    assert {"seq_0", "known_0", "seq_1", "seq_2", "known_2"} <= set(log_schema(pipeline).names)
+    assert "known_1" not in log_schema(pipeline).names
+
+
+def test_rates_of_two_entities_without_a_common_field_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="customer_id and terminal_id, which no one field determines"):
         staged(
             tmp_path,
-            {"entity": "customer_id", "windows": ["2h"], "frauds": True},
-            {"entity": "terminal_id", "frauds": True},
+            {"entity": "customer_id", "windows": ["2h"], "fraud_rate": True},
+            {"entity": "terminal_id", "fraud_rate": True},
+            {"entity": "merchant_id", "frauds": True},
         )
 
 

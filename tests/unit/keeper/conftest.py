@@ -9,6 +9,7 @@ import pytest
 from feature_store.declaration.load import load_pipeline
 from streams.kafka import ensure_topics, pipeline_topics
 from tests.support.keeper_parts import close_parts, open_parts
+from tests.unit.keeper.sending import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,11 +41,16 @@ training: {{schedule: "0 3 * * *", time_limit: 20s}}
 """
 
 
+def write_pipeline(folder: Path, name: str, aggregates: str = "count: true") -> Path:
+    """The pipeline file; ``aggregates`` are counted by card."""
+    path = folder / "pipeline.yaml"
+    path.write_text(PIPELINE.format(name=name).replace("count: true", aggregates), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def config(tmp_path: Path, unique: str) -> Path:
-    path = tmp_path / "pipeline.yaml"
-    path.write_text(PIPELINE.format(name=unique), encoding="utf-8")
-    return path
+    return write_pipeline(tmp_path, unique)
 
 
 @pytest.fixture
@@ -80,3 +86,21 @@ def new_parts(
 
     yield start
     close_all()
+
+
+@pytest.fixture
+def start(new_parts: Callable[..., Parts], pipeline: Pipeline) -> Iterator[Callable[..., Running]]:
+    """Start sink and sender as a fresh process would; what those before left open on Kafka stays open."""
+    running: list[Running] = []
+
+    def begin(declared: Pipeline = pipeline) -> Running:
+        if running:
+            running[-1].sink.close()
+        running.append(Running(new_parts(declared)))
+        return running[-1]
+
+    yield begin
+    if running:
+        running[-1].sink.close()
+    for each in running:
+        each.sender.close()

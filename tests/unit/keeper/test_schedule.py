@@ -8,8 +8,9 @@ import pytest
 from feature_store.declaration.training import TrainingSpec
 from feature_store.errors import ConfigError
 from feature_store.units import to_datetime, to_micros
-from training.keeper.schedule import Due, Schedule
 from training.keeper.schedule.cron import cron_fields
+from training.keeper.schedule.schedule import Schedule
+from training.keeper.schedule.ticked import Due
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from feature_store.declaration.load import load_pipeline
 from feature_store.errors import ContractError
 from feature_store.units import to_text
 from streams.kafka import (
@@ -21,18 +20,18 @@ from streams.kafka import (
 )
 from streams.kafka.headers import headers_of
 from streams.messages import OutcomeDelta
-from tests.unit.keeper.conftest import PIPELINE
+from tests.unit.keeper.conftest import write_pipeline
+from tests.unit.keeper.sending import Delta, Running, deltas_on, sent_before_its_store_was_lost
+from tests.unit.keeper.sink.sinking import outcome
 from tests.unit.keeper.test_routing import rows_of
 from tests.unit.keeper.written import MINUTE, START, event_id, until, write_batches, write_outcomes
 from training.keeper.outbox import sender_id
 from training.keeper.parts import KeeperSettings
 from training.keeper.sender import DeltaSender
 from training.keeper.service import run
-from training.keeper.sink import Sink
-from training.keeper.store import STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
@@ -41,62 +40,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def config(tmp_path: Path, unique: str) -> Path:
-    path = tmp_path / "pipeline.yaml"
-    text = PIPELINE.format(name=unique).replace("count: true", "count: true, fraud_rate: true")
-    path.write_text(text, encoding="utf-8")
-    return path
+    return write_pipeline(tmp_path, unique, "count: true, fraud_rate: true")
 
 
-@pytest.fixture
-def pipeline(config: Path) -> Pipeline:
-    return load_pipeline(config)
-
-
-class Running:
-    """A sink and a sender, as the keeper runs them."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.sink = Sink(parts)
-        self.sender = DeltaSender(parts)
-
-    def catch_up(self) -> None:
-        ends = self.parts.ends()
-        sunk = self.parts.progress
-        until(lambda: all(sunk.offsets().get(at, 0) >= end for at, end in ends.items()), self.sink.step)
-
-
-@pytest.fixture
-def start(new_parts: Callable[[], Parts]) -> Iterator[Callable[[], Running]]:
-    """Start sink and sender as a fresh process would; what those before left open on Kafka stays open."""
-    running: list[Running] = []
-
-    def begin() -> Running:
-        if running:
-            running[-1].sink.close()
-        running.append(Running(new_parts()))
-        return running[-1]
-
-    yield begin
-    if running:
-        running[-1].sink.close()
-    for each in running:
-        each.sender.close()
-
-
-def sent(parts: Parts) -> list[tuple[int, OutcomeDelta]]:
+def sent(parts: Parts) -> list[Delta]:
     """Partition and delta of every message on the topic, in the order of each partition."""
-    return on_topic(parts.pipeline, parts.settings.bootstrap)
-
-
-def on_topic(pipeline: Pipeline, bootstrap: str) -> list[tuple[int, OutcomeDelta]]:
-    messages = list(read_to_end(bootstrap, pipeline.topics.entity_outcomes))
-    return [(m.partition() or 0, msgspec.json.decode(m.value() or b"", type=OutcomeDelta)) for m in messages]
-
-
-def outcome(event: str, label: str = "fraud") -> bytes:
-    value = {"event_id": event, "label": label, "observed_at": to_text(START), "source": "analyst"}
-    return msgspec.json.encode(value)
+    return deltas_on(parts.settings.bootstrap, parts.pipeline.topics.entity_outcomes)
 
 
 def test_outcomes_and_events_in_deltas_out(
@@ -130,10 +79,7 @@ def test_a_kill_between_commit_and_note_is_settled_at_the_next_start(
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(0, 5))], START)
     running = start()
     running.catch_up()
-    monkeypatch.setattr("training.keeper.sender.transaction", _power_cut)
-    with pytest.raises(OSError, match="power cut"):
-        running.sender.step()
-    monkeypatch.undo()
+    running.dies_before_it_notes()
     restarted = start()
     assert rows_of(restarted.parts.store, "SELECT sent FROM routing") == [{"sent": 2}]
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 7))], START)
@@ -203,7 +149,7 @@ def test_a_kill_before_the_commit_loses_nothing_and_shows_nothing(
     monkeypatch.undo()
     assert sent(running.parts) == []
     assert start().sender.step() == 2
-    assert sorted(delta.route_seq for _, delta in on_topic(pipeline, bootstrap)) == [1, 2]
+    assert sorted(delta.route_seq for _, delta in sent(running.parts)) == [1, 2]
 
 
 def test_a_broker_that_does_not_answer_costs_a_wait_not_a_delta(
@@ -214,7 +160,7 @@ def test_a_broker_that_does_not_answer_costs_a_wait_not_a_delta(
     running = start()
     running.catch_up()
     with monkeypatch.context() as patched:
-        patched.setattr("training.keeper.sender.transactional_producer", _unreachable)
+        patched.setattr("training.sole_producer.transactional_producer", _unreachable)
         assert running.sender.step() == 0
     monkeypatch.setattr(running.sender, "_not_before", 0.0)  # the pause is over
     assert running.sender.step() == 1
@@ -222,8 +168,25 @@ def test_a_broker_that_does_not_answer_costs_a_wait_not_a_delta(
     assert rows_of(running.parts.store, "SELECT sent FROM routing") == [{"sent": 1}]
 
 
-def _power_cut(*_: object) -> None:
-    raise OSError("power cut")
+def test_more_than_fits_into_its_time_is_sent_in_parts(
+    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, at)) for at in range(7)], START)
+    monkeypatch.setattr("training.keeper.sender._MOST", 8)
+    running = start()
+    running.catch_up()
+    send = DeltaSender._send
+
+    def slow(sender: DeltaSender, deltas: list[dict[str, Any]]) -> None:
+        if len(deltas) > 3:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        send(sender, deltas)
+
+    monkeypatch.setattr(DeltaSender, "_send", slow)
+    monkeypatch.setattr("training.keeper.sender._PAUSE_S", 0.0)
+    assert [running.sender.step() for _ in range(6)] == [0, 0, 2, 0, 2, 3]
+    assert [delta.route_seq for _, delta in sent(running.parts)] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def _fails_the_second_time() -> Callable[[int], str]:
@@ -248,12 +211,13 @@ def test_a_running_keeper_sends_what_it_routes(
     write_batches(pipeline, bootstrap, 0, batches=1, size=10)
     write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3))], START)
     stop = threading.Event()
-    found: list[tuple[int, OutcomeDelta]] = []
+    found: list[Delta] = []
     keeper = threading.Thread(target=run, args=(KeeperSettings(config, bootstrap, tmp_path / "state"), stop))
     keeper.start()
     try:
         until(
-            lambda: bool(found) or not keeper.is_alive(), lambda: found.extend(on_topic(pipeline, bootstrap))
+            lambda: bool(found) or not keeper.is_alive(),
+            lambda: found.extend(deltas_on(bootstrap, pipeline.topics.entity_outcomes)),
         )
     finally:
         stop.set()
@@ -262,17 +226,9 @@ def test_a_running_keeper_sends_what_it_routes(
 
 
 def test_a_store_that_was_lost_goes_on_behind_what_was_sent(
-    start: Callable[[], Running], pipeline: Pipeline, bootstrap: str, tmp_path: Path
+    start: Callable[[], Running], tmp_path: Path
 ) -> None:
-    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
-    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3)), outcome(event_id(1, 5))], START)
-    running = start()
-    running.catch_up()
-    assert running.sender.step() == 2
-    running.parts.store.close()
-    (tmp_path / STORE).unlink()
-    write_outcomes(pipeline, bootstrap, [outcome(event_id(0, 3), "legitimate")], START + MINUTE)
-    anew = start()
+    anew = sent_before_its_store_was_lost(start, tmp_path)
     anew.catch_up()
     assert anew.sender.step() == 1
     deltas = sorted((delta for _, delta in sent(anew.parts)), key=lambda delta: delta.route_seq)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 import pytest
-import xgboost
 
 from feature_store.errors import ContractError
 from streams.models.choice import choose
 from streams.models.engine import native_engine
+from streams.models.libraries import lightgbm, xgboost
 from streams.models.packing import pack_here
 from streams.models.trees.splits import UnpackableError
 from tests.support.boosters import Recipe, lightgbm_artifact, table, xgboost_artifact

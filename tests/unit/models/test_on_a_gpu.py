@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import pytest
-import xgboost
 
 from feature_store.errors import ContractError
 from streams.messages import FeatureRef
@@ -19,6 +18,7 @@ from streams.models.champion import load_champion
 from streams.models.choice import choose
 from streams.models.cuda import CLOSE, CudaEngine, device_of
 from streams.models.engine import native_engine
+from streams.models.libraries import xgboost
 from streams.models.named import named_engine
 from streams.models.packing import pack_here
 from streams.models.trees.probes import odd_rows, probe_rows

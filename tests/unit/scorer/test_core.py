@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -205,3 +206,18 @@ def test_the_log_keeps_the_trace_of_what_more_may_be_said_of(pipeline: Pipeline,
     assert len(parts) > 1
     assert [meta.traces for meta in parts if meta.traces] == [{6: [parent]}]
     assert all(meta.first_offset <= 6 < meta.next_offset for meta in parts if meta.traces)
+
+
+def test_a_step_leaves_nothing_behind_in_memory(core: ScorerCore, pipeline: Pipeline) -> None:
+    champion = load_champion(*small_model(pipeline, "m1"), pipeline.feature_vector)
+    numbers = itertools.count()
+
+    def tracked_after(steps: int) -> int:
+        for _ in range(steps):
+            core.step([payment(next(numbers)) for _ in range(10)], Acting(4, champion))
+            core.commit()
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = tracked_after(20)
+    assert tracked_after(50) - before < 50

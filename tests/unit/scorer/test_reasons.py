@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 import pytest
 
 from streams.models.champion import load_champion
+from streams.models.libraries import lightgbm
 from streams.scorer.reasons import MOST, StoppedReasons
 from tests.support.models import manifest_of
 from tests.support.payments import private_pipeline

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from console.explain.reproduce import Reproduced
+from console.explain.reproduction import Reproduced
 from console.web.exact import ExactReasons
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Slow:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     made = Slow()
-    monkeypatch.setattr("console.web.exact.reproduced", made)
+    monkeypatch.setattr("console.explain.reproduce.reproduced", made)
     yield made
     made.let.set()
 
@@ -83,3 +84,12 @@ def test_what_failed_is_tried_again_later_and_what_was_found_is_not(slow: Slow) 
         assert reasons.of(event(666), wait_s=60) is not None
         assert reasons.of(event(1), wait_s=60) is not None
     assert slow.asked == ["e666", "e1", "e666"]
+
+
+def test_model_libraries_that_do_not_load_are_told(
+    reasons: ExactReasons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "console.explain.reproduce", None)
+    failed: Any = reasons.of(event(1), wait_s=60)
+    assert failed.equal is None
+    assert "console.explain.reproduce" in failed.why

@@ -10,7 +10,7 @@ import pytest
 from console.web.run_words import lasting
 from feature_store.declaration.training import TrainingSpec
 from feature_store.units import from_text, to_text
-from training.keeper.schedule import coming
+from training.keeper.schedule.cron import coming
 from training.keeper.views.run_log import LOG, steps_of
 
 if TYPE_CHECKING:

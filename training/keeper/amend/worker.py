@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import BrokerError, ContractError
-from streams.kafka import KafkaException, end_offsets, reader, transactional_producer
+from streams.kafka import KafkaException, end_offsets, reader
 from training.keeper.amend.settling import Settling
 from training.keeper.queries import sql
 from training.keeper.store import transaction
 from training.keeper.worker import Worker
+from training.sole_producer import sole_producer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,8 +121,7 @@ class Amender(Worker):
             self._stop.wait(_PAUSE_S)
 
     def _new_producer(self) -> Producer:
-        producer = transactional_producer(self._bootstrap, self._id)
-        producer.init_transactions(_TIMEOUT_S)
+        producer = sole_producer(self._bootstrap, self._id, _TIMEOUT_S, self._parts.confirm)
         self._producer = producer
         return producer
 

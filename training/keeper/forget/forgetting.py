@@ -44,7 +44,7 @@ _PATIENCE_S = 30.0
 _PLACE = "(source_partition, source_offset) IN (SELECT source_partition, source_offset FROM forgotten)"
 _ID = "event_id IN (SELECT event_id FROM forgotten_ids)"
 _DELTA = "(source_partition, event_id) IN (SELECT source_partition, event_id FROM forgotten)"
-_SENT = "route_seq <= (SELECT sent FROM routing)"
+_SENT = "route_seq <= (SELECT sent FROM all_sent)"
 _REFUSED = (  # both sides are escaped in the same way
     "EXISTS (SELECT 1 FROM forgotten_ids AS gone "
     "WHERE contains(CAST(message AS VARCHAR), CAST(encode(gone.event_id) AS VARCHAR)))"

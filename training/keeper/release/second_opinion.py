@@ -8,7 +8,6 @@ import structlog
 
 from feature_store.duck import quoted, relations
 from feature_store.log import feature_matrix
-from streams.models.champion import load_champion
 from training.keeper.queries import sql
 from training.keeper.release.alarms import Alarm
 from training.keeper.release.live import MOST, newest_decided
@@ -86,6 +85,8 @@ class SecondOpinion:
         """None where the version cannot be run here."""
         matrix = feature_matrix(rows, [each.name for each in self._declared])
         try:
+            from streams.models.champion import load_champion  # noqa: PLC0415  (loads the model libraries)
+
             model = load_champion(
                 models.manifest(version), models.artifact(version), self._declared, outside=True
             )

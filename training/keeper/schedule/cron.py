@@ -10,9 +10,12 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from feature_store.errors import ConfigError
+from feature_store.units import to_datetime, to_micros
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from feature_store.declaration.training import TrainingSpec
 
 _NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PART = re.compile(r"(?:\*|(?P<first>[0-7])(?:-(?P<last>[0-7]))?)(?:/(?P<step>[1-9]))?")
@@ -48,6 +51,23 @@ class LocalCron(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
                 return instant
             wall = found + _STEP
         return None
+
+
+def check_schedule(spec: TrainingSpec) -> None:
+    """Raise ConfigError for a cron line that is none, or that never comes."""
+    if LocalCron(spec.schedule, spec.zone).get_next_fire_time(None, datetime.now(UTC)) is None:
+        raise ConfigError(f"training.schedule: {spec.schedule!r} never comes")
+
+
+def coming(spec: TrainingSpec, after: int, most: int) -> list[int]:
+    """The next ``most`` times of the cron line after the instant ``after`` (us), fewer where it ends."""
+    trigger, found = LocalCron(spec.schedule, spec.zone), [after]
+    while len(found) <= most:
+        at = trigger.get_next_fire_time(to_datetime(found[-1]), to_datetime(found[-1]))
+        if at is None:
+            break
+        found.append(to_micros(at))
+    return found[1:]
 
 
 def cron_fields(line: str) -> tuple[str, str, str, str, str]:

@@ -143,20 +143,3 @@ def _check(path: Path) -> None:
                     check_format(state)
     except (sqlite3.Error, msgspec.MsgspecError) as error:
         raise StorageError(f"{path}: the next run cannot be read: {error}") from error
-
-
-def check_schedule(spec: TrainingSpec) -> None:
-    """Raise ConfigError for a cron line that is none, or that never comes."""
-    if LocalCron(spec.schedule, spec.zone).get_next_fire_time(None, datetime.now(UTC)) is None:
-        raise ConfigError(f"training.schedule: {spec.schedule!r} never comes")
-
-
-def coming(spec: TrainingSpec, after: int, most: int) -> list[int]:
-    """The next ``most`` times of the cron line after the instant ``after`` (us), fewer where it ends."""
-    trigger, found = LocalCron(spec.schedule, spec.zone), [after]
-    while len(found) <= most:
-        at = trigger.get_next_fire_time(to_datetime(found[-1]), to_datetime(found[-1]))
-        if at is None:
-            break
-        found.append(to_micros(at))
-    return found[1:]

@@ -9,7 +9,6 @@ import numpy as np
 
 from feature_store.duck import quoted
 from feature_store.errors import ContractError
-from training.card.importance import gains
 from training.keeper.queries import sql
 from training.keeper.store import rows
 
@@ -124,6 +123,8 @@ class Importances:
 
 
 def _gains(manifest: Manifest, artifact: bytes) -> dict[str, float]:
+    from training.card.importance import gains  # noqa: PLC0415  (loads the model libraries)
+
     if not manifest.artifact.is_of(artifact):
         raise ContractError(f"model {manifest.version}: its artifact is not what its manifest says")
     names = [feature.name for feature in manifest.features]

@@ -80,7 +80,7 @@ def test_a_broker_that_does_not_answer_costs_a_wait_not_an_amendment(
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return transactional_producer(bootstrap, name)
 
-    monkeypatch.setattr("training.keeper.amend.worker.transactional_producer", unreachable_at_first)
+    monkeypatch.setattr("training.sole_producer.transactional_producer", unreachable_at_first)
     monkeypatch.setattr("training.keeper.amend.worker._PAUSE_S", 0.01)
     keeping.amender.start()
     try:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
     from tests.unit.keeper.sink.sinking import NewSink
     from training.keeper.parts import Parts
+    from training.keeper.sink import Sink
 
 FILLED = ("scored", "deltas", "batches", "decisions", "amendments", "definitions", "late_events", "outcomes",
           "outbox", "waiting")  # fmt: skip
@@ -179,6 +180,17 @@ def _dies(worker: Working, parts: Parts, cut: _PowerCut, step: int) -> bool:
     finally:
         cut.left = -1
     return False
+
+
+def _with_a_batch_in_files(
+    new_sink: NewSink, new_worker: NewWorker, pipeline: Pipeline, bootstrap: str
+) -> tuple[Sink, Parts, Working]:
+    """A keeper beside a worker that has written down all there is; the keeper has taken nothing yet."""
+    sink, parts = new_sink(with_workers(pipeline))
+    worker = new_worker()
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    until(lambda: _written(worker, parts.ends()), worker.worker.turn)
+    return sink, parts, worker
 
 
 def _written(working: Working, ends: dict[tuple[str, int], int]) -> bool:
@@ -327,10 +339,7 @@ def test_a_damaged_stretch_is_refused_and_written_again_once_its_manifest_is_gon
     new_sink: NewSink, new_worker: NewWorker, pipeline: Pipeline, bootstrap: str
 ) -> None:
     declared = with_workers(pipeline)
-    sink, parts = new_sink(declared)
-    worker = new_worker()
-    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
-    until(lambda: _written(worker, parts.ends()), worker.worker.turn)
+    sink, parts, worker = _with_a_batch_in_files(new_sink, new_worker, pipeline, bootstrap)
     torn = next(worker.folder.path.glob("features-00001-*.scored.parquet"))
     torn.write_bytes(torn.read_bytes()[:-100])
     with pytest.raises(
@@ -345,13 +354,23 @@ def test_a_damaged_stretch_is_refused_and_written_again_once_its_manifest_is_gon
     assert_once(parts, 20)
 
 
+def test_a_stretch_with_another_byte_in_it_is_refused_before_it_is_read(
+    new_sink: NewSink, new_worker: NewWorker, pipeline: Pipeline, bootstrap: str
+) -> None:
+    sink, parts, worker = _with_a_batch_in_files(new_sink, new_worker, pipeline, bootstrap)
+    altered = next(worker.folder.path.glob("features-00001-*.scored.parquet"))
+    data = bytearray(altered.read_bytes())
+    data[len(data) // 2] ^= 1
+    altered.write_bytes(data)
+    with pytest.raises(StorageError, match=rf"{altered.name}: its bytes are not those that were written"):
+        until(lambda: False, sink.step)
+    assert parts.store.execute("SELECT count(*) FROM scored").fetchall() == [(0,)]
+
+
 def test_files_of_another_cluster_or_a_newer_version_are_refused(
     new_sink: NewSink, new_worker: NewWorker, pipeline: Pipeline, bootstrap: str
 ) -> None:
-    sink, parts = new_sink(with_workers(pipeline))
-    worker = new_worker()
-    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
-    until(lambda: _written(worker, parts.ends()), worker.worker.turn)
+    sink, _, worker = _with_a_batch_in_files(new_sink, new_worker, pipeline, bootstrap)
     manifest = next(worker.folder.path.glob("decisions-00000-*.json"))
     good = msgspec.json.decode(manifest.read_bytes())
     for wrong, why in (

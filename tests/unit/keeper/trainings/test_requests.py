@@ -13,7 +13,7 @@ from tests.unit.keeper.trainings.working import alerts
 from tests.unit.keeper.written import MINUTE, START
 from training.keeper.due import DueRuns
 from training.keeper.runs import Runs
-from training.keeper.schedule import Due
+from training.keeper.schedule.ticked import Due
 from training.keeper.trainings import Trainings
 
 if TYPE_CHECKING:
