@@ -11,7 +11,7 @@ from feature_store.claims import Claims
 from feature_store.errors import ContractError
 from streams.explainer.explain import Explaining, Unexplained
 from streams.explainer.partitions import Held
-from streams.kafka import Aborted, Consumer, Message, at_end
+from streams.kafka import Aborted, Consumer, Message, at_end, leave
 
 if TYPE_CHECKING:
     import threading
@@ -68,7 +68,7 @@ class ExplainerLoop:
                 self._metrics.stand(self._held.lag())
                 self._pulse()
         finally:
-            self._consumer.close()
+            leave(self._consumer)
 
     def _turn(self, stop: threading.Event) -> None:
         if not self._waiting:

@@ -21,6 +21,7 @@ from streams.kafka.cluster import Cluster, connection
 from streams.kafka.group_transactions import REBALANCE, Aborted, GroupTransactions
 from streams.kafka.headers import headers_of
 from streams.kafka.lag import GroupLag, Lag
+from streams.kafka.leaving import leave
 from streams.kafka.login import check_settings, let_in
 from streams.kafka.patience import Patience
 from streams.kafka.refused import place_taken, plain_refusal
@@ -82,6 +83,7 @@ __all__ = [
     "group_member",
     "group_members",
     "headers_of",
+    "leave",
     "let_in",
     "passes",
     "pipeline_topics",

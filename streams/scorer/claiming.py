@@ -18,6 +18,8 @@ from feature_store.log import LogMeta, encode_log, log_schema
 from streams.scorer.records import Position
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from feature_store.declaration.pipeline import Pipeline
     from streams.scorer.core import ScorerCore
 
@@ -30,7 +32,7 @@ class ClaimWriter(Protocol):
         ...
 
     def stand(self, positions: dict[int, Position]) -> None:
-        """Claimed partitions stand here, whatever the group has noted."""
+        """Claimed partitions that are held stand here, whatever the group has noted."""
         ...
 
 
@@ -63,13 +65,12 @@ class Claiming:
 
     def taken_over(self, core: ScorerCore, committed: dict[int, Position | None]) -> None:
         """Say where claimed partitions stand that the group has elsewhere."""
-        known = core.outcomes
-        stand = {
-            p: Position(core.positions[p], known[p].offset, core.claim_of(p).number)
-            for p in committed
-            if core.claim_of(p).number
-        }
+        stand = _standing(core, committed)
         self._writer.stand({p: at for p, at in stand.items() if at[:2] != (committed[p] or Position(-1))[:2]})
+
+    def handing_over(self, core: ScorerCore, partitions: Iterable[int]) -> None:
+        """Say where partitions stand that go to another scorer: it may be away, and this one may end."""
+        self._writer.stand(_standing(core, partitions))
 
     def _record(self, partition: int, at: Position) -> bytes:
         nothing = pa.RecordBatch.from_pylist([], schema=log_schema(self._pipeline))
@@ -88,3 +89,13 @@ class Claiming:
             claim=at.claim,
         )
         return encode_log(nothing, meta)
+
+
+def _standing(core: ScorerCore, partitions: Iterable[int]) -> dict[int, Position]:
+    """Where claimed partitions stand, of those that the scorer has the state of."""
+    positions, known = core.positions, core.outcomes
+    return {
+        p: Position(positions[p], known[p].offset, core.claim_of(p).number)
+        for p in partitions
+        if p in positions and core.claim_of(p).number
+    }

@@ -124,7 +124,9 @@ class Deliveries:
             self._commit(positions)
 
     def finish(self) -> None:
-        """Commit what the group does not have yet. A handover may be under way: not for long."""
+        """Commit what the group does not have yet. A handover may be under way: not for long, and only while
+        the client is polled.
+        """
         self._positions = self._asked | self._positions
         deadline = time.monotonic() + _LAST_S
         while moved := self._moved():
@@ -134,10 +136,16 @@ class Deliveries:
                 if time.monotonic() < deadline and (
                     error.args[0].code() in REBALANCE or passes(error.args[0])
                 ):
-                    time.sleep(_PAUSE_S)
+                    self._go_on_with_handovers()
                     continue
                 self._complain(error.args[0])
             return
+
+    def _go_on_with_handovers(self) -> None:
+        """Events that come meanwhile are left to whoever gets the partitions next."""
+        until = time.monotonic() + _PAUSE_S
+        while (left := until - time.monotonic()) > 0:
+            self._consumer.poll(left)
 
     def told(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """Hears of commits that were not waited for. One that fails is done again with the next one."""

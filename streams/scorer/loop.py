@@ -121,6 +121,7 @@ class ScorerLoop:
             while not stop.is_set():
                 self._turn()
             self._snapshots.finish()
+            self._partitions.keep_no_more()
             self._transactions.finish()
         finally:
             gc.enable()

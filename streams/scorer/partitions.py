@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import ConfigError, StateError
-from streams.kafka import Consumer, TopicPartition, reader
+from streams.kafka import Consumer, TopicPartition, leave, reader
 from streams.kafka.tail import partitions_of, watermarks
 from streams.scorer.committed import committed_positions
 from streams.scorer.recovery import restore
@@ -68,12 +68,16 @@ class Partitions:
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
-    def close(self) -> None:
-        """Leave the group. What is assigned while the client closes is not taken: asking for its offsets
-        would wait half a minute for a coordinator that the client no longer speaks to.
+    def keep_no_more(self) -> None:
+        """What is assigned from here on is not taken: the process ends. A client that closes would wait half
+        a minute for offsets from a coordinator that it no longer speaks to.
         """
         self._leaving = True
-        self._consumer.close()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self.keep_no_more()
+        leave(self._consumer)
 
     def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
         if self._leaving:
@@ -112,6 +116,7 @@ class Partitions:
         try:
             if not self._leaving:
                 self._snapshots.hand_over([tp.partition for tp in lost])
+            self._claiming.handing_over(self._core, [tp.partition for tp in lost])
         except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
             self.failure = error
         self._on_lost(consumer, lost)

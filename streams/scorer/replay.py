@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from feature_store.declaration.decision import Action
 from feature_store.errors import StateError
@@ -81,7 +82,8 @@ def _apply_all(core: ScorerCore, pipeline: Pipeline, rows: pa.Table, only: set[s
 def _replayed_schema(pipeline: Pipeline) -> pa.Schema:
     full = log_schema(pipeline)
     own = ["event_id", "seq", "source_partition", "arrived_at", "body_digest"]
-    own += ["action"] * pipeline.decides
+    if pipeline.decides:
+        own += ["action", "decided_seq"]
     wanted = [*pipeline.event.fields, *own]
     return pa.schema([full.field(name) for name in dict.fromkeys(wanted)])
 
@@ -132,13 +134,22 @@ def _column(batch: pa.RecordBatch, wanted: pa.Field[Any]) -> Any:
 
 def _apply(core: ScorerCore, pipeline: Pipeline, batch: pa.RecordBatch, only: set[str] | None) -> None:
     partitions: list[Any] = batch.column("source_partition").to_pylist()
-    last_seq: Any = batch.column("seq")[-1].as_py()
+    last_seq = _last_known(batch)
     if only is None and not pipeline.stages_before:
         _remember(core, partitions, batch)
     let_through = None
     if pipeline.decides:
         let_through = np.array(batch.column("action").to_pylist()) == Action.APPROVE.value
     core.restore(partitions, batch.select(list(pipeline.event.fields)), let_through, last_seq, only)
+
+
+def _last_known(batch: pa.RecordBatch) -> int:
+    """The last order that later events must come after: that from which on the decisions were known, too.
+    These were made with a whole step, of which other partitions may have had the last events.
+    """
+    names = [name for name in ("seq", "decided_seq") if name in batch.schema.names]
+    orders: list[int | None] = [pc.max(batch.column(name)).as_py() for name in names]
+    return max(order for order in orders if order is not None)  # it was not always logged
 
 
 def _remember(core: ScorerCore, partitions: list[Any], batch: pa.RecordBatch) -> None:

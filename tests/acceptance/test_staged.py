@@ -20,7 +20,7 @@ import pytest
 from feature_store.log import decode_whole_log
 from streams.kafka import ensure_topics, pipeline_topics
 from tests.support.chaos_load import PATIENCE_S, Load
-from tests.support.kafka import read_all, read_until
+from tests.support.kafka import Seen, read_all, read_until
 from tests.support.models import small_model
 from tests.support.processes import scorer
 from tests.support.staged import differences, order_of, staged_pipeline, unstaged_beside
@@ -96,12 +96,30 @@ def test_scorers_of_every_stage_are_killed(apache_kafka: Broker, unique: str, tm
             load.offer(50)
             workers.start(stage, slot)
             load.more(100, workers.look_after)
+        _until_told(apache_kafka.bootstrap, pipeline, load, workers)
+        load.more(200, workers.look_after)
         load.rest(workers.look_after)
         workers.stop()
         decided = [old.topics.decisions]
         read_until(apache_kafka.bootstrap, decided, lambda seen: len(seen) >= load.to_decide, PATIENCE_S)
     _assert_everything_once(apache_kafka.bootstrap, pipeline, load)
     _assert_same_where_the_key_determines(apache_kafka.bootstrap, pipeline, old)
+
+
+def _until_told(bootstrap: str, pipeline: Pipeline, load: Load, workers: Workers) -> None:
+    """Return when every stage has applied the outcomes that it was sent: what comes now is counted with them."""
+    topics = pipeline.topics
+    waited_for = {topics.log_of(stage): load.told_on[topics.outcomes_of(stage)] for stage in pipeline.stages}
+
+    def enough(seen: Seen) -> bool:
+        workers.look_after()
+        found: dict[str, set[int]] = {topic: set() for topic in waited_for}
+        for each in seen:
+            _, _, learned = decode_whole_log(each.value)
+            found[each.topic].update(learned.column("route_seq").to_pylist() if learned else ())
+        return found == waited_for
+
+    read_until(bootstrap, list(waited_for), enough, PATIENCE_S)
 
 
 def _assert_everything_once(bootstrap: str, pipeline: Pipeline, load: Load) -> None:

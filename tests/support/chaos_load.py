@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ class Load:
     """Partition -> the events that Kafka has taken."""
     told: list[int] = field(default_factory=list)
     """The ``route_seq`` of every outcome delta."""
+    told_on: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Topic -> those that were sent there."""
 
     def __post_init__(self) -> None:
         ensure_topics(self.bootstrap, pipeline_topics(self.pipeline))
@@ -98,6 +100,8 @@ class Load:
                     if (key := told.entity[stage.key]) is not None:
                         topic = self.pipeline.topics.outcomes_of(stage)
                         places.append((topic, {"key": str(key).encode()}))
+                for topic, _ in places:
+                    self.told_on[topic].add(told.route_seq)
                 for topic, place in places * 2:  # as a keeper does that was killed in between
                     self._producer.produce(
                         topic, msgspec.json.encode(told), on_delivery=self._delivered, **place

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from feature_store.clock import StreamClock
-from feature_store.log import decode_log
+from feature_store.log import decode_log, decode_whole_log
 from feature_store.objects import in_memory
 from feature_store.snapshots import Shelf
 from streams.models.watcher import Acting
@@ -189,6 +190,8 @@ class World:
         self._next = dict.fromkeys(self.partitions, 0)
         self._routed = 0
         self._next_delta = dict.fromkeys(self.partitions, 0)
+        self._known: dict[int, int] = {}
+        """Partition -> the order from which on the actions of its events are known."""
         self._decided: list[tuple[int, int]] = []
         patch.setattr(partition_log, "watermarks", self.log.watermarks)
         patch.setattr(partition_log, "read_range", self.log.read_range)
@@ -216,13 +219,12 @@ class World:
         """What is done here is done by who holds nothing any more: the group's offsets stay, and the stream
         goes on where it was.
         """
-        kept = copy.deepcopy(
-            (self._number, self._next, self._routed, self._next_delta, self._decided, self.committed)
-        )
+        lasting = ("_number", "_next", "_routed", "_next_delta", "_known", "_decided", "committed")
+        kept = {name: copy.deepcopy(getattr(self, name)) for name in lasting}
         chance = self.chance.getstate()
         yield
         self.chance.setstate(chance)
-        self._number, self._next, self._routed, self._next_delta, self._decided, self.committed = kept
+        vars(self).update(kept)
 
     def events(self, count: int, partitions: list[int] | None = None) -> list[SourceRecord]:
         """The next events of the stream, a few of them duplicates."""
@@ -287,6 +289,18 @@ class World:
                 found = worker.step(events, deltas)
                 assert logged(found) == logged(expected)
                 assert found.duplicates == expected.duplicates
+                self._assert_after_what_is_known(found)
+
+    def _assert_after_what_is_known(self, result: StepResult) -> None:
+        """What a step applies comes after what is known of its partition, whoever decided that: the features
+        of the step were computed with it.
+        """
+        for partition, message in result.log:
+            rows, _, learned = decode_whole_log(message)
+            orders = [order for each in (rows, learned) if each for order in each.column("seq").to_pylist()]
+            assert min(orders, default=math.inf) > self._known.get(partition, 0)
+            known = [*rows.column("decided_seq").to_pylist(), *orders]
+            self._known[partition] = max(known, default=self._known.get(partition, 0))
 
 
 def logged(result: StepResult) -> dict[tuple[int, int], dict[str, Any]]:

@@ -31,6 +31,7 @@ from streams.kafka import (
     KafkaException,
     TopicPartition,
     group_consumer,
+    leave,
     place_taken,
     plain_refusal,
 )
@@ -135,10 +136,7 @@ class Place(Worker):
         if self._joined and self._error is None and not self._gone:
             with suppress(KafkaException, PlaceLostError):
                 self._note(msgspec.structs.replace(self._me, left=True), _LEAVE_S)
-        # Without Kafka it waits for an answer to the note, longer than anybody waits for this process.
-        leaving = threading.Thread(target=self._consumer.close, name="place-leaving", daemon=True)
-        leaving.start()
-        leaving.join(_LEAVE_S)
+        leave(self._consumer, _LEAVE_S)
 
     def _free(self, stop: threading.Event) -> bool:
         first = self._read()

@@ -9,7 +9,7 @@ import structlog
 
 from feature_store.declaration.load import load_pipeline
 from feature_store.errors import ConfigError
-from streams.kafka import group_consumer
+from streams.kafka import group_consumer, leave
 from streams.scorer.run import stop_on_signals
 from training.sink.folder import folder_of
 from training.sink.reading import cluster_of
@@ -55,5 +55,5 @@ def run(settings: SinkSettings, stop: threading.Event | None = None) -> None:
         worker = SinkWorker(pipeline, consumer, folder, cluster_of(consumer))
         worker.run(stop)
     finally:
-        consumer.close()
+        leave(consumer)
     log.info("sink_stopped", slot=settings.slot, records=worker.records)

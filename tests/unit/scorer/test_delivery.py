@@ -47,6 +47,8 @@ class Kafka:
     refuses: list[KafkaError] = field(default_factory=list)
     held: list[int] = field(default_factory=lambda: [0])
     waiting: list[tuple[Any, Sent]] = field(default_factory=list)
+    handover: bool = False
+    """Whether one is under way; it goes on where the client is polled, and takes partition 1."""
 
     def produce(self, topic: str, *, partition: int, on_delivery: Any, **_: Any) -> None:
         self.happened.append(topic)
@@ -64,7 +66,14 @@ class Kafka:
     def assignment(self) -> list[TopicPartition]:
         return [TopicPartition("events", partition) for partition in self.held]
 
+    def poll(self, _: float) -> None:
+        if self.handover:
+            self.handover = False
+            self.held.remove(1)
+
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool = True) -> None:
+        if self.handover:
+            raise KafkaException(KafkaError(KafkaError.REBALANCE_IN_PROGRESS))
         if self.refuses:
             raise KafkaException(self.refuses.pop(0))
         notes = " ".join(f"{each.offset}/{each.metadata}" for each in offsets)
@@ -151,6 +160,13 @@ def test_at_the_end_the_group_is_told_what_it_has_not_confirmed_until_it_takes_i
     kafka.refuses = [KafkaError(KafkaError.ILLEGAL_GENERATION), KafkaError(KafkaError.REBALANCE_IN_PROGRESS)]
     delivered.finish()
     assert kafka.happened[-1] == "note 9/outcomes=4,claim=2"
+    kafka = Kafka(held=[0, 1])
+    delivered = deliveries(kafka, pipeline)
+    delivered.commit(step({0: Position(9), 1: Position(5)}))
+    kafka.handover = True
+    delivered.finish()
+    assert kafka.happened[-1] == "note 9/outcomes=0"
+    kafka = Kafka()
     delivered = deliveries(kafka, pipeline)
     delivered.commit(step())
     delivered.told(None, [TopicPartition("events", 0, 9)])

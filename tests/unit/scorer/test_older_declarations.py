@@ -91,3 +91,13 @@ def test_an_outcome_whose_event_the_log_has_no_more_counts_for_nobody_and_is_tol
         replay(new_core(pipeline), pipeline, [rows], [older])
     (line,) = said
     assert (line["event"], line["count"], line["fields"]) == ("outcomes_without_event", 1, ["customer_id"])
+
+
+def test_a_log_that_does_not_say_when_actions_were_known_is_gone_on_from_its_last_order(
+    tmp_path: Path,
+) -> None:
+    pipeline = declared(tmp_path)
+    history = logged(new_core(pipeline), 0, 10)
+    core = new_core(pipeline)
+    replay(core, pipeline, [history.drop_columns(["decided_seq"])])
+    assert core.seq == 10

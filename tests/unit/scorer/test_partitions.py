@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from feature_store.claims import Claim
 from feature_store.clock import WallClock
 from feature_store.errors import StateError
 from streams.kafka import Consumer, TopicPartition
@@ -70,6 +71,25 @@ def assigned(pipeline: Pipeline, patch: pytest.MonkeyPatch, log_ends: int) -> Pa
     found.subscribe()
     consumer.subscribe.call_args.kwargs["on_assign"](consumer, [TopicPartition("events", 0)])
     return found
+
+
+def test_the_group_is_told_where_partitions_stand_that_are_handed_over(tmp_path: Path) -> None:
+    """Whoever gets them may be away: this one may end before anybody says it."""
+    _, pipeline = private_pipeline(tmp_path, "unit", serving={"delivery": "at_least_once"})
+    consumer, others, writer = Mock(spec=Consumer), Mock(), Mock()
+    core = ScorerCore(pipeline, WallClock())
+    claiming, joined, heard = Claiming(pipeline, writer), Mock(), Mock(return_value=True)
+    partitions = Partitions(consumer, core, pipeline, "", others, others, joined, heard, claiming, Mock())
+    partitions.subscribe()
+    for partition in (0, 1):
+        core.add_partition(partition, 0)
+        core.restored(partition, 40 + partition, claim=Claim(3, 7))
+    partitions.keep_no_more()
+    revoke = consumer.subscribe.call_args.kwargs["on_revoke"]
+    revoke(consumer, [TopicPartition("events", partition) for partition in (1, 2)])  # 2: assigned too late
+    writer.stand.assert_called_once_with({1: Position(41, 0, 3)})
+    assert partitions.failure is None
+    assert list(core.positions) == [0]
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,14 @@ def test_a_snapshot_of_other_partitions_is_refused(
     assert rejections(said) == ["it holds partitions [0, 1], wanted are [0, 1, 2]"]
 
 
+def test_orders_go_on_after_what_the_last_owner_knew(one: Pipeline, world_of: WorldOf) -> None:
+    """What it decided with a batch of all partitions was known after that batch, not after its part of it."""
+    world = world_of(one)
+    world.feed(world.worker(), steps=1)
+    for partition in world.partitions:
+        world.feed(world.worker([partition]), steps=1)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_any_course_of_events(pipeline: Pipeline, world_of: WorldOf, seed: int) -> None:
     world = world_of(pipeline)
