@@ -107,7 +107,7 @@ def test_scorers_of_every_stage_are_killed(apache_kafka: Broker, unique: str, tm
 
 
 def _until_told(bootstrap: str, pipeline: Pipeline, load: Load, workers: Workers) -> None:
-    """Return when every stage has applied the outcomes that it was sent: what comes now is counted with them."""
+    """Return when every stage has applied the outcomes that it was sent, and counts what comes with them."""
     topics = pipeline.topics
     waited_for = {topics.log_of(stage): load.told_on[topics.outcomes_of(stage)] for stage in pipeline.stages}
 
@@ -116,7 +116,8 @@ def _until_told(bootstrap: str, pipeline: Pipeline, load: Load, workers: Workers
         found: dict[str, set[int]] = {topic: set() for topic in waited_for}
         for each in seen:
             _, _, learned = decode_whole_log(each.value)
-            found[each.topic].update(learned.column("route_seq").to_pylist() if learned else ())
+            deltas = learned.to_pylist() if learned is not None else []
+            found[each.topic].update(delta["route_seq"] for delta in deltas)
         return found == waited_for
 
     read_until(bootstrap, list(waited_for), enough, PATIENCE_S)

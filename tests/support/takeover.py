@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import random
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -297,10 +296,11 @@ class World:
         """
         for partition, message in result.log:
             rows, _, learned = decode_whole_log(message)
-            orders = [order for each in (rows, learned) if each for order in each.column("seq").to_pylist()]
-            assert min(orders, default=math.inf) > self._known.get(partition, 0)
-            known = [*rows.column("decided_seq").to_pylist(), *orders]
-            self._known[partition] = max(known, default=self._known.get(partition, 0))
+            applied = [row for each in (rows, learned) if each is not None for row in each.to_pylist()]
+            before = self._known.get(partition, 0)
+            assert all(row["seq"] > before for row in applied)
+            orders = (row.get("decided_seq", row["seq"]) for row in applied)
+            self._known[partition] = max(orders, default=before)
 
 
 def logged(result: StepResult) -> dict[tuple[int, int], dict[str, Any]]:
