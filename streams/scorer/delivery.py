@@ -5,7 +5,8 @@
    over reads the log to its end and goes on from there; so what the log has was decided, and what it does not
    have is decided again.
 3. The group's offsets follow, at most once a second and without waiting: nobody depends on them but those who
-   watch how far behind the group is. What a handover refuses is told again with what comes next, or at last.
+   watch how far behind the group is. What a handover refuses is told again with what comes next, or at last;
+   where it outlasts the process, by whoever takes the partition over.
 
 If the process dies before 2 is complete, events of one step are decided a second time. What is not confirmed
 in time ends the process: a fresh one finds out what the log has.

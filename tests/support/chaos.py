@@ -97,6 +97,7 @@ class Chaos:
                 self._more(1, 300)
                 kinds.pop()()
             self._more(1, 100)
+            self.load.until(self._at_rest, self._look_after)  # else nobody may tell the group where it stands
             self._settle()
             for slot in list(self._running):
                 self._end(slot)
@@ -221,6 +222,11 @@ class Chaos:
 
     def _one(self) -> int:
         return self._random.choice(sorted(self._running))
+
+    def _at_rest(self) -> bool:
+        """Whether every partition is held once, and everybody holds some: no handover is under way."""
+        held = [self._held(slot) for slot in self._running]
+        return all(held) and sum(map(len, held)) == self.pipeline.topics.partitions
 
     def _own(self, slot: int) -> set[int]:
         """The partitions that one holds, by what it says, and none of the others."""
