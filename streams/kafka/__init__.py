@@ -49,6 +49,7 @@ from streams.kafka.topics import (
     present_topics,
 )
 from streams.kafka.tracing import NO_TRACE, Trace, trace_from, trace_of, words_of
+from streams.kafka.unheld import share_anew, unheld
 
 __all__ = [
     "INTERNAL",
@@ -97,11 +98,13 @@ __all__ = [
     "reader",
     "require_rights",
     "send",
+    "share_anew",
     "start_offsets",
     "trace_from",
     "trace_of",
     "transactional_producer",
     "unframe_of",
+    "unheld",
     "waiting",
     "words_of",
 ]

@@ -31,6 +31,7 @@ from streams.scorer.partitions import Partitions
 from streams.scorer.pausing import Pausing
 from streams.scorer.pulse import Pulse
 from streams.scorer.records import Refused, SourceDelta, SourceRecord, Under
+from streams.scorer.sharing import Sharing
 from streams.scorer.snapshots import Snapshots
 from streams.scorer.telling import Telling
 from streams.scorer.warnings import Warnings
@@ -99,6 +100,8 @@ class ScorerLoop:
             Claiming(pipeline, transactions),
             self._pausing.forget,
         )
+        group = f"sluicegate.{pipeline.name}.scorer"
+        self._sharing = Sharing(bootstrap, group, self._topic, pipeline.topics.policy)
         self._pulse = Pulse()
 
     def run(self, stop: threading.Event) -> None:
@@ -111,6 +114,7 @@ class ScorerLoop:
             self._watcher.stop()
             return
         self._partitions.subscribe()
+        self._sharing.start()
         _log.info(
             "scorer_ready", epoch=self._watcher.acting.epoch, policy=self._policies.active.document.version
         )
@@ -128,6 +132,7 @@ class ScorerLoop:
             gc.unfreeze()
             self._watcher.stop()
             self._policies.stop()
+            self._sharing.stop()
             self._partitions.close()
             self._outcomes.close()
             self._snapshots.close()

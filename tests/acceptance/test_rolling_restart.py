@@ -75,6 +75,24 @@ def test_one_of_two_is_stopped_and_killed_and_comes_back_while_the_other_goes_on
     assert_features_as_if_nothing_had_happened(apache_kafka, pipeline)
 
 
+def test_what_one_gives_up_that_dies_and_comes_back_is_not_left_to_nobody(
+    apache_kafka: Broker, unique: str, tmp_path: Path
+) -> None:
+    """It dies before it joins again, upon which Kafka would have given to the other what it gave up."""
+    config, pipeline = private_pipeline(tmp_path, unique, serving=UNHURRIED)
+    feed = feed_of(pipeline, apache_kafka.bootstrap)
+    feed.send(encoded(n) for n in range(400))
+    with scorer(config, apache_kafka.bootstrap, dies_at="scorer.given_up") as first:
+        decided(apache_kafka, pipeline, 400)
+        with scorer(config, apache_kafka.bootstrap, 1):
+            assert first.wait(60) == -signal.SIGKILL
+            with scorer(config, apache_kafka.bootstrap, 0):
+                feed.send(encoded(n) for n in range(400, 800))
+                assert decided(apache_kafka, pipeline, 800) == Counter(f"e{n}" for n in range(800))
+    assert any(said(tmp_path, slot, "partitions_held_by_nobody") for slot in (0, 1))
+    assert_features_as_if_nothing_had_happened(apache_kafka, pipeline)
+
+
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 def test_of_two_with_one_slot_the_newer_goes_on_and_the_older_says_why_it_ends(
     apache_kafka: Broker, unique: str, tmp_path: Path, delivery: str

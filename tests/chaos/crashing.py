@@ -38,10 +38,14 @@ _SENDER = "training.keeper.sender"
 _FOLDER = "training.sink.folder"
 _WORKER = "training.sink.worker"
 
+GIVING_UP = "scorer.given_up"
+"""Reached only where another one joins."""
+
 _SCORERS = {
     "scorer.init.after": Point(*_TRANSACTIONS, before=False, saying="init_transactions"),
     "scorer.restore.before": Point("streams.scorer.recovery", "restore", before=True),
     "scorer.restore.after": Point("streams.scorer.recovery", "restore", before=False),
+    GIVING_UP: Point("streams.scorer.claiming", "Claiming.handing_over", before=False, role=DECIDING),
     "scorer.step.before": Point("streams.scorer.core", "ScorerCore.step", before=True),
     "scorer.step.after": Point("streams.scorer.core", "ScorerCore.step", before=False),
     "scorer.begin.after": Point(*_TRANSACTIONS, before=False, saying="begin_transaction"),

@@ -34,7 +34,18 @@ if TYPE_CHECKING:
 NOTHING = "nothing"
 _SESSION_S = (1.0, 9.0)
 """A process that stands still so long is given up by its group, or is not."""
-_RARE = ("init", "restore", "start", "recovered", "publish", "deltas", "snapshot", "routed", "assigned")
+_RARE = (
+    "init",
+    "restore",
+    "start",
+    "recovered",
+    "publish",
+    "deltas",
+    "snapshot",
+    "routed",
+    "assigned",
+    "given",
+)
 """Points that are not reached several times a second."""
 _REACHED_S = 40.0
 
@@ -148,11 +159,18 @@ def crash_at(point: str) -> Callable[[Night], str]:
             night.ready(part, since)
             night.change_rule()
             night.tell_outcomes()
-        if not night.ended(part, _REACHED_S):
-            part.kill()
-            part.start()
-            return f"{part.name}: {NOT_REACHED}"
+        further = night.product.parts[night.product.shape.further]
+        if point == crashing.GIVING_UP:
+            night.ready(part, since, b'"partitions_gained"')
+            further.start()
+        reached = night.ended(part, _REACHED_S)
+        part.kill()
         part.start()
+        if point == crashing.GIVING_UP:
+            night.wait(4, 10)
+            further.stop()
+        if not reached:
+            return f"{part.name}: {NOT_REACHED}"
         return f"{part.name}, time {times}"
 
     return crash

@@ -70,10 +70,10 @@ class Night:
                 return True
         return False
 
-    def ready(self, part: Part, since: int) -> None:
-        """Return when the keeper, whose log began at ``since``, can be asked, or has ended."""
+    def ready(self, part: Part, since: int, word: bytes = b"keeper_ready") -> None:
+        """Return when a part, whose log began at ``since``, has said so, or has ended."""
         until = time.monotonic() + _READY_S
-        while part.runs and b"keeper_ready" not in part.said(since) and time.monotonic() < until:
+        while part.runs and word not in part.said(since) and time.monotonic() < until:
             time.sleep(_TURN_S)
 
     def part(self, role: str) -> Part:

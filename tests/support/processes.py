@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING
 from tests.support.payments import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
 @contextmanager
 def scorer(
-    config: Path, bootstrap: str, slot: int = 0, stage: int | None = None
+    config: Path, bootstrap: str, slot: int = 0, stage: int | None = None, dies_at: str = ""
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """One running scorer, of a stage of a staged pipeline; killed on the way out if it still runs."""
+    """One running scorer, of a stage of a staged pipeline; killed on the way out if it still runs.
+
+    ``dies_at``: a point of ``tests.chaos.crashing``.
+    """
     name, which = f"scorer-{slot}", ["--slot", str(slot)]
     if stage is not None:
         name, which = f"stage-{stage}-{slot}", [*which, "--stage", str(stage)]
-    with _process(config, name, "scorer", "--broker", bootstrap, *which) as process:
+    launched = ["tests.chaos.crashing", dies_at, "1"] if dies_at else ["console.cli"]
+    with _process(config, name, "scorer", "--broker", bootstrap, *which, launched=launched) as process:
         yield process
 
 
@@ -56,8 +60,10 @@ def monitor(config: Path, bootstrap: str, port: int) -> Iterator[subprocess.Pope
 
 
 @contextmanager
-def _process(config: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "console.cli", *arguments, "--config", str(config)]
+def _process(
+    config: Path, name: str, *arguments: str, launched: Sequence[str] = ("console.cli",)
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", *launched, *arguments, "--config", str(config)]
     with (
         (config.parent / f"{name}.log").open("ab") as log,
         subprocess.Popen(

@@ -25,6 +25,14 @@ class State(Enum):
     STABLE = auto()
 
 
+_KAFKA_NAMES = {
+    State.EMPTY: "Empty",
+    State.PREPARING: "PreparingRebalance",
+    State.COMPLETING: "CompletingRebalance",
+    State.STABLE: "Stable",
+}
+
+
 @dataclass(eq=False)
 class Member:
     """One consumer; `waiting` is its unanswered request to join or to sync.
@@ -34,6 +42,7 @@ class Member:
 
     id: str
     instance: str | None = None
+    client: str = ""
     protocols: dict[str, bytes] = field(default_factory=dict)
     assignment: bytes = b""
     session_s: float = 0
@@ -99,7 +108,9 @@ class Group:
         if not set(protocols).intersection(*others):
             raise RefusedError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         known = self._member(request) if request["member_id"] else None
-        member = known or Member(f"{instance or request['client_id']}-{uuid.uuid4()}", instance)
+        member = known or Member(
+            f"{instance or request['client_id']}-{uuid.uuid4()}", instance, request["client_id"] or ""
+        )
         if before:
             leader = self._leader
             self._replace(before, member)
@@ -196,6 +207,21 @@ class Group:
         else:
             self.state, self._generation = State.EMPTY, self._generation + 1
 
+    def described(self) -> Message:
+        """Who is in it, and what the members hold."""
+        members = [
+            {
+                "member_id": m.id,
+                "instance_id": m.instance,
+                "client_id": m.client,
+                "metadata": m.protocols.get(self._protocol, b""),
+                "assignment": m.assignment,
+            }
+            for m in self.members.values()
+        ]
+        state, kind = _KAFKA_NAMES[self.state], "consumer" if members else ""
+        return {"state": state, "protocol_type": kind, "protocol": self._protocol, "members": members}
+
     def expire(self) -> None:
         """Remove members that went silent or have not joined in time."""
         now = time.monotonic()
@@ -235,6 +261,17 @@ class Groups:
         """Name the one broker."""
         host, port = request["address"]
         return {"host": host, "port": port}
+
+    def describe_groups(self, request: Message) -> Message:
+        """Say of each group how it stands; one that nobody has asked for is dead."""
+        known = self.by_id
+        return {
+            "groups": [
+                asked
+                | (known[name].described() if (name := asked["group_id"]) in known else {"state": "Dead"})
+                for asked in request["groups"]
+            ]
+        }
 
     @each_partition
     def offset_commit(self, request: Message, topic: str, wanted: Message) -> Message:

@@ -57,6 +57,11 @@ APIS = {
     "SyncGroup": Api(14, "1-3",
         f"{_MEMBER} instance_id:str@3 assignments[member_id:str assignment:bytes]",
         f"{_ERROR} assignment:bytes=''"),
+    "DescribeGroups": Api(15, "0-4",
+        "groups[group_id:str] operations:bool@3",
+        "throttle:i32@1 groups[error:i16 group_id:str state:str='' protocol_type:str='' protocol:str=''"
+        " members[member_id:str instance_id:str@4 client_id:str='' client_host:str='' metadata:bytes=''"
+        " assignment:bytes=''] operations:i32@3=-2147483648]"),
     "ApiVersions": Api(18, "0-3",
         "software:str@3 software_version:str@3",
         "error:i16 apis[key:i16 oldest:i16 newest:i16] throttle:i32@1", flexible=3),

@@ -100,17 +100,23 @@ class TestMembership:
         found = second.committed([TopicPartition(topic, 0)], timeout=30)[0]
         assert (found.offset, found.metadata) == (2, "mine")
 
-    def test_what_the_admin_sees(self, kafka: Kafka, group: str, gap: Callable[[str], None]) -> None:
-        gap("groups are neither described nor listed nor deleted")
+    def test_the_admin_sees_who_holds_what(self, kafka: Kafka, group: str) -> None:
         topic = kafka.topic(partitions=2)
-        consumer = kafka.consumer(group, client_id="who")
+        consumer = kafka.consumer(group, client_id="who", group_instance_id="a")
         consumer.subscribe([topic])
         eventually(lambda: shares(consumer) == [2])
         described = wait_for(kafka.admin.describe_consumer_groups([group])[group])
         assert described.state == ConsumerGroupState.STABLE
-        assert [member.client_id for member in described.members] == ["who"]
+        found = [(member.client_id, member.group_instance_id) for member in described.members]
+        assert found == [("who", "a")]
         held = described.members[0].assignment.topic_partitions
         assert sorted((tp.topic, tp.partition) for tp in held) == [(topic, 0), (topic, 1)]
+
+    def test_the_admin_lists_and_deletes(self, kafka: Kafka, group: str, gap: Callable[[str], None]) -> None:
+        gap("groups are neither listed nor deleted")
+        consumer = kafka.consumer(group)
+        consumer.subscribe([kafka.topic()])
+        eventually(lambda: shares(consumer) == [1])
         listed = wait_for(kafka.admin.list_consumer_groups()).valid
         assert group in {one.group_id for one in listed}
         with refused(KafkaError.NON_EMPTY_GROUP):
