@@ -86,7 +86,6 @@ def words(done: Backfilled) -> str:
 
 
 def _refuse_scorers(bootstrap: str, pipeline: Pipeline) -> None:
-    # The embedded broker does not describe groups; its scorers are of the run that holds the state folder.
     group = f"sluicegate.{pipeline.name}.scorer"
     lingering_s = pipeline.serving.session_timeout / 1e6 + _SLACK_S
     members = group_members(bootstrap, group, lingering_s=lingering_s)

@@ -50,8 +50,8 @@ class Patience:
             self._call = None
 
     def _watch(self) -> None:
-        while True:
-            time.sleep(_EVERY_S)
+        pause = threading.Event()  # a sleep raises where a clock is stepped under libfaketime
+        while not pause.wait(_EVERY_S):
             call = self._call
             if call is not None and time.monotonic() - call[1] > self._patience_s:
                 try:
