@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
+from console.cli.ending import tell
 from console.lifeline import hold_lifeline
 from feature_store.absent import absent
 from feature_store.errors import SluicegateError
@@ -23,7 +23,7 @@ def main() -> None:
     try:
         app(prog_name="sluicegate")
     except SluicegateError as error:
-        _tell(error)
+        sys.exit(tell(error))
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from saying so again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -34,10 +34,4 @@ def main() -> None:
         told = plain_refusal(error) or plain_absence(error)
         if told is None:
             raise
-        _tell(told)
-
-
-def _tell(error: SluicegateError) -> NoReturn:
-    for finding in str(error).splitlines():
-        sys.stderr.write(f"sluicegate: {finding}\n")
-    sys.exit(error.exit_code)
+        sys.exit(tell(told))

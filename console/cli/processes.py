@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.ending import ended_at_once
 from console.cli.options import STATE_DIR, Bootstrap, Config, Host, StateDir
 
 Slot = Annotated[
@@ -67,7 +68,8 @@ def scorer(
     config, bootstrap = prepare(config, broker, state_dir, "scorer", stage)
     from streams.scorer import ScorerSettings, run
 
-    run(ScorerSettings(config, bootstrap, slot, state_dir, metrics_port, stage, metrics_host))
+    with ended_at_once():
+        run(ScorerSettings(config, bootstrap, slot, state_dir, metrics_port, stage, metrics_host))
 
 
 def keeper(

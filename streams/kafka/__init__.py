@@ -21,7 +21,7 @@ from streams.kafka.cluster import Cluster, connection
 from streams.kafka.group_transactions import REBALANCE, Aborted, GroupTransactions
 from streams.kafka.headers import headers_of
 from streams.kafka.lag import GroupLag, Lag
-from streams.kafka.leaving import leave
+from streams.kafka.leaving import close_within, leave, stay
 from streams.kafka.login import check_settings, let_in
 from streams.kafka.patience import Patience
 from streams.kafka.refused import place_taken, plain_refusal
@@ -76,6 +76,7 @@ __all__ = [
     "Trace",
     "at_end",
     "check_settings",
+    "close_within",
     "connection",
     "described_topics",
     "end_offsets",
@@ -100,6 +101,7 @@ __all__ = [
     "send",
     "share_anew",
     "start_offsets",
+    "stay",
     "trace_from",
     "trace_of",
     "transactional_producer",

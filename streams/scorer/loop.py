@@ -124,6 +124,7 @@ class ScorerLoop:
         try:
             while not stop.is_set():
                 self._turn()
+            self._sharing.stop()
             self._snapshots.finish()
             self._partitions.keep_no_more()
             self._transactions.finish()
@@ -132,7 +133,6 @@ class ScorerLoop:
             gc.unfreeze()
             self._watcher.stop()
             self._policies.stop()
-            self._sharing.stop()
             self._partitions.close()
             self._outcomes.close()
             self._snapshots.close()

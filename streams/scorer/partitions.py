@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import ConfigError, StateError
-from streams.kafka import Consumer, TopicPartition, leave, reader
+from streams.kafka import Consumer, TopicPartition, reader, stay
 from streams.kafka.tail import partitions_of, watermarks
 from streams.scorer.committed import committed_positions
 from streams.scorer.recovery import restore
@@ -69,15 +69,13 @@ class Partitions:
         )
 
     def keep_no_more(self) -> None:
-        """What is assigned from here on is not taken: the process ends. A client that closes would wait half
-        a minute for offsets from a coordinator that it no longer speaks to.
-        """
+        """What is assigned from here on is not taken: the process ends."""
         self._leaving = True
 
     def close(self) -> None:
-        """Leave the group."""
+        """End. The group keeps the place of this static member for whoever comes back to it."""
         self.keep_no_more()
-        leave(self._consumer)
+        stay(self._consumer)
 
     def _on_assign(self, consumer: Consumer, gained: list[TopicPartition]) -> None:
         if self._leaving:

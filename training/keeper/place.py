@@ -30,8 +30,8 @@ from streams.kafka import (
     KafkaError,
     KafkaException,
     TopicPartition,
+    close_within,
     group_consumer,
-    leave,
     place_taken,
     plain_refusal,
 )
@@ -136,7 +136,7 @@ class Place(Worker):
         if self._joined and self._error is None and not self._gone:
             with suppress(KafkaException, PlaceLostError):
                 self._note(msgspec.structs.replace(self._me, left=True), _LEAVE_S)
-        leave(self._consumer, _LEAVE_S)
+        close_within(self._consumer, _LEAVE_S)
 
     def _free(self, stop: threading.Event) -> bool:
         first = self._read()
