@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_EARLIER = 5
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 _ARTIFACT = re.compile(rb"^artifact/([\w.\-]{1,200})/(\d{1,6})$")
 
@@ -43,6 +44,8 @@ class ModelsTopic:
         self._refused: dict[str, str] = {}
         self.manifests: dict[str, Manifest] = {}
         self.release: Release | None = None
+        self.earlier: list[Release] = []
+        """Some that acted before, the newest first, as far as the topic still has them."""
         self.newest_epoch = 0
         """Of all release records, those among them that were passed over."""
         self.malformed: str | None = None
@@ -130,6 +133,8 @@ class ModelsTopic:
         self.malformed = None
         if self.release is not None and release.epoch <= self.release.epoch:
             return False  # epochs never go back
+        if self.release is not None:
+            self.earlier = [self.release, *self.earlier][:_EARLIER]
         self.release = release
         return True
 

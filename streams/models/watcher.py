@@ -52,8 +52,9 @@ class Acting:
 class ModelWatcher(TopicFollower):
     """Keeps ``acting`` up to date from a thread of its own.
 
-    A release that cannot be loaded leaves the present one acting and raises an alert; where only its canary
-    cannot, the champion acts for all, with an alert. Shadows join when they are loaded; one that cannot be is
+    A release that cannot be loaded leaves the present one acting and raises an alert; at a start, when there
+    is none, the newest is taken of those before it that the topic still has. Where only its canary cannot,
+    the champion acts for all, with an alert. Shadows join when they are loaded; one that cannot be is
     left out with an alert. ``wait_for`` takes an epoch.
     """
 
@@ -101,11 +102,20 @@ class ModelWatcher(TopicFollower):
     def _take(self) -> int:
         release = self._state.release
         if release is not None and (release.epoch > self.acting.epoch or self._away.due):
+            self._away.over()
             self._act_under(release)
+            if not self.acting.epoch:
+                self._act_as_the_others_do()
         return max(self.acting.epoch, self._state.newest_epoch)
 
+    def _act_as_the_others_do(self) -> None:
+        """Who was running when the newest release came acts under the one before; so does who starts."""
+        for release in self._state.earlier:
+            self._act_under(release)
+            if self.acting.epoch:
+                return
+
     def _act_under(self, release: Release) -> None:
-        self._away.over()
         try:
             champion = self._champion(release.champion)
         except StorageError as error:

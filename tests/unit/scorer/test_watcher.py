@@ -8,8 +8,11 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from feature_store.errors import ContractError
 from streams.messages import Release
 from streams.messages.model import artifact_key, manifest_key, release_key
+from streams.models import watcher as watcher_module
+from streams.models.champion import load_champion
 from streams.models.watcher import ModelWatcher
 from tests.support.models import manifest_of, small_model
 from tests.support.payments import private_pipeline
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.alerts import AlertSender
+    from streams.messages import Manifest
+    from streams.models.champion import Champion
 
 
 class Alerts:
@@ -87,6 +92,36 @@ def test_a_model_that_its_library_cannot_run_is_rejected_and_the_scorer_goes_on(
     monkeypatch.undo()
     publish("m3", 3)
     assert watcher.acting.epoch == 3
+    assert watcher.wait_for(3, patience_s=0)
+
+
+@pytest.mark.parametrize("refused", [{"m3"}, {"m2", "m3"}, {"m1", "m2", "m3"}])
+def test_a_fresh_scorer_acts_under_the_release_that_the_others_went_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: set[str]
+) -> None:
+    _, pipeline = private_pipeline(tmp_path, "unit")
+    alerts = Alerts()
+    watcher = ModelWatcher("nowhere", pipeline, cast("AlertSender", alerts))
+    load = load_champion
+
+    def sound(manifest: Manifest, *given: Any, **named: Any) -> Champion:
+        if manifest.version in refused:
+            raise ContractError("its trees lead in a circle")
+        return load(manifest, *given, **named)
+
+    monkeypatch.setattr(watcher_module, "load_champion", sound)
+    for epoch, version in enumerate(("m1", "m2", "m3"), 1):
+        manifest, artifact = small_model(pipeline, version)
+        release = Release(epoch, version, "", "")
+        for key, value in (
+            (artifact_key(version, 0), artifact),
+            (manifest_key(pipeline.name, version), msgspec.json.encode(manifest)),
+            (release_key(pipeline.name), msgspec.json.encode(release)),
+        ):
+            watcher._hear(cast("Any", Arrived(key, value)))
+    watcher._settle()
+    assert watcher.acting.epoch == 3 - len(refused)
+    assert alerts.raised == ["model_rejected"] * len(refused)
     assert watcher.wait_for(3, patience_s=0)
 
 
