@@ -8,13 +8,18 @@ which may be never.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from feature_store.errors import BrokerError
-from streams.kafka.clients import group_consumer
+from streams.kafka import describing
+from streams.kafka.clients import COMMON, group_consumer
+from streams.kafka.cluster import connection
 from streams.kafka.leaving import leave
 from streams.kafka.refused import refused_access
 from streams.kafka.tail import passes
@@ -22,42 +27,49 @@ from streams.kafka.tail import passes
 if TYPE_CHECKING:
     import threading
 
-    from confluent_kafka.admin import AdminClient
-
 _TIMEOUT_S = 5.0
 _JOIN_S = 60.0
 _LEAVE_S = 2.0
 _POLL_S = 0.1
 
 
-def unheld(admin: AdminClient, group: str, topic: str) -> set[int] | None:
+def unheld(bootstrap: str, group: str, topic: str) -> set[int] | None:
     """Partitions of ``topic`` that no member of ``group`` holds.
 
     None where that cannot be said now: members come or go, or Kafka does not answer. Raises BrokerError where
     it will not be told: by a broker that does not describe groups, or where access is refused.
     """
-    try:
-        asked = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)[group]
-        described = asked.result()
-        if described.state is not ConsumerGroupState.STABLE:
-            return None
-        found = admin.list_topics(topic, timeout=_TIMEOUT_S).topics.get(topic)
-    except KafkaException as error:
-        problem = error.args[0]
-        if refused := refused_access(problem, f"group {group!r}", "Describe"):
-            raise refused from error
-        if problem.code() == KafkaError.GROUP_ID_NOT_FOUND or passes(problem):
-            return None
-        raise BrokerError(f"group {group!r} cannot be looked at: {error}") from error
-    if found is None or found.error is not None or not found.partitions:  # a broker that has just begun
+    found = _described({**COMMON, **connection(bootstrap)}, group, topic)
+    if found is None:
         return None
-    held = {
-        each.partition
-        for member in described.members
-        for each in (member.assignment.topic_partitions if member.assignment else [])
-        if each.topic == topic
-    }
-    return set(found.partitions) - held
+    if "code" in found:
+        problem = KafkaError(found["code"], found["why"])
+        if refused := refused_access(problem, f"group {group!r}", "Describe"):
+            raise refused
+        if found["passes"] or passes(problem) or problem.code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return None
+        raise BrokerError(f"group {group!r} cannot be looked at: {found['why']}")
+    if found["state"] != "STABLE" or not found["there"]:  # a broker that has just begun knows no topic
+        return None
+    return set(found["there"]) - set(found["held"])
+
+
+def _described(settings: dict[str, Any], group: str, topic: str) -> dict[str, Any] | None:
+    """What ``describing`` says; None where it dies of it."""
+    asked = json.dumps([settings, group, topic, _TIMEOUT_S])
+    try:
+        done = subprocess.run(
+            [sys.executable, describing.__file__],
+            input=asked.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=4 * _TIMEOUT_S,
+            check=True,
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError):
+        return None
+    return found
 
 
 def share_anew(bootstrap: str, group: str, beside: str, stop: threading.Event) -> None:

@@ -9,7 +9,6 @@ import structlog
 
 from feature_store.errors import BrokerError
 from streams.kafka import share_anew, unheld
-from streams.kafka.admin import admin_of
 
 _log = structlog.get_logger()
 _EVERY_S = 2.0
@@ -62,11 +61,10 @@ class Sharing:
             _log.error("group_not_looked_at", why=repr(error))
 
     def _look(self) -> None:
-        admin = admin_of(self._bootstrap)
         missing: set[int] | None = None
         since, patience_s = 0.0, self._patience_s
         while not self._stop.wait(self._every_s):
-            found = unheld(admin, self._group, self._topic)
+            found = unheld(self._bootstrap, self._group, self._topic)
             if found == set():
                 return
             if found != missing:

@@ -56,7 +56,7 @@ class Torn:
 
     def missing(self) -> set[int] | None:
         """What nobody holds."""
-        return unheld(self.kafka.admin, self.group, self.topic)
+        return unheld(self.kafka.bootstrap, self.group, self.topic)
 
 
 @pytest.fixture
@@ -83,5 +83,14 @@ def test_who_comes_back_looks_until_all_is_held(torn: Torn) -> None:
     eventually(lambda: torn.missing() == set())
 
 
+def test_of_kafka_that_is_away_nothing_can_be_said() -> None:
+    assert unheld("127.0.0.1:9", "g", "t") is None
+
+
+def test_what_dies_of_asking_says_nothing(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.kafka.describing.__file__", "-cimport os; os.abort()")
+    assert unheld(kafka.bootstrap, kafka.name(), kafka.topic()) is None
+
+
 def test_of_a_group_that_nobody_is_in_nothing_can_be_said(kafka: Kafka) -> None:
-    assert unheld(kafka.admin, kafka.name(), kafka.topic()) is None
+    assert unheld(kafka.bootstrap, kafka.name(), kafka.topic()) is None

@@ -55,7 +55,10 @@ def test_a_process_that_ended_is_told_of_with_its_last_words(tmp_path: Path) -> 
 
 
 def test_what_grows_is_measured_by_the_hour_and_what_ends_is_told() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    told = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(told, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # what a start opens does not count
         samples = _Samples({"it": process}, 10.0)
         assert all(samples.going(float(second)) for second in range(10))
         assert not samples.going(10.0)
