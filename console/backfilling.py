@@ -86,7 +86,7 @@ def words(done: Backfilled) -> str:
 
 
 def _refuse_scorers(bootstrap: str, pipeline: Pipeline) -> None:
-    group = f"sluicegate.{pipeline.name}.scorer"
+    group = pipeline.scorer_group
     lingering_s = pipeline.serving.session_timeout / 1e6 + _SLACK_S
     members = group_members(bootstrap, group, lingering_s=lingering_s)
     if members:

@@ -148,7 +148,7 @@ def _await_decided(system: System, ends: dict[int, int], meanwhile: Callable[[],
     """Return when the scorers have committed past ``ends``. Raises DemoFailedError when they stand still."""
     pipeline = system.pipeline
     topic = pipeline.topics.events
-    consumer = group_consumer(system.broker.bootstrap, f"sluicegate.{pipeline.name}.scorer")
+    consumer = group_consumer(system.broker.bootstrap, pipeline.scorer_group)
     left, moved = -1, time.monotonic()
     try:
         while True:

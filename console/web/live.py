@@ -44,7 +44,7 @@ class Live:
     def _scorers(self) -> dict[int, Lag]:
         if self._lag is None:
             parts = self._desk.parts
-            group = f"sluicegate.{parts.pipeline.name}.scorer"
+            group = parts.pipeline.scorer_group
             self._lag = GroupLag(parts.settings.bootstrap, group, parts.pipeline.topics.events)
         return self._lag()
 

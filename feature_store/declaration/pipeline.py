@@ -151,6 +151,11 @@ class Pipeline(Declared):
         return self.at(self.stages[-1]) if self._stage is None and self.stages else self
 
     @property
+    def scorer_group(self) -> str:
+        """The consumer group of its scorers; each stage has its own."""
+        return f"sluicegate.{self.name}.scorer"
+
+    @property
     def global_features(self) -> tuple[WindowFeature, ...]:
         """Features whose entity the partition key does not determine: one scorer must hold all partitions."""
         if self.stages:

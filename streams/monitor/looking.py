@@ -41,7 +41,7 @@ class Looking:
         self._looks = Looks(pipeline, self._sender.send)
         self._releases = Releases(bootstrap, pipeline)
         self._told = Told(bootstrap, pipeline, self._looks.episodes, self._looks.name)
-        self._lag = GroupLag(bootstrap, f"sluicegate.{pipeline.name}.scorer", pipeline.topics.events)
+        self._lag = GroupLag(bootstrap, pipeline.scorer_group, pipeline.topics.events)
         self._followers: list[TopicFollower] = [self._releases, self._told]
         if pipeline.monitoring.webhook:
             self._followers.append(Webhook(bootstrap, pipeline, data / "webhook.json"))

@@ -100,8 +100,7 @@ class ScorerLoop:
             Claiming(pipeline, transactions),
             self._pausing.forget,
         )
-        group = f"sluicegate.{pipeline.name}.scorer"
-        self._sharing = Sharing(bootstrap, group, self._topic, pipeline.topics.policy)
+        self._sharing = Sharing(bootstrap, pipeline.scorer_group, self._topic, pipeline.topics.policy)
         self._pulse = Pulse()
 
     def run(self, stop: threading.Event) -> None:

@@ -94,7 +94,7 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
 
 def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consumer, Transactions | Deliveries]:
     """The consumer of a slot, and what commits its steps as the pipeline file declares."""
-    identity = f"sluicegate.{pipeline.name}.scorer"
+    identity = pipeline.scorer_group
     timeout_ms = pipeline.serving.session_timeout // 1_000
     if pipeline.serving.delivery == "exactly_once":
         consumer, producer = group_member(
