@@ -20,6 +20,8 @@ from streams.broker import Broker, KafkaUnavailableError, running_broker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest.register_assert_rewrite("tests.support")  # what it asserts is said in words, too
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 

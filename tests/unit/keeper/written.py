@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feature_store.declaration.pipeline import Pipeline
-    from streams.kafka import Producer
+    from streams.kafka import Headers, Producer
 
 START = 1_767_225_600_000_000  # 2026-01-01
 MINUTE = 60_000_000
@@ -112,12 +112,24 @@ def write_batches(pipeline: Pipeline, bootstrap: str, first: int, batches: int, 
     scorer = transactional_producer(bootstrap, f"{pipeline.name}.scorer")
     scorer.init_transactions(30)
     for batch in range(batches):
-        scorer.begin_transaction()
-        begin = first + batch * size
-        for partition in range(pipeline.topics.partitions):
-            _write_batch(scorer, pipeline, partition, begin, size)
+        _write_on_each(scorer, pipeline, first + batch * size, size)
         scorer.commit_transaction(30)
     return first + batches * size
+
+
+def give_up_batch(pipeline: Pipeline, bootstrap: str, first: int, size: int) -> None:
+    """Write a micro-batch on each partition and abort it."""
+    scorer = transactional_producer(bootstrap, f"{pipeline.name}.scorer")
+    scorer.init_transactions(30)
+    _write_on_each(scorer, pipeline, first, size)
+    assert scorer.flush(30) == 0
+    scorer.abort_transaction(30)
+
+
+def _write_on_each(scorer: Producer, pipeline: Pipeline, first: int, size: int) -> None:
+    scorer.begin_transaction()
+    for partition in range(pipeline.topics.partitions):
+        _write_batch(scorer, pipeline, partition, first, size)
 
 
 def _write_batch(scorer: Producer, pipeline: Pipeline, partition: int, first: int, size: int) -> None:
@@ -130,12 +142,11 @@ def _write_batch(scorer: Producer, pipeline: Pipeline, partition: int, first: in
 
 
 def write_outcomes(pipeline: Pipeline, bootstrap: str, values: list[bytes], arrived: int) -> None:
-    """Write raw outcome messages that arrive at ``arrived`` (us)."""
+    """Write raw outcome messages that arrive at ``arrived`` (us), to one partition: read in this order."""
     source = plain_producer(bootstrap)
+    headers: Headers = [("arrived_at", str(arrived // 1_000).encode())]
     for value in values:
-        source.produce(
-            pipeline.topics.outcomes, value=value, headers=[("arrived_at", str(arrived // 1_000).encode())]
-        )
+        source.produce(pipeline.topics.outcomes, value=value, headers=headers, partition=0)
     source.flush(30)
 
 

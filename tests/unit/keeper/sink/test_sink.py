@@ -14,6 +14,7 @@ from tests.unit.keeper.written import (
     START,
     TwoClaims,
     event_id,
+    give_up_batch,
     write_batches,
     write_outcomes,
 )
@@ -102,6 +103,20 @@ def test_a_restart_goes_on_where_the_store_ends(
     catch_up(sink, parts)
     for table in ("scored", "decisions"):
         assert ask(parts, f"SELECT count(*), count(DISTINCT event_id) FROM {table}") == [(80, 80)]  # noqa: S608
+
+
+def test_what_counts_nowhere_is_passed_for_good(
+    new_sink: NewSink, pipeline: Pipeline, bootstrap: str
+) -> None:
+    """Else a start would ask for it when Kafka has dropped it, and take it for a loss."""
+    write_batches(pipeline, bootstrap, 0, batches=1, size=10)
+    sink, parts = new_sink()
+    catch_up(sink, parts)
+    give_up_batch(pipeline, bootstrap, 10, size=10)
+    catch_up(sink, parts)
+    stored = {(topic, partition): at for topic, partition, at in ask(parts, "FROM offsets")}
+    assert stored == parts.ends()
+    assert ask(parts, "SELECT count(*) FROM scored") == [(20,)]
 
 
 def test_imported_outcomes_are_routed_by_the_clock_even_where_nothing_comes(
