@@ -11,6 +11,7 @@ State changes are pending until ``commit``; ``rollback`` takes them back.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from feature_store.claims import NO_CLAIM, Claim
@@ -25,7 +26,7 @@ from streams.scorer.records import Position, SourceDelta, SourceRecord, StepResu
 from streams.scorer.staged_intake import StagedIntake
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from streams.formats import AsJson
     from streams.models.watcher import Acting
     from streams.policies import ActivePolicy
+
+_NOWHERE: Mapping[int, int] = MappingProxyType({})
 
 
 class ScorerCore:
@@ -164,10 +167,12 @@ class ScorerCore:
         acting: Acting,
         deltas: Sequence[SourceDelta] = (),
         policy: ActivePolicy | None = None,
+        ends: Mapping[int, int] = _NOWHERE,
     ) -> StepResult:
         """Process one micro-batch under exactly one release and policy, after what became known before it.
 
-        Without a ``policy`` the pipeline file's own acts.
+        Without a ``policy`` the pipeline file's own acts. Nothing counts between the records and ``ends``
+        (partition -> offset).
         """
         if records:
             self._clock.observe(max(record.arrived_at for record in records))
@@ -180,7 +185,7 @@ class ScorerCore:
             self.store, found.accepted, first_seq, acting, policy or self._policy, now
         )
         self._seq += len(found.accepted.records)
-        stretches = self._move(records, deltas)
+        stretches = self._move(records, deltas, ends)
         with self._stage(Stage.ENCODE):
             log = self._log.write(finished.under, stretches, learned, found, finished.rows, finished.traces)
         return StepResult(
@@ -220,10 +225,13 @@ class ScorerCore:
             self._seq += learned.num_rows
         return learned
 
-    def _move(self, records: list[SourceRecord], deltas: Sequence[SourceDelta]) -> dict[int, Stretch]:
+    def _move(
+        self, records: list[SourceRecord], deltas: Sequence[SourceDelta], ends: Mapping[int, int]
+    ) -> dict[int, Stretch]:
         """The stretch of every partition of the step; one that has only deltas is empty."""
         self._pending = {delta.partition: self._positions[delta.partition] for delta in deltas}
         self._pending |= {record.partition: record.offset + 1 for record in records}
+        self._pending |= {p: max(end, self._pending.get(p, end)) for p, end in ends.items()}
         return {
             p: Stretch(
                 self._positions[p],

@@ -28,6 +28,7 @@ from streams.scorer.claiming import Claiming
 from streams.scorer.core import ScorerCore
 from streams.scorer.outcomes import OutcomeFeed
 from streams.scorer.partitions import Partitions
+from streams.scorer.passing import Passing
 from streams.scorer.pausing import Pausing
 from streams.scorer.pulse import Pulse
 from streams.scorer.records import Refused, SourceDelta, SourceRecord, Under
@@ -79,6 +80,7 @@ class ScorerLoop:
         self._warnings = Warnings(alerts.send)
         self._telling = Telling(pipeline, metrics, self._core, consumer, clock, alerts.send)
         self._pausing = Pausing(pipeline, consumer, alerts.send)
+        self._passing = Passing()
         self._topic = pipeline.topics.events
         self._staged = pipeline.stages_before > 0
         self._max_events = pipeline.serving.batch.max_events
@@ -98,7 +100,7 @@ class ScorerLoop:
             transactions.joined,
             self._heard_of,
             Claiming(pipeline, transactions),
-            self._pausing.forget,
+            self._lost,
         )
         self._sharing = Sharing(bootstrap, pipeline.scorer_group, self._topic, pipeline.topics.policy)
         self._pulse = Pulse()
@@ -152,6 +154,8 @@ class ScorerLoop:
         if records or deltas:
             self._step(records, deltas, messages)
         elif message is None:
+            if self._passing.beyond(self._core.positions):
+                self._step([], [], [])
             self._transactions.turn()
             gc.collect(0)
         self._snapshots.turn()
@@ -160,7 +164,8 @@ class ScorerLoop:
         started = time.perf_counter()
         acting, policy = self._watcher.acting, self._policies.active
         try:
-            result = self._core.step(records, acting, deltas, policy)
+            ends = self._passing.beyond(self._core.positions)
+            result = self._core.step(records, acting, deltas, policy, ends)
             if result.refused:
                 result.refused = _with_headers(result.refused, messages)
             with self._metrics.stage(Stage.COMMIT):
@@ -186,7 +191,9 @@ class ScorerLoop:
     def _give_back(self, records: list[SourceRecord]) -> None:
         """Nothing of the step is visible; it will be done again."""
         self._core.rollback()
-        self._seek_back({record.partition for record in records})
+        partitions = {record.partition for record in records}
+        self._passing.forget(partitions)
+        self._seek_back(partitions)
 
     def _collect_garbage(self) -> None:
         """While events come without a pause, what only the collector can free must not pile up."""
@@ -199,10 +206,11 @@ class ScorerLoop:
         arrival, by_header, now = self._clock.arrival, self._clock.by_header, self._clock.now()
         records = []
         for message in messages:
-            if message.error() is not None:
-                at_end(message)  # raises what will not pass by itself
-                continue
             partition, offset = message.partition(), message.offset()
+            if message.error() is not None:
+                if at_end(message) and partition in positions:  # raises what will not pass by itself
+                    self._passing.reached(partition, offset or 0)
+                continue
             if partition is None or offset is None or offset < positions.get(partition, offset + 1):
                 continue  # a partition that was just handed over, or a record that was decided already
             positions[partition] = offset + 1  # a partition lost and regained in this turn comes again
@@ -230,6 +238,11 @@ class ScorerLoop:
                     f"{self._topic}/{partition}: after an aborted step the consumer cannot go back to offset "
                     f"{positions[partition]} ({error.args[0]}); the process ends so that no event is skipped"
                 ) from error
+
+    def _lost(self, partitions: list[int]) -> None:
+        """They are about to be given up."""
+        self._pausing.forget(partitions)
+        self._passing.forget(partitions)
 
     def _heard_of(self, under: Under) -> bool:
         """Wait until what a partition was decided under is known here, too: neither ever goes back."""

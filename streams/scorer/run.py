@@ -98,7 +98,12 @@ def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consume
     timeout_ms = pipeline.serving.session_timeout // 1_000
     if pipeline.serving.delivery == "exactly_once":
         consumer, producer = group_member(
-            settings.bootstrap, identity, settings.slot, session_timeout_ms=timeout_ms, static=True
+            settings.bootstrap,
+            identity,
+            settings.slot,
+            session_timeout_ms=timeout_ms,
+            static=True,
+            end_events=True,
         )
         return consumer, Transactions(producer, consumer, pipeline)
     name = f"{identity}.{settings.slot}"
@@ -113,6 +118,7 @@ def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consume
         client_id=name,
         instance=name,
         on_commit=told,
+        end_events=True,
     )
     producer = plain_producer(settings.bootstrap, linger_ms=0, client_id=name)
     deliveries = Deliveries(producer, consumer, pipeline)

@@ -82,7 +82,7 @@ def _run_with_aborts(
     _send_outcomes(broker, pipeline)
     clock = WallClock()
     identity = f"sluicegate.{pipeline.name}.scorer"
-    consumer = group_consumer(broker.bootstrap, identity, session_timeout_ms=6_000)
+    consumer = group_consumer(broker.bootstrap, identity, session_timeout_ms=6_000, end_events=True)
     producer = transactional_producer(broker.bootstrap, f"{identity}.0")
     transactions = EveryThirdAborts(producer, consumer, pipeline)
     alerts = AlertSender(broker.bootstrap, pipeline, clock, "test")

@@ -1,4 +1,4 @@
-"""Reading and writing topics with a client that is not ours: aiokafka."""
+"""Reading, writing and shortening topics; read with a client that is not ours: aiokafka."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import confluent_kafka
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streams.kafka import Headers, ensure_topics, pipeline_topics, plain_producer
 
@@ -49,6 +51,14 @@ def feed_of(pipeline: Pipeline, bootstrap: str) -> Feed:
     """The pipeline's topics, made; ready to send."""
     ensure_topics(bootstrap, pipeline_topics(pipeline))
     return Feed(bootstrap, pipeline.topics.events)
+
+
+def remove_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
+    """Let a topic lose what stands before ``offset``, as retention does."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    place = confluent_kafka.TopicPartition(topic, partition, offset)
+    (future,) = admin.delete_records([place]).values()
+    assert future.result().low_watermark == offset
 
 
 def read_until(

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from feature_store.log import LogMeta, decode_log, encode_log, log_schema
 from feature_store.units import to_text
@@ -148,13 +146,6 @@ def write_outcomes(pipeline: Pipeline, bootstrap: str, values: list[bytes], arri
     for value in values:
         source.produce(pipeline.topics.outcomes, value=value, headers=headers, partition=0)
     source.flush(30)
-
-
-def remove_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
-    """Let a topic lose what stands before ``offset``, as retention does."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    (future,) = admin.delete_records([TopicPartition(topic, partition, offset)]).values()
-    assert future.result().low_watermark == offset
 
 
 def until(condition: Callable[[], bool], step: Callable[[], object], most: int = 20_000) -> None:

@@ -12,6 +12,7 @@ from feature_store.units import to_text
 from streams.kafka import read_to_end
 from streams.kafka.headers import headers_of
 from streams.messages import Amended, Decision
+from tests.support.kafka import remove_before
 from tests.support.models import counting_model
 from tests.unit.keeper.amend.late import (
     BEFORE,
@@ -25,7 +26,7 @@ from tests.unit.keeper.amend.late import (
     with_a_late_event,
     write_late,
 )
-from tests.unit.keeper.written import MINUTE, START, remove_before
+from tests.unit.keeper.written import MINUTE, START
 
 if TYPE_CHECKING:
     from pathlib import Path

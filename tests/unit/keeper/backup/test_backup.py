@@ -13,8 +13,9 @@ import pytest
 from feature_store.errors import ContractError, StorageError
 from streams.broker.errors import StateInUseError
 from streams.broker.state_lock import exclusive
+from tests.support.kafka import remove_before
 from tests.unit.keeper.sink.sinking import ask, catch_up, outcome
-from tests.unit.keeper.written import MINUTE, START, event_id, remove_before, write_batches, write_outcomes
+from tests.unit.keeper.written import MINUTE, START, event_id, write_batches, write_outcomes
 from training.keeper.audit import Audit
 from training.keeper.backup import restore, take_backup, take_backup_offline, verified
 from training.keeper.backup.manifest import MANIFEST

@@ -8,8 +8,9 @@ import pytest
 
 from feature_store.errors import ContractError, StorageError
 from streams.kafka import plain_producer
+from tests.support.kafka import remove_before
 from tests.unit.keeper.sink.sinking import NewSink, ask, catch_up, outcome
-from tests.unit.keeper.written import START, remove_before, write_batches, write_outcomes
+from tests.unit.keeper.written import START, write_batches, write_outcomes
 from training.keeper.store import STORE, open_keeper_store
 
 if TYPE_CHECKING:
