@@ -66,7 +66,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "entities": ("entities",),
     "resume": ("entities",),
     "backlog": ("events", "entities", "partitions"),
-    "soak": ("minutes", "rate"),
+    "soak": ("minutes", "rate", "store_memory"),
 }
 """Which options each of these takes."""
 MEASURED = ("scorer", "latency")
@@ -160,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--partitions", type=int, help="of backlog")
     parser.add_argument("--minutes", type=float, help="of soak")
     parser.add_argument("--rate", type=int, help="of soak: events a second")
+    parser.add_argument("--store-memory", type=int, help="of soak: MiB that the keeper's database takes")
     parser.add_argument("--json", action="store_true", help="print JSON; all else goes to stderr")
     parser.add_argument("--quick", action="store_true", help="few events and no peers: does it work at all")
     return parser

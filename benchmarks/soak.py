@@ -55,9 +55,9 @@ class Soaked:
     processes: Mapping[str, Course]
 
 
-def main(minutes: float = MINUTES, rate: int = RATE) -> dict[str, Any]:
+def main(minutes: float = MINUTES, rate: int = RATE, store_memory: int | None = None) -> dict[str, Any]:
     """Measure on an Apache Kafka of its own; prints what came of it."""
-    found = measure(minutes, rate)
+    found = measure(minutes, rate, store_memory)
     print(
         f"{found.decided:,} events at {rate} a second in {minutes:g} minutes, each decided once; second "
         f"half: p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms (first half "
@@ -72,9 +72,14 @@ def main(minutes: float = MINUTES, rate: int = RATE) -> dict[str, Any]:
     return {"soak": asdict(found)}
 
 
-def measure(minutes: float, rate: int) -> Soaked:
-    """Raises ContestError where a decision is missing or comes twice, or a process ends."""
+def measure(minutes: float, rate: int, store_memory: int | None = None) -> Soaked:
+    """``store_memory``: MiB that the keeper's database takes at most, if not the default.
+
+    Raises ContestError where a decision is missing or comes twice, or a process ends.
+    """
     tree = declaration((_WINDOW,), remembered=_WINDOW, lateness=_WINDOW, snapshots={"every": "10s"})
+    if store_memory is not None:
+        tree["training"] = {"store_memory_mb": store_memory}
     with ExitStack() as stack:
         on = stack.enter_context(stage(tree))
         watched = {

@@ -42,6 +42,9 @@ def bench(
     partitions: Annotated[int | None, typer.Option(help="backlog: of the topics")] = None,
     minutes: Annotated[float | None, typer.Option(help="soak: how long")] = None,
     rate: Annotated[int | None, typer.Option(help="soak: events a second")] = None,
+    store_memory: Annotated[
+        int | None, typer.Option(help="soak: MiB that the keeper's database takes at most")
+    ] = None,
 ) -> None:
     """Run the benchmarks; compare ratios of one run, not times of two."""
     command = [sys.executable, "-m", "benchmarks", *(names or [])]
@@ -52,6 +55,7 @@ def bench(
         "partitions": partitions,
         "minutes": minutes,
         "rate": rate,
+        "store-memory": store_memory,
     }
     for name, value in limits.items():
         command += [f"--{name}={value}"] if value is not None else []

@@ -89,12 +89,12 @@ def test_options_of_limits_reach_them(
     assert main(["entities", "--entities=3"]) == 0
     assert main(["resume", "--entities=10,2_000"]) == 0
     assert main(["backlog", "--events=7", "--entities=5", "--partitions=64", "--json"]) == 0
-    assert main(["soak", "--minutes=0.5"]) == 0
+    assert main(["soak", "--minutes=0.5", "--store-memory=256"]) == 0
     assert given == [
         {"entities": (3,)},
         {"entities": (10, 2_000)},
         {"events": 7, "partitions": 64, "entities": (5,)},
-        {"minutes": 0.5},
+        {"minutes": 0.5, "store_memory": 256},
     ]
     assert main(["soak", "--quick"]) == 2
     assert "with --quick or --json" in capsys.readouterr().err
