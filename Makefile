@@ -31,7 +31,7 @@ test: install  ## all tests, on a real Apache Kafka
 	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE) 3
 	$(BIN)/python -m pytest -m alone
 
-test-fast: install  ## the quick tier, 80 seconds on two cores: units and the oracle; no Kafka, no trainer, no keeper
+test-fast: install  ## the quick tier, a minute on two cores: units and the oracle; no Kafka, no trainer, no keeper
 	$(BIN)/python -m pytest tests/contract tests/unit -m "not kafka and not slow" --timeout 60 $(SIDE_BY_SIDE) 2
 
 ROUNDS ?= 50

@@ -32,15 +32,19 @@ SLOW = (
     "contract/explainer",
     "contract/features/test_parity_large.py",
     "contract/features/test_parity_offline.py",
+    "contract/features/test_parity_staged.py",
     "contract/models/test_followed_live.py",
     "contract/models/test_trusted_live.py",
     "contract/policies/test_watcher.py",
+    "unit/backtest/test_past.py",
     "unit/card",
     "unit/compaction",
+    "unit/console/test_features_commands.py",
     "unit/console/test_reading.py",
+    "unit/console/test_supervisor.py",
     "unit/console/test_what_starts_load.py",
+    "unit/dataset/test_labels.py",
     "unit/evaluation/test_selective_labels.py",
-    "unit/models/test_trial.py",
     "unit/fitting/test_challenger.py",
     "unit/fitting/test_kinds_of_features.py",
     "unit/fitting/test_on_disk.py",
@@ -49,10 +53,16 @@ SLOW = (
     "unit/fitting/test_warm_start.py",
     "unit/history",
     "unit/keeper",
+    "unit/models/test_hostile_artifacts.py",
+    "unit/models/test_trial.py",
+    "unit/monitor/test_alerts_topic.py",
+    "unit/offline/test_twin_oracle.py",
+    "unit/scorer/test_staged.py",
     "unit/snapshots/test_claimed.py",
     "unit/snapshots/test_keeping.py",
     "unit/snapshots/test_short_logs.py",
     "unit/snapshots/test_take_over.py",
+    "unit/sources/test_simulate.py",
     "unit/trainer",
     "unit/web/test_audit_page.py",
     "unit/web/test_commands_noted.py",
@@ -65,7 +75,9 @@ SLOW = (
     "unit/web/test_review.py",
     "unit/web/test_schedule.py",
 )
-"""Not in the quick tier: they wait for brokers, fit models, compare long streams or read a keeper's store."""
+"""Not in the quick tier: they wait for brokers and processes, fit models, compare long streams or read a
+keeper's store.
+"""
 
 
 _PARSER_RACES = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
