@@ -9,14 +9,16 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from tests.chaos.forked import Beginning, Forked
 from tests.support.payments import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _END_S = 90.0
 _PAUSE_S = 1.0
@@ -127,9 +129,10 @@ class Part:
         """The processes that it started and that run now."""
         if not self.runs:
             return []
-        path = Path(f"/proc/{self.pid}/task")
-        found = [(task / "children").read_text().split() for task in path.iterdir()]
-        return [int(child) for children in found for child in children]
+        try:
+            return [child.pid for child in psutil.Process(self.pid).children()]
+        except psutil.NoSuchProcess:  # it has just ended
+            return []
 
     def size(self) -> int:
         """How long its log is."""
