@@ -81,6 +81,7 @@ class ScorerLoop:
         self._telling = Telling(pipeline, metrics, self._core, consumer, clock, alerts.send)
         self._pausing = Pausing(pipeline, consumer, alerts.send)
         self._passing = Passing()
+        self._given_up: set[int] = set()  # in this turn
         self._topic = pipeline.topics.events
         self._staged = pipeline.stages_before > 0
         self._max_events = pipeline.serving.batch.max_events
@@ -125,6 +126,7 @@ class ScorerLoop:
         try:
             while not stop.is_set():
                 self._turn()
+            self._pass_the_ends()
             self._sharing.stop()
             self._snapshots.finish()
             self._partitions.keep_no_more()
@@ -139,6 +141,7 @@ class ScorerLoop:
             self._snapshots.close()
 
     def _turn(self) -> None:
+        self._given_up.clear()
         message = self._consumer.poll(_POLL_S)
         self._raise_failures()
         self._metrics.health.beat()
@@ -150,15 +153,20 @@ class ScorerLoop:
             messages = [message, *self._consumer.consume(self._max_events - 1, 0)]
             records = self._records(messages)
             self._raise_failures()
+            self._seek_back(self._regained())
         deltas = self._outcomes.poll()
         if records or deltas:
             self._step(records, deltas, messages)
         elif message is None:
-            if self._passing.beyond(self._core.positions):
-                self._step([], [], [])
+            self._pass_the_ends()
             self._transactions.turn()
             gc.collect(0)
         self._snapshots.turn()
+
+    def _pass_the_ends(self) -> None:
+        """Where nothing more came before it, that counts: the next start finds this place."""
+        if self._passing.beyond(self._core.positions):
+            self._step([], [], [])
 
     def _step(self, records: list[SourceRecord], deltas: list[SourceDelta], messages: list[Message]) -> None:
         started = time.perf_counter()
@@ -202,18 +210,19 @@ class ScorerLoop:
             gc.collect(1)
 
     def _records(self, messages: list[Message]) -> list[SourceRecord]:
-        positions = self._core.positions
+        positions = {p: at for p, at in self._core.positions.items() if p not in self._given_up}
         arrival, by_header, now = self._clock.arrival, self._clock.by_header, self._clock.now()
         records = []
         for message in messages:
             partition, offset = message.partition(), message.offset()
-            if message.error() is not None:
-                if at_end(message) and partition in positions:  # raises what will not pass by itself
-                    self._passing.reached(partition, offset or 0)
-                continue
+            ended = message.error() is not None and at_end(message)  # raises what will not pass by itself
             if partition is None or offset is None or offset < positions.get(partition, offset + 1):
                 continue  # a partition that was just handed over, or a record that was decided already
-            positions[partition] = offset + 1  # a partition lost and regained in this turn comes again
+            if ended:
+                self._passing.reached(partition, offset)
+            if message.error() is not None:
+                continue
+            positions[partition] = offset + 1
             _, record_time = message.timestamp()
             headers = headers_of(message)
             carried = _carried(headers) if self._staged else b""
@@ -228,6 +237,10 @@ class ScorerLoop:
             )
         return records
 
+    def _regained(self) -> set[int]:
+        """Partitions that were lost in this turn and came back: what was read of them may be from before."""
+        return self._given_up & self._core.positions.keys()
+
     def _seek_back(self, partitions: Iterable[int]) -> None:
         positions = self._core.positions
         for partition in partitions:
@@ -235,12 +248,13 @@ class ScorerLoop:
                 self._consumer.seek(TopicPartition(self._topic, partition, positions[partition]))
             except KafkaException as error:
                 raise StateError(
-                    f"{self._topic}/{partition}: after an aborted step the consumer cannot go back to offset "
+                    f"{self._topic}/{partition}: the consumer cannot go back to offset "
                     f"{positions[partition]} ({error.args[0]}); the process ends so that no event is skipped"
                 ) from error
 
     def _lost(self, partitions: list[int]) -> None:
         """They are about to be given up."""
+        self._given_up.update(partitions)
         self._pausing.forget(partitions)
         self._passing.forget(partitions)
 

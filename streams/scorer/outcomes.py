@@ -35,7 +35,7 @@ class OutcomeFeed:
         self._topic = pipeline.topics.entity_outcomes
         self._decoder = DeltaDecoder(pipeline)
         self._alert = alert
-        self._consumer = reader(bootstrap) if pipeline.outcome_fields else None
+        self._consumer = reader(bootstrap, end_events=True) if pipeline.outcome_fields else None
         self._next: dict[int, int] = {}
         self._waiting: list[SourceDelta] = []
         by_the_wall = pipeline.clock == "wall"
@@ -88,11 +88,15 @@ class OutcomeFeed:
             self._consumer.close()
 
     def _take(self, message: Message, refused: list[str]) -> None:
-        if message.error() is not None:
-            at_end(message)  # raises what will not pass by itself
-            return
         partition, offset = message.partition(), message.offset()
-        if partition is None or offset is None or offset < self._next.get(partition, offset + 1):
+        if partition is None or offset is None:
+            return
+        if message.error() is not None:
+            if at_end(message) and offset > self._next.get(partition, offset):  # raises what will not pass
+                self._next[partition] = offset
+                self._waiting.append(SourceDelta(partition, offset - 1, None))  # a transaction's mark
+            return
+        if offset < self._next.get(partition, offset + 1):
             return  # a partition that was just handed over
         self._next[partition] = offset + 1
         try:

@@ -42,18 +42,20 @@ def refuse_a_short_log(
     )
     reach += pipeline.features.lateness
     window = pipeline.decision.duplicates.window
+    remembers = groups is None and not pipeline.stages_before
+    wanted = max(reach, window) if remembers else reach
+    removed_is_older = pipeline.clock == "wall" and pipeline.topics.retention >= wanted
     for log in logs:
         if log.first == 0 and not log.history:
             continue
         rows = [batch for batch in (*log.before.rows, *log.after.rows) if batch.num_rows]
         first = _first_in_time(pipeline, rows)
-        if first is None and not log.history and pipeline.topics.retention >= reach:
-            continue  # what was removed is older than that
+        if first is None and not log.history and removed_is_older:
+            continue
         if feature and (first is None or first.time > newest - reach):
             raise _too_short(
                 pipeline, log, f"{feature} counts what is up to {format_duration(reach)} old", first
             )
-        remembers = groups is None and not pipeline.stages_before
         if remembers and rows and (first is None or first.arrived_at > _last_arrival(rows) - window):
             what = f"duplicates are known for {format_duration(window)}"
             raise _too_short(pipeline, log, what, first)

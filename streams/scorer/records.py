@@ -30,7 +30,9 @@ class SourceRecord(NamedTuple):
 
 
 class SourceDelta(NamedTuple):
-    """One record of the entity-outcomes topic: ``route_seq`` and what follows; None where it was refused."""
+    """One record of the entity-outcomes topic: ``route_seq`` and what follows; None where it was refused, and
+    for what counts nowhere, as the mark of a transaction.
+    """
 
     partition: int
     offset: int

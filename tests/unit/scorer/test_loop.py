@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from feature_store.clock import StreamClock
 from feature_store.errors import StateError
+from feature_store.log import decode_log
 from feature_store.objects import in_memory
 from feature_store.snapshots import Shelf
 from streams.kafka import Aborted
@@ -22,6 +23,7 @@ from tests.support.outcomes import counting_frauds, delta
 from tests.support.payments import encoded, private_pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
@@ -29,13 +31,14 @@ if TYPE_CHECKING:
 
 
 class Arrived:
-    """A message of partition 0."""
+    """A message of partition 0; where it is the ``end``, nothing but the news of it."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, end: bool = False) -> None:
         self._number = number
+        self._end = end
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return KafkaError(KafkaError._PARTITION_EOF) if self._end else None
 
     def partition(self) -> int:
         return 0
@@ -63,18 +66,21 @@ class Client:
     """A consumer that gives what it is told, then seeks as it is told."""
 
     def __init__(self, first: Arrived | None, rest: list[Arrived], *, seek_fails: bool = False) -> None:
-        self._first = first
-        self._rest = rest
+        self.first = first
+        self.rest = rest
         self._seek_fails = seek_fails
         self.sought: list[tuple[int, int]] = []
+        self.meanwhile: Callable[[], object] = int
+        """What the group says while messages are taken."""
 
     def poll(self, timeout: float) -> Arrived | None:
         del timeout
-        return self._first
+        return self.first
 
     def consume(self, count: int, timeout: float) -> list[Arrived]:
         del count, timeout
-        return self._rest
+        self.meanwhile()
+        return self.rest
 
     def get_watermark_offsets(self, place: Any, *, cached: bool) -> tuple[int, int]:
         del place, cached
@@ -169,6 +175,69 @@ def test_a_partition_lost_and_regained_in_one_turn_is_not_read_twice(tmp_path: P
     (result,) = commits.committed
     assert [each.record.offset for each in result.decided] == [0, 1, 2]
     assert result.duplicates == 0
+
+
+def test_what_was_read_before_a_partition_was_lost_and_regained_is_read_again(tmp_path: Path) -> None:
+    """Another may have decided less than this one has read: the partition goes on where that one stood."""
+    client, commits = Client(Arrived(7), [Arrived(8), Arrived(9, end=True)]), Commits()
+    loop = loop_of(client, commits, tmp_path)
+
+    def lost_and_regained() -> None:
+        loop._lost([0])
+        loop._core.drop_partition(0)
+        loop._core.add_partition(0, 3)
+
+    client.meanwhile = lost_and_regained
+    loop._turn()
+    client.first, client.rest, client.meanwhile = None, [], int
+    loop._turn()
+    assert client.sought == [(0, 3)]
+    assert commits.committed == []
+    assert loop._core.positions == {0: 3, 1: 0}
+
+
+def test_with_what_is_decided_a_position_passes_what_counts_nowhere_behind_it(tmp_path: Path) -> None:
+    commits = Commits()
+    loop = loop_of(Client(Arrived(0), [Arrived(1), Arrived(5, end=True)]), commits, tmp_path)
+    loop._turn()
+    (result,) = commits.committed
+    assert len(result.decided) == 2
+    assert result.positions == {0: Position(5, 0)}
+    _, meta = decode_log(result.log[0].message)
+    assert (meta.first_offset, meta.next_offset) == (0, 5)
+
+
+def test_what_counts_nowhere_is_passed_once_nothing_comes(tmp_path: Path) -> None:
+    client, commits = Client(Arrived(3, end=True), []), Commits()
+    loop = loop_of(client, commits, tmp_path)
+    loop._turn()
+    assert commits.committed == []
+    client.first = None
+    for _ in range(3):
+        loop._turn()
+    (result,) = commits.committed
+    assert (result.decided, result.positions) == ([], {0: Position(3, 0)})
+    rows, meta = decode_log(result.log[0].message)
+    assert (rows.num_rows, meta.first_offset, meta.next_offset) == (0, 0, 3)
+
+
+def test_an_end_does_not_hide_what_came_behind_it(tmp_path: Path) -> None:
+    commits = Commits()
+    loop = loop_of(Client(Arrived(3, end=True), [Arrived(3), Arrived(4)]), commits, tmp_path)
+    loop._turn()
+    (result,) = commits.committed
+    assert [each.record.offset for each in result.decided] == [3, 4]
+    assert result.positions == {0: Position(5, 0)}
+
+
+def test_after_an_abort_the_end_behind_what_was_read_is_forgotten(tmp_path: Path) -> None:
+    client = Client(Arrived(0), [Arrived(2, end=True)])
+    loop = loop_of(client, Commits(abort=True), tmp_path)
+    loop._turn()
+    client.first, client.rest = None, []
+    loop._transactions = cast("Any", Commits())
+    loop._turn()
+    assert loop._core.positions == {0: 0, 1: 0}
 
 
 def test_after_an_abort_only_what_was_read_is_sought(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class Client:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Client:
     client = Client()
-    monkeypatch.setattr(outcomes, "reader", lambda _: client)
+    monkeypatch.setattr(outcomes, "reader", lambda _, **__: client)
     return client
 
 
@@ -125,6 +125,17 @@ def test_a_partition_handed_over_takes_what_was_read_of_it_along(feed: OutcomeFe
     feed.assign({0: 3})
     client.ready = [Arrived(0, 3, delta(1, 1)), Arrived(0, 3, delta(1, 1))]
     assert offsets(feed) == [(1, 3), (0, 3)]
+
+
+def test_what_counts_nowhere_at_the_end_is_passed_with_the_next_step(
+    feed: OutcomeFeed, client: Client
+) -> None:
+    feed.assign({0: 0})
+    end = KafkaError._PARTITION_EOF
+    client.ready = [Arrived(0, 3, delta(1, 1)), Arrived(0, 5, None, end), Arrived(0, 5, None, end)]
+    assert [(found.offset, found.values is None) for found in feed.poll()] == [(3, False), (4, True)]
+    client.ready = [Arrived(0, 5, delta(2, 2)), Arrived(0, 6, None, end), Arrived(1, 9, None, end)]
+    assert offsets(feed) == [(0, 3), (0, 4), (0, 5)]
 
 
 def test_a_malformed_one_is_told_of_and_its_offset_counts(
