@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kafka, pytest.mark.acceptance]
 
 WORKERS = """
-training: {schedule: "0 3 * * *", time_limit: 20s, sink: {workers: 2, every: 200ms}}
+training: {schedule: "0 3 * * *", sink: {workers: 2, every: 200ms}}
 serving: {session_timeout: 6s}
 """
 WRITER = """

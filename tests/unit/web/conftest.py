@@ -36,7 +36,7 @@ features:
   windows: [{{entity: card, windows: [1h], count: true}}]
 outcomes: {{sources: {{analyst: 24h, chargeback: 3d}}}}
 decision: {{costs: {{amount: amount, review: 4, false_decline: 15}}}}
-training: {{schedule: "0 3 * * *", time_limit: 20s}}
+training: {{schedule: "0 3 * * *"}}
 """
 
 
