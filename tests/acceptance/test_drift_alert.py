@@ -124,7 +124,7 @@ class Played:
 
     def status(self) -> dict[str, Any]:
         """What the monitor says."""
-        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.port}/status.json", timeout=5.0).json()
+        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.port}/status.json", timeout=30).json()
         return found
 
     def _looked_at(self) -> bool:

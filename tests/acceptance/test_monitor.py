@@ -179,7 +179,7 @@ def _status_when(process: subprocess.Popen[str], port: int, **expected: Any) -> 
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
         try:
-            status = httpx.get(f"http://127.0.0.1:{port}/status.json", timeout=5.0).json()
+            status = httpx.get(f"http://127.0.0.1:{port}/status.json", timeout=30).json()
         except httpx.TransportError:
             time.sleep(0.05)
             continue
@@ -237,7 +237,7 @@ def _publish_third_day(stream: Stream) -> None:
 
 def _stop(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20.0)
+    _, errors = process.communicate(timeout=60.0)
     assert process.returncode == 0, errors
 
 
@@ -266,9 +266,9 @@ def test_counts_are_those_of_committed_records_and_restart_finds_them_again(stre
     assert {model["version"]: model["events"] for model in last["models"]} == {"m1": 5, "cold_start": 1}
     with _monitor(stream, port) as process:
         again = _status_when(process, port, events=6, outcomes__read=2, quality__pending=1)
-        page = httpx.get(f"http://127.0.0.1:{port}/", timeout=5.0)
-        told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5.0)
-        alive = httpx.get(f"http://127.0.0.1:{port}/livez", timeout=5.0)
+        page = httpx.get(f"http://127.0.0.1:{port}/", timeout=30)
+        told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
+        alive = httpx.get(f"http://127.0.0.1:{port}/livez", timeout=30)
         _stop(process)
     for key in ("duplicates", "dead_letters", "actions", "models", "releases", "outcomes", "stream_time"):
         assert again[key] == last[key]

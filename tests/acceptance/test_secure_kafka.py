@@ -118,7 +118,7 @@ def decisions_sunk(state: Path) -> int:
 
 def decisions_counted(port: int) -> int:
     try:
-        found = httpx.get(f"http://127.0.0.1:{port}/status.json", timeout=5.0).json()
+        found = httpx.get(f"http://127.0.0.1:{port}/status.json", timeout=30).json()
     except httpx.TransportError:
         return 0
     return int(found["events"])
@@ -204,7 +204,7 @@ def test_a_client_certificate_in_place_of_a_password(
 
 def caught_up(port: int) -> bool:
     try:
-        return bool(httpx.get(f"http://127.0.0.1:{port}/status.json", timeout=5.0).json()["caught_up"])
+        return bool(httpx.get(f"http://127.0.0.1:{port}/status.json", timeout=30).json()["caught_up"])
     except httpx.TransportError:
         return False
 

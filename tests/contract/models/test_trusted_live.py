@@ -116,7 +116,7 @@ def replayed(bootstrap: str, pipeline: Pipeline, release: Release) -> None:
         value=msgspec.json.encode(release),
         partition=0,
     )
-    producer.flush(10)
+    producer.flush(30)
 
 
 def test_a_scorer_that_starts_under_nothing_signed_has_no_champion_and_says_so(

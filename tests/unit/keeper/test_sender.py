@@ -99,7 +99,7 @@ def test_what_an_earlier_keeper_left_open_cannot_come_after_it_was_looked_up(
     delta = OutcomeDelta(1, "e0-3", to_text(START), 1, let_through=True, entity={"card": "c3"})
     topic = pipeline.topics.entity_outcomes
     earlier.produce(topic, msgspec.json.encode(delta), partition=0, headers=[("arrived_at", b"1")])
-    earlier.flush(10)
+    earlier.flush(30)
     running = start()
     with pytest.raises(KafkaException):
         earlier.commit_transaction(10)

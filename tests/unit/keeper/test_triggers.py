@@ -213,7 +213,7 @@ def test_garbage_and_alerts_of_other_pipelines_are_no_reason(
     other = {"pipeline": "another", "kind": "drift", "text": "", "raised_at": to_text(START)}
     for value in (b"\xff", b"[" * 100_000, b"{}", msgspec.json.encode(other)):
         producer.produce(parts.pipeline.topics.alerts, value=value)
-    producer.flush(10)
+    producer.flush(30)
     heard(parts, triggers)
     triggers.tick(START)
     assert runs.all() == []
