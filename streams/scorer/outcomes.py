@@ -88,16 +88,15 @@ class OutcomeFeed:
             self._consumer.close()
 
     def _take(self, message: Message, refused: list[str]) -> None:
+        ended = message.error() is not None and at_end(message)  # raises what will not pass by itself
         partition, offset = message.partition(), message.offset()
-        if partition is None or offset is None:
-            return
-        if message.error() is not None:
-            if at_end(message) and offset > self._next.get(partition, offset):  # raises what will not pass
-                self._next[partition] = offset
-                self._waiting.append(SourceDelta(partition, offset - 1, None))  # a transaction's mark
-            return
-        if offset < self._next.get(partition, offset + 1):
+        if partition is None or offset is None or offset < self._next.get(partition, offset + 1):
             return  # a partition that was just handed over
+        if ended and offset > self._next[partition]:
+            self._next[partition] = offset
+            self._waiting.append(SourceDelta(partition, offset - 1, None))  # a transaction's mark
+        if message.error() is not None:
+            return
         self._next[partition] = offset + 1
         try:
             values = self._decoder.decode(message.value())

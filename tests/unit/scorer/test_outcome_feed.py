@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class Arrived:
     """A message of the topic, or an error."""
 
-    def __init__(self, partition: int, offset: int, value: bytes | None, error: int | None = None) -> None:
+    def __init__(
+        self, partition: int | None, offset: int | None, value: bytes | None, error: int | None = None
+    ) -> None:
         self._at = partition, offset
         self._value = value
         self._error = error
@@ -32,10 +34,10 @@ class Arrived:
     def topic(self) -> str:
         return "entity-outcomes"
 
-    def partition(self) -> int:
+    def partition(self) -> int | None:
         return self._at[0]
 
-    def offset(self) -> int:
+    def offset(self) -> int | None:
         return self._at[1]
 
     def value(self) -> bytes | None:
@@ -185,9 +187,10 @@ def test_an_error_that_will_not_pass_ends_the_scorer(feed: OutcomeFeed, client: 
     feed.assign({0: 0})
     client.ready = [Arrived(0, 0, None, KafkaError._TRANSPORT)]
     assert feed.poll() == []
-    client.ready = [Arrived(0, 0, None, KafkaError._AUTO_OFFSET_RESET)]
-    with pytest.raises(KafkaException):
-        feed.poll()
+    for place in (0, None):  # some errors are of no partition
+        client.ready = [Arrived(place, place, None, KafkaError._AUTO_OFFSET_RESET)]
+        with pytest.raises(KafkaException):
+            feed.poll()
 
 
 def test_without_features_of_outcomes_nothing_is_read(tmp_path: Path) -> None:
