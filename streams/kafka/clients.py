@@ -130,28 +130,11 @@ def reader(bootstrap: str, *, end_events: bool = False, uncommitted: bool = Fals
 
 
 def group_member(
-    bootstrap: str,
-    identity: str,
-    slot: int,
-    *,
-    session_timeout_ms: int,
-    static: bool = False,
-    end_events: bool = False,
+    bootstrap: str, identity: str, slot: int, *, session_timeout_ms: int
 ) -> tuple[Consumer, Producer]:
-    """The consumer and the transactional producer of one slot of the group ``identity``.
-
-    ``static``: the group keeps the slot's partitions for it while it starts anew. With ``end_events`` the
-    consumer reports each partition's end.
-    """
+    """The consumer and the transactional producer of one slot of the group ``identity``."""
     name = f"{identity}.{slot}"
-    consumer = group_consumer(
-        bootstrap,
-        identity,
-        session_timeout_ms=session_timeout_ms,
-        client_id=name,
-        instance=name if static else None,
-        end_events=end_events,
-    )
+    consumer = group_consumer(bootstrap, identity, session_timeout_ms=session_timeout_ms, client_id=name)
     return consumer, transactional_producer(bootstrap, name)
 
 

@@ -15,7 +15,7 @@ from feature_store.declaration.load import load_pipeline
 from feature_store.declaration.stages import seen_at
 from feature_store.snapshots import Shelf, open_folder
 from streams.alerts import AlertSender
-from streams.kafka import group_consumer, group_member, plain_producer
+from streams.kafka import group_consumer, plain_producer, transactional_producer
 from streams.metrics import ScorerMetrics, listen_at, serving_metrics
 from streams.scorer.delivery import Deliveries
 from streams.scorer.transaction import Transactions
@@ -94,32 +94,23 @@ def run(settings: ScorerSettings, stop: threading.Event | None = None) -> None:
 
 def _group_member(pipeline: Pipeline, settings: ScorerSettings) -> tuple[Consumer, Transactions | Deliveries]:
     """The consumer of a slot, and what commits its steps as the pipeline file declares."""
-    identity = pipeline.scorer_group
-    timeout_ms = pipeline.serving.session_timeout // 1_000
-    if pipeline.serving.delivery == "exactly_once":
-        consumer, producer = group_member(
-            settings.bootstrap,
-            identity,
-            settings.slot,
-            session_timeout_ms=timeout_ms,
-            static=True,
-            end_events=True,
-        )
-        return consumer, Transactions(producer, consumer, pipeline)
-    name = f"{identity}.{settings.slot}"
+    name = f"{pipeline.scorer_group}.{settings.slot}"
+    exactly_once = pipeline.serving.delivery == "exactly_once"
 
     def told(error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         deliveries.told(error, offsets)
 
     consumer = group_consumer(
         settings.bootstrap,
-        identity,
-        session_timeout_ms=timeout_ms,
+        pipeline.scorer_group,
+        session_timeout_ms=pipeline.serving.session_timeout // 1_000,
         client_id=name,
         instance=name,
-        on_commit=told,
+        on_commit=None if exactly_once else told,
         end_events=True,
     )
+    if exactly_once:
+        return consumer, Transactions(transactional_producer(settings.bootstrap, name), consumer, pipeline)
     producer = plain_producer(settings.bootstrap, linger_ms=0, client_id=name)
     deliveries = Deliveries(producer, consumer, pipeline)
     return consumer, deliveries
