@@ -168,6 +168,12 @@ class Pipeline(Declared):
         longest = max((feature.reach for feature in self.features.window_features()), default=0)
         return longest + self.features.lateness
 
+    def keeps(self, span: int) -> bool:
+        """Whether what its topics have dropped is older than ``span`` (us): they drop by the wall's clock, so
+        on another nothing is known.
+        """
+        return self.clock == "wall" and self.topics.retention >= span
+
     @property
     def outcome_fields(self) -> tuple[str, ...]:
         """The fields that say to whom an outcome belongs; none where no feature counts outcomes.

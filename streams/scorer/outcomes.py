@@ -38,8 +38,7 @@ class OutcomeFeed:
         self._consumer = reader(bootstrap, end_events=True) if pipeline.outcome_fields else None
         self._next: dict[int, int] = {}
         self._waiting: list[SourceDelta] = []
-        by_the_wall = pipeline.clock == "wall"
-        self._retention_covers_windows = by_the_wall and pipeline.topics.retention >= pipeline.reach
+        self._retention_covers_windows = pipeline.keeps(pipeline.reach)
 
     def assign(self, positions: dict[int, int]) -> None:
         """Read these partitions too, each from its position.

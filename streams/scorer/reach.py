@@ -43,8 +43,7 @@ def refuse_a_short_log(
     reach += pipeline.features.lateness
     window = pipeline.decision.duplicates.window
     remembers = groups is None and not pipeline.stages_before
-    wanted = max(reach, window) if remembers else reach
-    removed_is_older = pipeline.clock == "wall" and pipeline.topics.retention >= wanted
+    removed_is_older = pipeline.keeps(max(reach, window) if remembers else reach)
     for log in logs:
         if log.first == 0 and not log.history:
             continue
