@@ -153,7 +153,8 @@ class ScorerLoop:
             messages = [message, *self._consumer.consume(self._max_events - 1, 0)]
             records = self._records(messages)
             self._raise_failures()
-            self._seek_back(self._regained())
+            if self._given_up:  # of what came back in this turn, this may have been read before
+                self._seek_back(self._given_up & self._core.positions.keys())
         deltas = self._outcomes.poll()
         if records or deltas:
             self._step(records, deltas, messages)
@@ -210,7 +211,9 @@ class ScorerLoop:
             gc.collect(1)
 
     def _records(self, messages: list[Message]) -> list[SourceRecord]:
-        positions = {p: at for p, at in self._core.positions.items() if p not in self._given_up}
+        positions = self._core.positions
+        for lost in self._given_up:
+            positions.pop(lost, None)
         arrival, by_header, now = self._clock.arrival, self._clock.by_header, self._clock.now()
         records = []
         for message in messages:
@@ -236,10 +239,6 @@ class ScorerLoop:
                 SourceRecord(partition, offset, key, value, record_time, arrived_at, trace, carried)
             )
         return records
-
-    def _regained(self) -> set[int]:
-        """Partitions that were lost in this turn and came back: what was read of them may be from before."""
-        return self._given_up & self._core.positions.keys()
 
     def _seek_back(self, partitions: Iterable[int]) -> None:
         positions = self._core.positions

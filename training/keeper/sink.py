@@ -94,10 +94,10 @@ class Sink:
 
         Raises BrokerError, StorageError, ContractError; the store then still agrees with its offsets.
         """
-        given = [] if self._handed is None else self._handed.waiting(self._progress.offsets())
+        sunk = self._progress.offsets()
+        given = [] if self._handed is None else self._handed.waiting(sunk)
         messages, offsets = self._take(0.0 if given else _GATHER_S)
         offsets |= {(each.topic, each.name.partition): each.name.next for each in given}
-        sunk = self._progress.offsets()
         passed = any(at > sunk.get(place, 0) for place, at in offsets.items())  # also where nothing counts
         if passed or self._router.due(self._clock.now()):
             self._write(messages, offsets, given)
