@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.support.features import assert_features_as_if_nothing_had_happened
-from tests.support.kafka import feed_of, read_until
+from tests.support.kafka import decided, feed_of, read_until
 from tests.support.payments import encoded, private_pipeline
 from tests.support.processes import scorer
 
@@ -40,10 +40,7 @@ def test_told_to_stop_under_load_it_ends_its_batch_and_hands_its_state_over(
         assert process.wait(60) == 0
     assert list((tmp_path / "state" / "snapshots").rglob("*.snapshot"))
     with scorer(config, embedded_broker.bootstrap):
-        seen = read_until(embedded_broker.bootstrap, [decisions], lambda found: len(found) >= TOTAL)
-    assert Counter(msgspec.json.decode(each.value)["event_id"] for each in seen) == Counter(
-        f"e{n}" for n in range(TOTAL)
-    )
+        assert decided(embedded_broker, pipeline, TOTAL) == Counter(f"e{n}" for n in range(TOTAL))
     lines = [msgspec.json.decode(line) for line in (tmp_path / "scorer-0.log").read_bytes().splitlines()]
     assert [line["replayed"] for line in lines if line["event"] == "partitions_gained"] == [0, 0]
     assert_features_as_if_nothing_had_happened(embedded_broker, pipeline)

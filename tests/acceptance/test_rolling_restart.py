@@ -10,25 +10,19 @@ import msgspec
 import pytest
 
 from tests.support.features import assert_features_as_if_nothing_had_happened
-from tests.support.kafka import feed_of, read_until
+from tests.support.kafka import decided, feed_of
 from tests.support.payments import encoded, private_pipeline
 from tests.support.processes import scorer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.acceptance]
 
 UNHURRIED = {"batch": {"max_events": 40}, "session_timeout": "5m"}
 """However slow the machine is, nobody is given up: who is away is waited for."""
-
-
-def decided(broker: Broker, pipeline: Pipeline, count: int) -> Counter[str]:
-    seen = read_until(broker.bootstrap, [pipeline.topics.decisions], lambda found: len(found) >= count)
-    return Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
 
 
 def said(folder: Path, slot: int, event: str) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from feature_store.clock import WallClock
@@ -22,7 +21,7 @@ from streams.scorer.loop import ScorerLoop
 from streams.scorer.messages import LogOffsets
 from streams.scorer.transaction import Transactions
 from tests.support.features import assert_features_as_if_nothing_had_happened, logged_deltas
-from tests.support.kafka import feed_of, read_all, read_until
+from tests.support.kafka import decided, feed_of, read_all, read_until
 from tests.support.outcomes import counting_frauds, delta
 from tests.support.payments import encoded
 
@@ -113,9 +112,7 @@ def _run_with_aborts(
 
 
 def _assert_all_decided_once(broker: Broker, pipeline: Pipeline) -> None:
-    seen = read_until(broker.bootstrap, [pipeline.topics.decisions], lambda seen: len(seen) >= TOTAL)
-    ids = Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
-    assert ids == Counter(f"e{n}" for n in range(TOTAL))
+    assert decided(broker, pipeline, TOTAL) == Counter(f"e{n}" for n in range(TOTAL))
     learned = logged_deltas(read_all(broker.bootstrap, pipeline.topics.features))
     assert sorted(row["route_seq"] for row in learned) == sorted(route_seq for route_seq, _, _ in KNOWN)
     assert_features_as_if_nothing_had_happened(broker, pipeline)

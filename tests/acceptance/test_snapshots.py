@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,19 +14,19 @@ from tests.support.features import (
     assert_features_as_if_nothing_had_happened,
     assert_one_state_as_if_nothing_had_happened,
 )
-from tests.support.kafka import feed_of, read_until
+from tests.support.kafka import decided as decided_within
+from tests.support.kafka import feed_of
 from tests.support.payments import encoded, private_pipeline, shipped_tree
 from tests.support.processes import scorer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from feature_store.declaration.pipeline import Pipeline
     from streams.broker import Broker
 
 # What a killed scorer left open ends with its transaction's timeout, since none of the same slot comes back.
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
-PATIENCE_S = 240
+decided = partial(decided_within, patience=240)
 
 OFTEN = {
     "batch": {"max_events": 100},
@@ -41,12 +42,6 @@ OFTEN = {
 def broker(request: pytest.FixtureRequest) -> Broker:
     found: Broker = request.getfixturevalue(request.param)
     return found
-
-
-def decided(broker: Broker, pipeline: Pipeline, count: int) -> Counter[str]:
-    topics = [pipeline.topics.decisions]
-    seen = read_until(broker.bootstrap, topics, lambda found: len(found) >= count, PATIENCE_S)
-    return Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
 
 
 def said(folder: Path, event: str, slot: int | str = "*") -> list[dict[str, Any]]:

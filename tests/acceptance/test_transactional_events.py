@@ -6,12 +6,11 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from feature_store.log import decode_log
 from streams.kafka import end_offsets, ensure_topics, pipeline_topics, reader, transactional_producer
-from tests.support.kafka import read_until, remove_before
+from tests.support.kafka import decided, read_until, remove_before
 from tests.support.payments import encoded, private_pipeline
 from tests.support.processes import scorer
 
@@ -34,7 +33,7 @@ def test_a_start_does_not_miss_what_counted_nowhere_and_is_no_longer_kept(
     ensure_topics(apache_kafka.bootstrap, pipeline_topics(pipeline))
     with scorer(config, apache_kafka.bootstrap) as first:
         _transaction(apache_kafka, pipeline, range(100))
-        _until_decided(apache_kafka, pipeline, 100)
+        decided(apache_kafka, pipeline, 100)
         _transaction(apache_kafka, pipeline, range(100, 200), abort=True)
         ends = _until_read_to_the_ends(apache_kafka, pipeline)
         first.send_signal(signal.SIGTERM)
@@ -43,10 +42,10 @@ def test_a_start_does_not_miss_what_counted_nowhere_and_is_no_longer_kept(
         remove_before(apache_kafka.bootstrap, pipeline.topics.events, partition, end)
     with scorer(config, apache_kafka.bootstrap) as again:
         _transaction(apache_kafka, pipeline, range(200, 300))
-        decided = _until_decided(apache_kafka, pipeline, 200)
+        ids = decided(apache_kafka, pipeline, 200)
         again.send_signal(signal.SIGTERM)
         assert again.wait(60) == 0
-    assert decided == Counter(f"e{n}" for n in (*range(100), *range(200, 300)))
+    assert ids == Counter(f"e{n}" for n in (*range(100), *range(200, 300)))
 
 
 def _transaction(broker: Broker, pipeline: Pipeline, numbers: range, *, abort: bool = False) -> None:
@@ -57,11 +56,6 @@ def _transaction(broker: Broker, pipeline: Pipeline, numbers: range, *, abort: b
         producer.produce(pipeline.topics.events, key=key, value=value)
     assert producer.flush(30) == 0
     producer.abort_transaction(30) if abort else producer.commit_transaction(30)
-
-
-def _until_decided(broker: Broker, pipeline: Pipeline, count: int) -> Counter[str]:
-    seen = read_until(broker.bootstrap, [pipeline.topics.decisions], lambda found: len(found) >= count)
-    return Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
 
 
 def _until_read_to_the_ends(broker: Broker, pipeline: Pipeline) -> dict[int, int]:

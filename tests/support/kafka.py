@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.broker import Broker
 
 Seen = list[Any]
 
@@ -66,6 +69,13 @@ def read_until(
 ) -> Seen:
     """Committed records from the start of ``topics`` until ``enough`` of them are there."""
     return asyncio.run(_read_until(bootstrap, topics, enough, patience))
+
+
+def decided(broker: Broker, pipeline: Pipeline, count: int, patience: float = 120) -> Counter[str]:
+    """How often each event was decided, once there are ``count`` decisions."""
+    topics = [pipeline.topics.decisions]
+    seen = read_until(broker.bootstrap, topics, lambda found: len(found) >= count, patience)
+    return Counter(msgspec.json.decode(record.value)["event_id"] for record in seen)
 
 
 def read_all(bootstrap: str, topic: str) -> Seen:
