@@ -1,7 +1,8 @@
 """Leaving a consumer group without waiting for ever.
 
-A client that is given partitions while it closes may never return from the callback (librdkafka issues 4527
-and 4884), in which it holds Python's interpreter: no other thread could end it.
+A client that is given partitions while it closes may never return from the callback (librdkafka issues 4041,
+4527 and 4884: the group ends, and what the callback asks of it is dropped without an answer). It holds
+Python's interpreter meanwhile: no other thread could end it, nor is any signal handled.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def leave(consumer: Consumer, within_s: float = _PATIENCE_S) -> bool:
     until = time.monotonic() + within_s
     with suppress(KafkaException, RuntimeError):  # it is closed, or was never subscribed
         consumer.unsubscribe()
+        consumer.poll(_POLL_S)  # what was assigned and is not yet heard of
         while consumer.assignment() and time.monotonic() < until:
             consumer.poll(_POLL_S)
     return close_within(consumer, max(until - time.monotonic(), _POLL_S))

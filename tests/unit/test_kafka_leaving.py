@@ -25,7 +25,12 @@ def test_a_client_gives_back_what_it_has_before_it_closes(consumer: Any) -> None
     consumer.assignment.side_effect = [["some"], ["some"], []]
     assert leave(consumer)
     asked = [each for each in consumer.mock_calls if each != call.assignment()]
-    assert asked == [call.unsubscribe(), call.poll(0.1), call.poll(0.1), call.close()]
+    assert asked == [call.unsubscribe(), call.poll(0.1), call.poll(0.1), call.poll(0.1), call.close()]
+
+
+def test_what_it_was_given_and_has_not_heard_of_is_heard_before_it_closes(consumer: Any) -> None:
+    assert leave(consumer)
+    assert consumer.mock_calls == [call.unsubscribe(), call.poll(0.1), call.assignment(), call.close()]
 
 
 def test_one_that_is_closed_already_is_closed_again(consumer: Any) -> None:

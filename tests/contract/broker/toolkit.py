@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +17,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+
+from streams.kafka import leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -75,7 +77,7 @@ class Kafka:
             "session.timeout.ms": 6000, "heartbeat.interval.ms": 300, "fetch.wait.max.ms": 50,
             **_QUIET, **_dotted(settings),
         })  # fmt: skip
-        self._open.callback(made.close)
+        self._open.callback(_end, made)
         return made
 
     def send(
@@ -109,6 +111,14 @@ class Kafka:
     def values(self, topic: str, *, committed: bool = True) -> list[bytes | None]:
         """Return the values now in partition 0."""
         return [message.value() for message in self.read(topic, committed=committed)]
+
+
+def _end(consumer: Consumer) -> None:
+    """Close a consumer; a member of a group leaves it first, since one that is given something while it
+    closes may never return.
+    """
+    with suppress(RuntimeError):  # the test has closed it
+        leave(consumer) if consumer.memberid() else consumer.close()
 
 
 def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
