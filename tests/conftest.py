@@ -6,7 +6,7 @@ import os
 import secrets
 import select
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from streams.broker import Broker, KafkaUnavailableError, running_broker
+from tests.hung import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,11 +85,14 @@ _PARSER_RACES = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where Python's parser fails at times when two threads use it (gh-106905), print no excerpts of source:
-    a failed test would end the whole run.
+    """Watch for tests that hang. Where Python's parser fails at times when two threads use it (gh-106905),
+    print no excerpts of source: a failed test would end the whole run.
     """
     if _PARSER_RACES:
         config.option.tbstyle = "native"
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        config.pluginmanager.register(Watch(config))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
