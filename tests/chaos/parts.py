@@ -36,6 +36,8 @@ class Part:
     room: str = ""
     ended: Counter[int] = field(default_factory=Counter)
     """Exit status -> how often it ended so by itself since this was looked at."""
+    stopped: Counter[int] = field(default_factory=Counter)
+    """Exit status -> how often it ended so when it was told to, since this was looked at."""
     _process: subprocess.Popen[bytes] | Forked | None = None
     _wanted: bool = False
     _not_before: float = 0.0
@@ -94,12 +96,16 @@ class Part:
         """SIGTERM; how it ended. Raises TimeoutError where it does not end."""
         with self._turn:
             self._wanted = False
+            told = self.runs
             self.send(signal.SIGTERM)
         try:
-            return self._process.wait(patience_s) if self._process is not None else 0
+            code = self._process.wait(patience_s) if self._process is not None else 0
         except subprocess.TimeoutExpired as error:
             self.send(signal.SIGABRT)  # faulthandler says what it waits for
             raise TimeoutError(f"{self.name} does not end") from error
+        if told:
+            self.stopped[code] += 1
+        return code
 
     def end(self) -> None:
         """It runs no more, however that is."""

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _TO_RECOVER = {3, 4, 5, -signal.SIGKILL}
 """A broker that is away, an unknown result, a store that cannot be written; and what was done to it."""
+_IN_ORDER = {0, -signal.SIGTERM, *_TO_RECOVER}
+"""How one may end that was told to: before it listened to that, or when Kafka was away, too."""
 _PATIENCE_S = 300.0
 _OUTCOMES = 25
 
@@ -126,13 +128,20 @@ class Rounds:
 
     def _look_back(self, now: Round, logs: dict[str, int]) -> None:
         for part in self._night.parts:
-            for code, count in part.ended.items():
-                now.ended[f"{part.name} {code}"] = count
-                if part.name in self._night.product.parts and code not in _TO_RECOVER:
-                    now.counts.findings.append(f"{part.name} ended with {code}")
-            part.ended.clear()
+            now.ended |= {f"{part.name} {code}": count for code, count in part.ended.items()}
             if part.name in self._night.product.parts:
+                now.told_to_end |= {f"{part.name} {code}": count for code, count in part.stopped.items()}
+                now.counts.findings += [
+                    *(f"{part.name} ended with {code}" for code in part.ended if code not in _TO_RECOVER),
+                    *(
+                        f"{part.name} was told to end, and ended with {code}"
+                        for code in part.stopped
+                        if code not in _IN_ORDER
+                    ),
+                ]
                 now.tracebacks += part.said(logs[part.name]).count(b"Traceback (most recent call last)")
+            part.ended.clear()
+            part.stopped.clear()
         now.counts.findings += self._night.load.problems
         self._night.load.problems.clear()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tests.chaos.counts import COUNTED, Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 NOT_REACHED = "not reached"
@@ -30,6 +31,8 @@ class Round:
     """Seconds from the fault's end until every record was accounted for, in the keeper's store too."""
     ended: dict[str, int] = field(default_factory=dict)
     """Part and exit status -> how often it ended so by itself."""
+    told_to_end: dict[str, int] = field(default_factory=dict)
+    """The same of the ends that it was told to come to."""
     tracebacks: int = 0
 
 
@@ -71,6 +74,8 @@ class Table:
             for each in self.rounds
             for words in each.counts.findings
         ]
+        told = _how_often(each.told_to_end for each in self.rounds)
+        lines += [f"told to end, and ended with: {told}"] if told else []
         compared = sum(self.compared.values())
         lines.append(f"seed {self.seed}; {compared:,} values of features compared with the oracle's")
         return "\n".join(lines)
@@ -91,9 +96,13 @@ _RULE = "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"
 def _line(shape: str, name: str, rounds: list[Round]) -> str:
     sums = " | ".join(f"{sum(getattr(each.counts, column) for each in rounds):,}" for column in COUNTED)
     waits = sorted(each.recovered for each in rounds) or [0.0]
-    ended: Counter[str] = Counter()
-    for each in rounds:
-        ended.update(each.ended)
-    words = ", ".join(f"{how}: {count}" for how, count in sorted(ended.items())) if name != "all" else ""
+    words = _how_often(each.ended for each in rounds) if name != "all" else ""
     typical, worst = waits[len(waits) // 2], waits[-1]
     return f"| {shape} | {name} | {len(rounds)} | {sums} | {typical:.1f}, {worst:.1f} | {words} |"
+
+
+def _how_often(ended: Iterable[dict[str, int]]) -> str:
+    sums: Counter[str] = Counter()
+    for each in ended:
+        sums.update(each)
+    return ", ".join(f"{how}: {count}" for how, count in sorted(sums.items()))
