@@ -41,6 +41,8 @@ from feature_store.errors import ContractError
 from feature_store.formats import FIRST, refuse_newer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from feature_store.declaration.pipeline import Pipeline
 
 _META = b"sluicegate"
@@ -50,6 +52,9 @@ _UNREADABLE = (
 )  # fmt: skip
 """What Arrow and the decoder raise of bytes that are something else."""
 _INSTANT = pa.timestamp("us")
+_NUMBERS = {"seq": pa.int64(), "source_partition": pa.int32(), "source_offset": pa.int64()}
+_ALWAYS = ("event_id", "event_time", *_NUMBERS, "record_time", "arrived_at", "body_digest")
+"""What every log has had since the first."""
 
 
 class LogMeta(msgspec.Struct, frozen=True):
@@ -210,7 +215,18 @@ def decode_whole_log(message: bytes) -> tuple[pa.RecordBatch, LogMeta, pa.Record
         deltas = read_stream(source)[0] if source.tell() < len(message) else None
     except _UNREADABLE as error:
         raise ContractError(f"not a feature log message: {error!r}") from error
+    require_columns(batch, _ALWAYS)
+    for name, wanted in _NUMBERS.items():
+        if (found := batch.schema.field(name).type) != wanted:
+            raise ContractError(f"not a feature log message: {name} is {found}, not {wanted}")
     return batch, meta, deltas
+
+
+def require_columns(batch: pa.RecordBatch | pa.Table, names: Iterable[str]) -> None:
+    """Raise ContractError naming the columns that the batch lacks."""
+    there = frozenset(batch.schema.names)
+    if missing := [name for name in names if name not in there]:
+        raise ContractError(f"the feature log lacks {', '.join(missing)}")
 
 
 def feature_matrix(
@@ -220,9 +236,7 @@ def feature_matrix(
 
     Raises ContractError naming a column that the batch lacks.
     """
-    missing = [name for name in names if name not in batch.schema.names]
-    if missing:
-        raise ContractError(f"the feature log lacks {', '.join(missing)}")
+    require_columns(batch, names)
     matrix = np.empty((batch.num_rows, len(names)))
     for position, name in enumerate(names):
         matrix[:, position] = batch.column(name).to_numpy(zero_copy_only=False)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_store.declaration.decision import Action
-from feature_store.log import decode_log, feature_matrix
+from feature_store.log import decode_log, feature_matrix, require_columns
 from feature_store.units import to_text
 from streams.kafka import NO_TRACE, Trace, trace_from
 from streams.messages import Source
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ROWS = 100
 """So many are explained at once: less than a second."""
+_READ = ("model", "margin", "policy_action")
+"""Columns of a log of decisions; that of an earlier stage has none of them."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -74,6 +76,7 @@ class Explaining:
         batch, meta = decode_log(message)
         if counts is not None and not counts(meta):
             return
+        require_columns(batch, [*_READ, self._key])
         new = pc.greater(batch.column("source_offset"), pa.scalar(after))
         stopped = batch.filter(pc.and_(new, _stopped(batch)))
         versions = [str(version) for version in stopped.column("model").to_pylist()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,11 +12,13 @@ import numpy as np
 
 from feature_store.clock import StreamClock
 from feature_store.errors import ContractError, CorruptSnapshotError, StateError
-from feature_store.log import decode_whole_log, delta_schema, log_schema
+from feature_store.log import decode_log, decode_whole_log, delta_schema, log_schema
 from feature_store.snapshots import PartitionPosition, Snapshot, capture, install
 from feature_store.snapshots.format import MAGIC, VERSION, decode_snapshot, encode_snapshot
 from feature_store.units import to_text
+from streams.explainer.explain import Explaining
 from streams.models.watcher import Acting
+from streams.monitor.log_rows import read_rows
 from streams.scorer.core import ScorerCore
 from streams.scorer.records import SourceDelta, SourceRecord
 from streams.scorer.replay import replay
@@ -165,13 +168,27 @@ def _states(folder: Path) -> Ready:
     return Ready(check, seeds, [number.to_bytes(8, "little", signed=True) for number in numbers])
 
 
+class _NoModels:
+    """Every version is gone."""
+
+    def get(self, _version: str) -> None:
+        """None."""
+
+
 def _logs(folder: Path) -> Ready:
-    """A message of the feature log: the keeper sinks it, and a scorer rebuilds state from it."""
+    """A message of the feature log: the keeper sinks it, explainer and monitor read it, and a scorer rebuilds
+    state from it.
+    """
     pipeline = small_pipeline(folder)
     core, _, messages = _settled(pipeline)
     scored, deltas = log_schema(pipeline), delta_schema(pipeline)
+    explaining = Explaining(pipeline, _NoModels())
 
     def check(data: bytes) -> None:
+        with suppress(ContractError):
+            list(explaining.rows(data))
+        with suppress(ContractError):
+            read_rows(decode_log(data)[0], 0)
         try:
             rows, meta, learned = decode_whole_log(data)
             tables = log_tables([message(data)])

@@ -147,6 +147,15 @@ def test_what_is_no_log_is_refused(pipeline: Pipeline) -> None:
         list(Explaining(pipeline, Shelf()).rows(b"{}"))
 
 
+def test_the_log_of_a_stage_that_does_not_decide_is_refused(pipeline: Pipeline) -> None:
+    rows, meta = decode_log(
+        scored_log(pipeline, fitted(pipeline, "m-1"), 0, 0, vectors(pipeline, 2), actions=["review"])
+    )
+    undecided = encode_log(rows.drop_columns(["margin", "policy_action"]), meta)
+    with pytest.raises(ContractError, match="the feature log lacks margin, policy_action"):
+        list(Explaining(pipeline, Shelf()).rows(undecided))
+
+
 def test_an_explanation_goes_on_with_the_trace_of_its_event(pipeline: Pipeline) -> None:
     model = fitted(pipeline, "m-1")
     parent, state = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "congo=t61rcWkgMzE"
