@@ -26,9 +26,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install  ## everything on this machine: three to four minutes, retrained and swapped under way
 	$(BIN)/sluicegate demo
 
-# Three on two cores: much of their time is waiting for brokers and processes.
+# Four on two cores: much of their time is waiting for brokers and processes.
 test: install  ## all tests, on a real Apache Kafka
-	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE) 3
+	$(BIN)/python -m pytest -m "not alone" $(SIDE_BY_SIDE) 4
 	$(BIN)/python -m pytest -m alone
 
 test-fast: install  ## the quick tier, a minute on two cores: units and the oracle; no Kafka, no trainer, no keeper
