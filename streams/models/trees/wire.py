@@ -88,12 +88,12 @@ def is_sound(packed: Packed) -> bool:
     splits = categories[:, 2] - categories[:, 1]
     codes_end = categories[:, FIRST_CODE] + (categories[:, CATEGORIES] + 2) * splits
     checks = (
-        len(forest.leaves) == len(packed.means) == count > 0,
+        features > 0 and len(forest.leaves) == len(packed.means) == count > 0,
         (leaf | ((child > places) & (child + 1 < count))).all(),
         ((forest.nodes[leaf] & np.uint64(0xFFFF)) == ALWAYS_LEFT).all(),
         (column < width).all(),
         _within(forest.roots[:, :2], count) and _within(forest.roots[:, 2] - 1, count),
-        _within(forest.columns[:, 0], max(features, 1)) and _within(forest.columns[:, 1], ALWAYS_LEFT + 1),
+        _within(forest.columns[:, 0], features) and _within(forest.columns[:, 1], ALWAYS_LEFT + 1),
         *(_within(each[:, 0], features) and _within(each[:, 1:], 1 << 32) for each in (numbers, categories)),
         *((each[:, 1] <= each[:, 2]).all() and (each[:, 2] <= width).all() for each in (numbers, categories)),
         (edges_end <= len(forest.edges)).all() and _are_powers(numbers[:, TOP_STEP]),
