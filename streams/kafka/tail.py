@@ -49,7 +49,7 @@ def passes(error: KafkaError) -> bool:
     return error.retriable() or error.code() in PASSING
 
 
-def _asked_too_soon(error: KafkaError) -> bool:
+def asked_too_soon(error: KafkaError) -> bool:
     """Whether a question about a topic may well be answered a moment later."""
     return passes(error) or error.code() in _NOT_KNOWN_YET
 
@@ -57,7 +57,7 @@ def _asked_too_soon(error: KafkaError) -> bool:
 def plain_absence(found: object) -> BrokerError | None:
     """An error that ends a process, in words, where a fresh one may find Kafka back; None for any other."""
     problem = found.args[0] if isinstance(found, KafkaException) else None
-    if not isinstance(problem, KafkaError) or not _asked_too_soon(problem):
+    if not isinstance(problem, KafkaError) or not asked_too_soon(problem):
         return None
     return BrokerError(f"Kafka was away, or had just come back: {problem.str()}; start it again")
 
@@ -112,7 +112,7 @@ def _asked_until_answered(what: str, ask: Callable[[], T]) -> T:
             return ask()
         except KafkaException as error:
             problem = error.args[0]
-            if not _asked_too_soon(problem):
+            if not asked_too_soon(problem):
                 raise
             if time.monotonic() > deadline:
                 raise BrokerError(

@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 from feature_store.errors import BrokerError
 from streams.kafka.admin import TIMEOUT_S, admin_of
 from streams.kafka.clients import LARGEST_MESSAGE
+from streams.kafka.led import wait_until_led
 from streams.kafka.refused import refused_access
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
 
 
 def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
-    """Create what is missing and return those names.
+    """Create what is missing, wait until it can be written, and return those names.
 
     Raises BrokerError where a topic exists with another number of partitions (keys would move) or cannot
     be created.
@@ -112,6 +113,8 @@ def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
     missing = [spec for spec in wanted if spec.name not in present]
     if missing:
         _create(admin, missing, brokers)
+        new = [(spec.name, number) for spec in missing for number in range(spec.partitions)]
+        wait_until_led(admin, new, TIMEOUT_S)
     return [spec.name for spec in missing]
 
 
