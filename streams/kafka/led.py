@@ -30,8 +30,8 @@ def wait_until_led(admin: AdminClient, partitions: Iterable[tuple[str, int]], wi
     One that this user may not ask about, or that cannot be asked, is not waited for.
     """
     missing, until = set(partitions), time.monotonic() + within_s
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     while missing and time.monotonic() < until:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = {TopicPartition(name, number): latest for name, number in missing}
         for place, future in admin.list_offsets(asked, request_timeout=within_s).items():
             try:

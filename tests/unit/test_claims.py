@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from feature_store.claims import NO_CLAIM, Claim, Claims
-from feature_store.log import LogMeta
+from tests.support.logged import nothing_logged
+
+if TYPE_CHECKING:
+    from feature_store.log import LogMeta
 
 
 def meta(claim: int = 0, claimed_at: int = -1) -> LogMeta:
-    return LogMeta("p", "events", 0, 0, 0, 0, -1, [], [], {}, claim=claim, claimed_at=claimed_at)
+    return nothing_logged(claim=claim, claimed_at=claimed_at)
 
 
 def counting(messages: list[LogMeta], claims: Claims | None = None) -> list[int]:

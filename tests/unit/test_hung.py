@@ -8,7 +8,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-
 CONFTEST = """
 from tests.hung import Watch
 

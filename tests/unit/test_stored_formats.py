@@ -18,13 +18,14 @@ import pytest
 from console.users import USERS, Users
 from feature_store.errors import ConfigError, ContractError, StorageError
 from feature_store.formats import NewerFormatError, check_format, refuse_newer
-from feature_store.log import LogMeta, decode_log, encode_log, log_schema
+from feature_store.log import decode_log, encode_log, log_schema
 from streams.messages import Release
 from streams.messages.model import manifest_key, release_key
 from streams.messages.policy import read_document
 from streams.models.assembly import ModelsTopic
 from streams.monitor.webhook import Noted
 from streams.policies import default_document
+from tests.support.logged import nothing_logged
 from tests.support.models import manifest_of
 from tests.support.payments import private_pipeline
 from training.keeper.client import KeeperClient, KeeperUnreachableError
@@ -129,18 +130,7 @@ def test_manifests_and_releases(pipeline: Pipeline) -> None:
 
 def test_the_feature_log(pipeline: Pipeline) -> None:
     schema = log_schema(pipeline)
-    meta = LogMeta(
-        pipeline=pipeline.name,
-        topic="events",
-        partition=0,
-        first_offset=0,
-        next_offset=0,
-        release_epoch=0,
-        policy_offset=-1,
-        duplicates=[],
-        dead_letters=[],
-        hashes={},
-    )
+    meta = nothing_logged(pipeline.name)
     nothing = pa.RecordBatch.from_pylist([], schema)
     plain = encode_log(nothing, meta)
     assert decode_log(plain)[1] == meta

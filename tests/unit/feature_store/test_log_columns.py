@@ -8,24 +8,14 @@ import pyarrow as pa
 import pytest
 
 from feature_store.errors import ContractError
-from feature_store.log import LogMeta, decode_log, encode_log, log_schema
+from feature_store.log import decode_log, encode_log, log_schema
+from tests.support.logged import nothing_logged
 from tests.support.payments import private_pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-META = LogMeta(
-    pipeline="small",
-    topic="events",
-    partition=0,
-    first_offset=0,
-    next_offset=0,
-    release_epoch=0,
-    policy_offset=-1,
-    duplicates=[],
-    dead_letters=[],
-    hashes={},
-)
+META = nothing_logged()
 ALWAYS = [
     "event_id",
     "event_time",
