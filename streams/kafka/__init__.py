@@ -26,13 +26,12 @@ from streams.kafka.login import check_settings, let_in
 from streams.kafka.patience import Patience
 from streams.kafka.refused import place_taken, plain_refusal
 from streams.kafka.registry import unframe_of
+from streams.kafka.retriable import passes, plain_absence
 from streams.kafka.rights import NEEDS, require_rights
 from streams.kafka.sending import Headers, send
 from streams.kafka.tail import (
     at_end,
     end_offsets,
-    passes,
-    plain_absence,
     read_range,
     read_to_end,
     start_offsets,

@@ -11,7 +11,7 @@ from feature_store.errors import BrokerError
 from streams.kafka.clients import COMMON, LOG
 from streams.kafka.cluster import connection
 from streams.kafka.refused import refused_access
-from streams.kafka.tail import passes
+from streams.kafka.retriable import passes
 
 TIMEOUT_S = 30.0
 _PAUSE_S = 0.1

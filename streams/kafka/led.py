@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from streams.kafka.tail import asked_too_soon
+from streams.kafka.retriable import asked_too_soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 _EVERY_S = 0.05
 
 
-def wait_until_led(admin: AdminClient, partitions: Iterable[tuple[str, int]], within_s: float) -> bool:
-    """Wait until each partition's leader says where it ends; whether all did in time.
+def wait_until_led(
+    admin: AdminClient, partitions: Iterable[tuple[str, int]], within_s: float
+) -> list[tuple[str, int]]:
+    """Wait until each partition's leader says where it ends; those whose leader did not in time.
 
     One that this user may not ask about, or that cannot be asked, is not waited for.
     """
@@ -42,4 +44,4 @@ def wait_until_led(admin: AdminClient, partitions: Iterable[tuple[str, int]], wi
             missing.discard((place.topic, place.partition))
         if missing:
             time.sleep(_EVERY_S)
-    return not missing
+    return sorted(missing)

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from feature_store.errors import BrokerError
 from streams.kafka.clients import reader
 from streams.kafka.refused import place_taken, plain_refusal, refused_access
+from streams.kafka.retriable import asked_too_soon, passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,47 +20,6 @@ T = TypeVar("T")
 _PAUSE_S = 0.1
 _TIMEOUT_S = 30.0
 _IDLE_S = 30.0
-PASSING = frozenset(
-    {
-        KafkaError._TRANSPORT,  # noqa: SLF001  (the client's own names)
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-        KafkaError._RESOLVE,  # noqa: SLF001
-        KafkaError._TIMED_OUT,  # noqa: SLF001
-        KafkaError._WAIT_COORD,  # noqa: SLF001
-        KafkaError._DESTROY_BROKER,  # noqa: SLF001  (it left the cluster while it was asked)
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
-"""What passes when a broker is back. A consumer's errors do not say it themselves: none is ``retriable``."""
-_NOT_KNOWN_YET = frozenset(
-    {KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}  # noqa: SLF001
-)
-"""What a client, or a broker that is just back, says of a partition before it has heard of it."""
-
-
-def passes(error: KafkaError) -> bool:
-    """Whether the same call may well succeed a moment later."""
-    return error.retriable() or error.code() in PASSING
-
-
-def asked_too_soon(error: KafkaError) -> bool:
-    """Whether a question about a topic may well be answered a moment later."""
-    return passes(error) or error.code() in _NOT_KNOWN_YET
-
-
-def plain_absence(found: object) -> BrokerError | None:
-    """An error that ends a process, in words, where a fresh one may find Kafka back; None for any other."""
-    problem = found.args[0] if isinstance(found, KafkaException) else None
-    if not isinstance(problem, KafkaError) or not asked_too_soon(problem):
-        return None
-    return BrokerError(f"Kafka was away, or had just come back: {problem.str()}; start it again")
 
 
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:

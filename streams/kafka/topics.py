@@ -97,8 +97,8 @@ def pipeline_topics(pipeline: Pipeline) -> list[TopicSpec]:
 def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
     """Create what is missing, wait until it can be written, and return those names.
 
-    Raises BrokerError where a topic exists with another number of partitions (keys would move) or cannot
-    be created.
+    Raises BrokerError where a topic exists with another number of partitions (keys would move), cannot be
+    created, or is led by no broker.
     """
     admin = admin_of(bootstrap)
     present, brokers = _listed(admin, bootstrap)
@@ -114,7 +114,12 @@ def ensure_topics(bootstrap: str, wanted: list[TopicSpec]) -> list[str]:
     if missing:
         _create(admin, missing, brokers)
         new = [(spec.name, number) for spec in missing for number in range(spec.partitions)]
-        wait_until_led(admin, new, TIMEOUT_S)
+        if unled := wait_until_led(admin, new, TIMEOUT_S):
+            places = ", ".join(f"{name}[{number}]" for name, number in unled)
+            raise BrokerError(
+                f"{places}: made, but led by no broker after {TIMEOUT_S:.0f} s, so nothing can be written "
+                "there; see which brokers run, then try again"
+            )
     return [spec.name for spec in missing]
 
 

@@ -22,7 +22,7 @@ from streams.kafka.clients import COMMON, group_consumer
 from streams.kafka.cluster import connection
 from streams.kafka.leaving import leave
 from streams.kafka.refused import refused_access
-from streams.kafka.tail import passes
+from streams.kafka.retriable import passes
 
 if TYPE_CHECKING:
     import threading

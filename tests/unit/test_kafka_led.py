@@ -6,9 +6,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from feature_store.errors import BrokerError
+from streams.kafka import TopicSpec, ensure_topics, topics
 from streams.kafka.led import wait_until_led
 
 if TYPE_CHECKING:
@@ -41,16 +44,26 @@ def answer(error: int | None) -> Future[None]:
 def test_what_nobody_leads_yet_is_asked_again_alone() -> None:
     not_yet = {0: KafkaError.NOT_LEADER_FOR_PARTITION, 1: KafkaError.UNKNOWN_TOPIC_OR_PART}
     kafka = admin(not_yet, {1: KafkaError.LEADER_NOT_AVAILABLE}, {})
-    assert wait_until_led(kafka, PLACES, 60)
+    assert wait_until_led(kafka, PLACES, 60) == []
     asked = [sorted(place.partition for place in each.args[0]) for each in kafka.list_offsets.mock_calls]
     assert asked == [[0, 1], [0, 1], [1]]
 
 
 def test_what_may_not_be_asked_about_is_not_waited_for() -> None:
     kafka = admin(dict.fromkeys((0, 1), KafkaError.TOPIC_AUTHORIZATION_FAILED))
-    assert wait_until_led(kafka, PLACES, 60)
+    assert wait_until_led(kafka, PLACES, 60) == []
     assert kafka.list_offsets.call_count == 1
 
 
 def test_it_is_not_waited_for_ever() -> None:
-    assert not wait_until_led(admin({0: KafkaError.LEADER_NOT_AVAILABLE}), PLACES, 0.1)
+    assert wait_until_led(admin({0: KafkaError.LEADER_NOT_AVAILABLE}), PLACES, 0.1) == [("events", 0)]
+
+
+def test_topics_that_nobody_leads_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka = admin({1: KafkaError.LEADER_NOT_AVAILABLE})
+    kafka.list_topics.return_value = Mock(topics={}, brokers={1: None})
+    kafka.create_topics.return_value = {"events": answer(None)}
+    monkeypatch.setattr(topics, "admin_of", lambda _bootstrap: kafka)
+    monkeypatch.setattr(topics, "TIMEOUT_S", 0.1)
+    with pytest.raises(BrokerError, match=r"events\[1\]: made, but led by no broker"):
+        ensure_topics("anywhere", [TopicSpec("events", 2)])

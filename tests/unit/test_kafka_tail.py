@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from feature_store.errors import BrokerError, StateError
 from streams.kafka import tail
 from streams.kafka.headers import headers_of
-from streams.kafka.tail import at_end, plain_absence, watermarks
+from streams.kafka.tail import at_end, watermarks
 
 if TYPE_CHECKING:
     from confluent_kafka import Message, TopicPartition
@@ -95,7 +95,7 @@ def asked(answers: Answers) -> tuple[int, int]:
 def test_a_topic_whose_leader_just_changed_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail, "_PAUSE_S", 0)
     passing = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION, KafkaError._TRANSPORT)
-    assert asked(Answers(*passing, KafkaError._DESTROY_BROKER)) == (3, 7)
+    assert asked(Answers(*passing, KafkaError._DESTROY_BROKER, KafkaError.OFFSET_NOT_AVAILABLE)) == (3, 7)
 
 
 def test_what_lasts_is_raised_at_once() -> None:
@@ -107,11 +107,3 @@ def test_a_kafka_that_never_answers_is_told_in_words(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tail, "_TIMEOUT_S", -1)
     with pytest.raises(BrokerError, match=r"said nothing of t\[0\]"):
         asked(Answers(KafkaError.NOT_LEADER_FOR_PARTITION, lasting=True))
-
-
-def test_what_passes_ends_a_process_in_words_and_what_does_not_as_it_is() -> None:
-    told = plain_absence(KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)))
-    assert told is not None
-    assert told.exit_code == 3
-    assert plain_absence(KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))) is None
-    assert plain_absence(ValueError("something else")) is None
