@@ -1,7 +1,8 @@
 """Publishing: chunks, manifest and release record reach the models topic in one transaction, or not at all.
 
 1. The topic is read to its end; the next epoch follows the last.
-2. New version, new release and the tombstones of versions no longer kept are one transaction of the keeper.
+2. New version, new release, the one that it replaces and the tombstones of what is no longer kept are one
+   transaction of the keeper.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 
 from feature_store.errors import ContractError
 from streams.kafka import read_to_end
-from streams.messages.model import artifact_key, manifest_key, release_key
+from streams.messages.model import EARLIER_RELEASES, artifact_key, earlier_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
 from streams.models.signature import SignatureError
 from training import releases
@@ -237,6 +238,7 @@ class Publisher:
                     check_kept(now, version)
             if now.malformed is None:  # else nobody knows which versions act
                 records += _tombstones(name, now, release)
+            records += _replaced(name, now)
             release = self._signer.release(release)
             records.append((release_key(name), msgspec.json.encode(release)))
             gone = {key for key, value in records if value is None}
@@ -279,9 +281,23 @@ def check_kept(now: ModelsTopic, version: str) -> None:
         raise ContractError(f"model {version}: the artifact on the topic is not the one of its manifest")
 
 
+def _replaced(pipeline: str, now: ModelsTopic) -> Records:
+    """What acts until now, as it was written, and an empty value for the one that is too old by that: who
+    starts under a release that cannot be loaded acts as those do that were running when it came.
+    """
+    if now.release is None:
+        return []
+    gone = now.earlier[EARLIER_RELEASES - 1 :]
+    return [
+        (earlier_key(pipeline, now.release.epoch), now.release_record),
+        *((earlier_key(pipeline, each.epoch), None) for each in gone),
+    ]
+
+
 def _tombstones(pipeline: str, now: ModelsTopic, release: Release) -> Records:
-    """Empty values for all but the newest versions, what scores and where a rollback would go."""
-    staying = {*list(now.manifests)[-KEPT:], *release.scoring, release.previous}
+    """Empty values for all but the newest versions, what scores or did, and where a rollback would go."""
+    replaced = now.release.scoring if now.release else []
+    staying = {*list(now.manifests)[-KEPT:], *release.scoring, *replaced, release.previous}
     records: Records = []
     for version, manifest in now.manifests.items():
         if version not in staying:

@@ -127,6 +127,7 @@ def _channels(pipeline: Pipeline) -> list[Channel]:
             "chunk": Told("a part of a model's bytes", "artifact/VERSION/I", None, {}, _BYTES),
             "manifest": Told("one immutable version", "manifest/PIPELINE/VERSION", "Manifest"),
             "release": Told("what acts", "release/PIPELINE", "Release"),
+            "earlierRelease": Told("what acted before", "release/PIPELINE/EPOCH", "Release"),
         }),
         Channel("policy", receives=True, sends=True, messages={
             "policy": Told("the policy in force", "policy/PIPELINE", "PolicyDocument"),

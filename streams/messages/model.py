@@ -1,6 +1,7 @@
 """What the models topic carries: manifests and the release record. Artifacts travel as raw chunks.
 
-Keys on the topic: ``artifact/<version>/<i>``, ``manifest/<pipeline>/<version>``, ``release/<pipeline>``.
+Keys on the topic: ``artifact/<version>/<i>``, ``manifest/<pipeline>/<version>``, ``release/<pipeline>``, and
+``release/<pipeline>/<epoch>`` for the last few that acted before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ MOST_CHUNKS = MOST_BYTES // CHUNK_BYTES
 
 MOST_EPOCHS = 2**53
 """Beyond that not every reader of JSON keeps a number."""
+
+EARLIER_RELEASES = 5
+"""How many releases that acted before stay on the topic, byte for byte."""
 
 STORED_UNDER = "models"
 """Where a store has artifacts, below the pipeline's name."""
@@ -233,3 +237,8 @@ def manifest_key(pipeline: str, version: str) -> bytes:
 def release_key(pipeline: str) -> bytes:
     """Key of the release record."""
     return f"release/{pipeline}".encode()
+
+
+def earlier_key(pipeline: str, epoch: int | str = "") -> bytes:
+    """Key of a release that acted before; without an epoch what all such keys begin with."""
+    return f"release/{pipeline}/{epoch}".encode()

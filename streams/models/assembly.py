@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from feature_store.errors import ContractError
 from feature_store.formats import FIRST, refuse_newer
 from streams.messages import Manifest, Release
-from streams.messages.model import manifest_key, release_key
+from streams.messages.model import EARLIER_RELEASES, MOST_EPOCHS, earlier_key, manifest_key, release_key
 from streams.models.artifacts import ArtifactStore
 from streams.models.chunks import Chunks
 from streams.models.signature import SignatureError, TrustedKeys
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_EARLIER = 5
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 _ARTIFACT = re.compile(rb"^artifact/([\w.\-]{1,200})/(\d{1,6})$")
 
@@ -38,14 +38,16 @@ class ModelsTopic:
         self._pipeline = pipeline.name
         self._manifest_prefix = manifest_key(pipeline.name, "")
         self._release_key = release_key(pipeline.name)
+        self._earlier_prefix = earlier_key(pipeline.name)
         self._trusted = TrustedKeys(pipeline.serving.trusted_keys)
         self._store = ArtifactStore(pipeline)
         self._chunks = Chunks()
         self._refused: dict[str, str] = {}
         self.manifests: dict[str, Manifest] = {}
         self.release: Release | None = None
-        self.earlier: list[Release] = []
-        """Some that acted before, the newest first, as far as the topic still has them."""
+        self.release_record = b""
+        """The release as it was written."""
+        self._earlier: dict[int, Release] = {}
         self.newest_epoch = 0
         """Of all release records, those among them that were passed over."""
         self.malformed: str | None = None
@@ -64,7 +66,15 @@ class ModelsTopic:
             self._feed_manifest(key[len(self._manifest_prefix) :].decode(errors="replace"), value)
         elif key == self._release_key and value is not None:
             return self._feed_release(value)
+        elif key.startswith(self._earlier_prefix):
+            self._feed_earlier(key[len(self._earlier_prefix) :].decode(errors="replace"), value)
         return False
+
+    @property
+    def earlier(self) -> list[Release]:
+        """The last few that acted before, the newest first, as far as the topic still has them."""
+        last = MOST_EPOCHS if self.release is None else self.release.epoch
+        return [self._earlier[epoch] for epoch in sorted(self._earlier, reverse=True) if epoch < last]
 
     def artifact(self, version: str) -> bytes:
         """The whole artifact of ``version``.
@@ -134,9 +144,26 @@ class ModelsTopic:
         if self.release is not None and release.epoch <= self.release.epoch:
             return False  # epochs never go back
         if self.release is not None:
-            self.earlier = [self.release, *self.earlier][:_EARLIER]
-        self.release = release
+            self._keep(self.release)
+        self.release, self.release_record = release, value
         return True
+
+    def _feed_earlier(self, epoch: str, value: bytes | None) -> None:
+        """What nobody trusted has signed is passed over: keys come and go, and it does not act."""
+        if value is None:
+            self._earlier = {e: release for e, release in self._earlier.items() if str(e) != epoch}
+            return
+        record, release = _decoded(value, Release, f"the release record of epoch {epoch[:20]}")
+        if str(release.epoch) != epoch:
+            raise ContractError(f"the release record under epoch {epoch[:20]} is of {release.epoch}")
+        with suppress(SignatureError):
+            self._trusted.check("release", self._pipeline, f"the release of epoch {epoch}", record)
+            self._keep(release)
+
+    def _keep(self, release: Release) -> None:
+        self._earlier[release.epoch] = release
+        for epoch in sorted(self._earlier)[:-EARLIER_RELEASES]:
+            del self._earlier[epoch]
 
 
 def _decoded(value: bytes, kind: type[_Message], name: str) -> tuple[dict[str, Any], _Message]:

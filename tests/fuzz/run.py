@@ -44,6 +44,8 @@ class Row(msgspec.Struct, frozen=True):
 def main(seconds: str, *names: str) -> int:
     """Fuzz ``names``, or all; print the table, and write it to .sluicegate/fuzz/table.json."""
     chosen = names or tuple(TARGETS)
+    if unknown := [name for name in chosen if name not in TARGETS]:
+        sys.exit(f"no target is called {', '.join(unknown)}; there are: {', '.join(TARGETS)}")
     engine = "atheris" if importlib.util.find_spec("atheris") is not None else "changes at random"
     each = max(1, int(seconds) // len(chosen))
     rows = []

@@ -19,7 +19,14 @@ from streams.messages import (
     Snooze,
     Thresholds,
 )
-from streams.messages.model import ScoreBins, artifact_key, manifest_key, release_key
+from streams.messages.model import (
+    EARLIER_RELEASES,
+    ScoreBins,
+    artifact_key,
+    earlier_key,
+    manifest_key,
+    release_key,
+)
 from streams.models.assembly import ModelsTopic
 from streams.models.calibration import scores_of
 from streams.models.matching import match_features
@@ -47,6 +54,7 @@ def _models(folder: Path) -> Ready:
                 topic.feed(key, value or None)
             except ContractError:
                 continue
+        assert len(topic.earlier) <= EARLIER_RELEASES
         for version, manifest in topic.manifests.items():
             try:
                 topic.artifact(version)
@@ -65,10 +73,11 @@ def _models(folder: Path) -> Ready:
     release = Release(
         3, "m1", "2026-01-05T00:00:00Z", "a test", shadows=["m2"], canary="m3", canary_share=0.1
     )
+    earlier = msgspec.json.encode(msgspec.structs.replace(release, epoch=2))
     chunk = artifact_key("m1", 0), artifact
     seeds = [
         MARK.join([*chunk, manifest_key("small", "m1"), msgspec.json.encode(each), release_key("small"),
-                   msgspec.json.encode(release)])
+                   msgspec.json.encode(release), earlier_key("small", 2), earlier])
         for each in (manifest, full)
     ]  # fmt: skip
     words = ['"length":', '"chunks":1', '"store":', '"epoch":9007199254740993', '"sha256":', "1e400", "-1"]

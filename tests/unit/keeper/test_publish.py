@@ -2,17 +2,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from feature_store.errors import ContractError
-from streams.kafka import transactional_producer
+from streams.kafka import read_to_end, transactional_producer
 from streams.messages import ArtifactInfo, Calibration, FeatureRef, Manifest
-from streams.messages.model import CHUNK_BYTES, artifact_key, manifest_key, release_key
+from streams.messages.model import (
+    CHUNK_BYTES,
+    EARLIER_RELEASES,
+    artifact_key,
+    earlier_key,
+    manifest_key,
+    release_key,
+)
+from streams.models.assembly import ModelsTopic
 from training.publish import KEPT, InsteadOf, Publisher, read_models
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline
-    from streams.models.assembly import ModelsTopic
 
 NOW = "2026-01-09T03:00:00.000000Z"
 
@@ -105,6 +113,43 @@ def test_old_versions_are_tombstoned_but_never_the_champion_or_the_way_back(
     assert list(found.manifests) == versions[2:]
     with pytest.raises(ContractError):
         found.artifact(versions[0])
+
+
+def compacted(bootstrap: str, pipeline: Pipeline) -> dict[bytes, bytes]:
+    """What Kafka keeps of the models topic once it has compacted it."""
+    newest: dict[bytes, bytes | None] = {}
+    for message in read_to_end(bootstrap, pipeline.topics.models):
+        newest[message.key() or b""] = message.value()
+    return {key: value for key, value in newest.items() if value is not None}
+
+
+def test_the_last_releases_before_outlive_compaction_as_they_were_written(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    wanted = EARLIER_RELEASES + 3
+    made = [publisher.publish(manifest(pipeline, n, b"trees"), b"trees", "test") for n in range(wanted)]
+    kept = compacted(bootstrap, pipeline)
+    topic = ModelsTopic(pipeline)
+    for key, value in kept.items():
+        topic.feed(key, value)
+    before = made[-1 - EARLIER_RELEASES : -1][::-1]
+    assert (topic.release, topic.earlier) == (made[-1], before)
+    assert read_models(bootstrap, pipeline).earlier == before
+    assert {key: value for key, value in kept.items() if key.startswith(earlier_key(pipeline.name))} == {
+        earlier_key(pipeline.name, each.epoch): msgspec.json.encode(each) for each in before
+    }
+
+
+def test_what_acted_until_now_is_kept_for_who_cannot_load_what_does(
+    publisher: Publisher, pipeline: Pipeline, bootstrap: str
+) -> None:
+    versions = [publish(publisher, pipeline, number) for number in range(KEPT + 1)]
+    publisher.shadow(versions[1])
+    publish(publisher, pipeline, KEPT + 1)
+    publisher.unshadow(versions[1])
+    assert versions[1] in read_models(bootstrap, pipeline).manifests
+    publisher.shadow(versions[-1])
+    assert versions[1] not in read_models(bootstrap, pipeline).manifests
 
 
 def test_a_version_never_changes_and_must_be_what_its_manifest_says(

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from feature_store.errors import ConfigError, ContractError
 from streams.messages import Release, Signature
-from streams.messages.model import manifest_key, release_key
+from streams.messages.model import earlier_key, manifest_key, release_key
 from streams.models.assembly import ModelsTopic
 from streams.models.signature import SignatureError, TrustedKeys
 from tests.support.models import manifest_of
@@ -71,6 +71,26 @@ def test_what_the_keeper_signed_is_taken_and_nothing_else(declared: Pipeline, si
     assert topic.release is None
     assert topic.newest_epoch == 7
     assert feed(topic, pipeline, signer.release(release(8)))
+
+
+def test_a_release_that_acted_before_is_signed_as_any_and_stands_under_its_own_epoch(
+    declared: Pipeline, signer: Signer
+) -> None:
+    pipeline = trusting(declared, signer.public_key)
+    topic = ModelsTopic(pipeline)
+    first, second, third = (signer.release(release(epoch)) for epoch in (1, 2, 3))
+    for epoch, each in ((1, first), (2, release(2)), (4, signer.release(release(4)))):
+        assert not topic.feed(earlier_key(pipeline.name, epoch), msgspec.json.encode(each))
+    assert feed(topic, pipeline, third)
+    assert topic.earlier == [first]
+    with pytest.raises(ContractError, match="under epoch 2 is of 1"):
+        topic.feed(earlier_key(pipeline.name, 2), msgspec.json.encode(first))
+    with pytest.raises(ContractError, match="malformed"):
+        topic.feed(earlier_key(pipeline.name, 2), b"{")
+    assert (topic.malformed, topic.newest_epoch) == (None, 3)
+    topic.feed(earlier_key(pipeline.name, 2), msgspec.json.encode(second))
+    topic.feed(earlier_key(pipeline.name, 1), None)
+    assert topic.earlier == [second]
 
 
 def test_a_forgery_does_not_take_the_place_of_what_is_sound(declared: Pipeline, signer: Signer) -> None:

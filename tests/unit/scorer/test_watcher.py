@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from feature_store.errors import ContractError
 from streams.messages import Release
-from streams.messages.model import artifact_key, manifest_key, release_key
+from streams.messages.model import artifact_key, earlier_key, manifest_key, release_key
 from streams.models import watcher as watcher_module
 from streams.models.champion import load_champion
 from streams.models.watcher import ModelWatcher
@@ -95,9 +95,10 @@ def test_a_model_that_its_library_cannot_run_is_rejected_and_the_scorer_goes_on(
     assert watcher.wait_for(3, patience_s=0)
 
 
+@pytest.mark.parametrize("compacted", [False, True])
 @pytest.mark.parametrize("refused", [{"m3"}, {"m2", "m3"}, {"m1", "m2", "m3"}])
 def test_a_fresh_scorer_acts_under_the_release_that_the_others_went_on_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: set[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: set[str], *, compacted: bool
 ) -> None:
     _, pipeline = private_pipeline(tmp_path, "unit")
     alerts = Alerts()
@@ -113,10 +114,14 @@ def test_a_fresh_scorer_acts_under_the_release_that_the_others_went_on_with(
     for epoch, version in enumerate(("m1", "m2", "m3"), 1):
         manifest, artifact = small_model(pipeline, version)
         release = Release(epoch, version, "", "")
+        replaced = compacted and epoch < 3
         for key, value in (
             (artifact_key(version, 0), artifact),
             (manifest_key(pipeline.name, version), msgspec.json.encode(manifest)),
-            (release_key(pipeline.name), msgspec.json.encode(release)),
+            (
+                earlier_key(pipeline.name, epoch) if replaced else release_key(pipeline.name),
+                msgspec.json.encode(release),
+            ),
         ):
             watcher._hear(cast("Any", Arrived(key, value)))
     watcher._settle()
