@@ -72,9 +72,7 @@ class ExplainerLoop:
 
     def _turn(self, stop: threading.Event) -> None:
         if not self._waiting:
-            self._waiting = self._consumer.consume(_MESSAGES, _WAIT_S)
-        if self._held.failure is not None:
-            raise self._held.failure
+            self._waiting = self._held.consume(_MESSAGES, _WAIT_S)
         found: list[Explained] = []
         moved: dict[int, int] = {}
         skipped = used = 0
@@ -97,14 +95,16 @@ class ExplainerLoop:
             self._commit(found, moved, skipped, claims)
 
     def _is_next(self, message: Message, moved: dict[int, int]) -> bool:
-        if message.error() is not None:
-            at_end(message)  # raises what will not pass by itself
-            return False
+        error = message.error()
+        ended = error is not None and at_end(message)  # raises what will not pass by itself
         partition, offset = message.partition(), message.offset()
         if partition is None or offset is None or offset < self._held.positions.get(partition, offset + 1):
             return False  # handed over meanwhile
-        moved[partition] = offset + 1
-        return True
+        if error is None:
+            moved[partition] = offset + 1
+        elif ended and offset > self._held.positions[partition]:
+            moved[partition] = offset  # nothing counts before it: the marks of transactions
+        return error is None
 
     def _explain(self, message: Message, claims: Claims) -> Iterator[list[Explained] | Unexplained]:
         partition, offset = message.partition() or 0, message.offset() or 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streams.kafka import Consumer, KafkaException, TopicPartition, waiting
+from streams.kafka import Consumer, Handovers, KafkaException, Message, TopicPartition, seek, waiting
 from streams.kafka.tail import watermarks
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _TIMEOUT_S = 60.0
 
 
 class Held:
-    """Rebalance callbacks, which run inside ``consume``, and the committed positions."""
+    """What is read of the partitions held: rebalance callbacks, which run meanwhile, and positions."""
 
     def __init__(
         self, consumer: Consumer, topic: str, joined: Callable[[], None], last: Callable[[int], int]
@@ -33,8 +33,8 @@ class Held:
         """Partition -> the next offset to explain."""
         self.explained: dict[int, int] = {}
         """Partition -> the last source offset that was explained before the group's offsets began."""
-        self.failure: BaseException | None = None
-        """What went wrong in a callback; the loop raises it."""
+        self._handovers = Handovers(consumer)
+        self._failure: BaseException | None = None
 
     def subscribe(self) -> None:
         """Join the group."""
@@ -42,10 +42,18 @@ class Held:
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_lost, on_lost=self._on_lost
         )
 
+    def consume(self, most: int, wait_s: float) -> list[Message]:
+        """What comes next, and errors. Raises what went wrong in a callback."""
+        messages = self._handovers.consume(most, wait_s)
+        if self._failure is not None:
+            raise self._failure
+        self._handovers.go_back({(self._topic, p): at for p, at in self.positions.items()})
+        return messages
+
     def seek_back(self) -> None:
-        """Read again what was not committed. Raises KafkaException."""
+        """Read again what was not committed. Raises StateError."""
         for partition, offset in self.positions.items():
-            self._consumer.seek(TopicPartition(self._topic, partition, offset))
+            seek(self._consumer, TopicPartition(self._topic, partition, offset))
 
     def lag(self) -> dict[int, int]:
         """Partition -> messages that wait, as the last fetch told; nobody is asked."""
@@ -62,9 +70,10 @@ class Held:
             starts = [TopicPartition(self._topic, p.partition, self.positions[p.partition]) for p in gained]
             consumer.incremental_assign(starts)
         except BaseException as error:  # noqa: BLE001  (none may pass through the client's C code)
-            self.failure = error
+            self._failure = error
 
     def _on_lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        self._handovers.given_up(lost)
         for tp in lost:
             self.positions.pop(tp.partition, None)
         if lost:

@@ -19,6 +19,7 @@ from streams.kafka.clients import (
 )
 from streams.kafka.cluster import Cluster, connection
 from streams.kafka.group_transactions import REBALANCE, Aborted, GroupTransactions
+from streams.kafka.handovers import Handovers, seek
 from streams.kafka.headers import headers_of
 from streams.kafka.lag import GroupLag, Lag
 from streams.kafka.leaving import close_within, leave, stay
@@ -62,6 +63,7 @@ __all__ = [
     "Consumer",
     "GroupLag",
     "GroupTransactions",
+    "Handovers",
     "Headers",
     "KafkaError",
     "KafkaException",
@@ -97,6 +99,7 @@ __all__ = [
     "read_to_end",
     "reader",
     "require_rights",
+    "seek",
     "send",
     "share_anew",
     "start_offsets",

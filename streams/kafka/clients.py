@@ -132,9 +132,13 @@ def reader(bootstrap: str, *, end_events: bool = False, uncommitted: bool = Fals
 def group_member(
     bootstrap: str, identity: str, slot: int, *, session_timeout_ms: int
 ) -> tuple[Consumer, Producer]:
-    """The consumer and the transactional producer of one slot of the group ``identity``."""
+    """The consumer and the transactional producer of one slot of the group ``identity``; the consumer reports
+    each partition's end.
+    """
     name = f"{identity}.{slot}"
-    consumer = group_consumer(bootstrap, identity, session_timeout_ms=session_timeout_ms, client_id=name)
+    consumer = group_consumer(
+        bootstrap, identity, session_timeout_ms=session_timeout_ms, client_id=name, end_events=True
+    )
     return consumer, transactional_producer(bootstrap, name)
 
 

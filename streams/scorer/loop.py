@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.carried import HEADER, times_of
-from feature_store.errors import SchemaUnavailableError, StateError
+from feature_store.errors import SchemaUnavailableError
 from streams.following import StoppedAtStartError
 from streams.formats import events_as_json
 from streams.kafka import (
     NO_TRACE,
     Aborted,
     Consumer,
-    KafkaException,
     Message,
     TopicPartition,
     at_end,
     headers_of,
+    seek,
     trace_of,
 )
 from streams.metrics import Stage
@@ -243,13 +243,7 @@ class ScorerLoop:
     def _seek_back(self, partitions: Iterable[int]) -> None:
         positions = self._core.positions
         for partition in partitions:
-            try:
-                self._consumer.seek(TopicPartition(self._topic, partition, positions[partition]))
-            except KafkaException as error:
-                raise StateError(
-                    f"{self._topic}/{partition}: the consumer cannot go back to offset "
-                    f"{positions[partition]} ({error.args[0]}); the process ends so that no event is skipped"
-                ) from error
+            seek(self._consumer, TopicPartition(self._topic, partition, positions[partition]))
 
     def _lost(self, partitions: list[int]) -> None:
         """They are about to be given up."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.errors import StorageError
-from streams.kafka import Consumer, Message, TopicPartition
+from streams.kafka import Consumer, Handovers, Message, TopicPartition
 from training.sink.folder import SinkFolder, kinds_of
 from training.sink.reading import reached_end
 from training.sink.stretch import Kind, Name, covered
@@ -57,6 +57,7 @@ class SinkWorker:
         self._folder = folder
         self._cluster = cluster
         self._writer = secrets.token_hex(4)
+        self._handovers = Handovers(consumer)
         self._held: dict[At, _Gathered] = {}
         self._bytes = 0
         self._since = time.monotonic()
@@ -93,10 +94,14 @@ class SinkWorker:
 
     def turn(self) -> None:
         """Take what has come; write it down when it is time. Raises as ``run`` does."""
-        for message in self._consumer.consume(_ONE_CALL, _WAIT_S):
-            self._gather(message)
+        messages = self._handovers.consume(_ONE_CALL, _WAIT_S)
         if self._failure is not None:
             raise self._failure
+        self._handovers.go_back(
+            {(self._topics[kind], p): held.next for (kind, p), held in self._held.items()}
+        )
+        for message in messages:
+            self._gather(message)
         if self._bytes >= _MOST_BYTES or time.monotonic() - self._since >= self._every_s:
             self._write()
 
@@ -181,6 +186,7 @@ class SinkWorker:
             self._failure = error
 
     def _on_lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        self._handovers.given_up(lost)
         for place in lost:
             self._held.pop(self._at(place), None)
         if lost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
 import pytest
@@ -13,10 +13,18 @@ from streams.explainer.last import last_explained
 from streams.explainer.loop import ExplainerLoop
 from streams.explainer.models import Models
 from streams.explainer.transaction import ExplanationWriter
-from streams.kafka import group_consumer, plain_producer, read_to_end, transactional_producer
+from streams.kafka import (
+    TopicPartition,
+    end_offsets,
+    group_consumer,
+    plain_producer,
+    read_to_end,
+    transactional_producer,
+)
 from streams.messages.explanation import Explanation
 from streams.messages.model import artifact_key, manifest_key
 from streams.metrics import ExplainerMetrics
+from tests.support.handing import HandedOverWithin
 from tests.support.kafka import feed_of, read_until
 from tests.support.payments import private_pipeline
 from tests.support.processes import explainer
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
     from feature_store.declaration.pipeline import Pipeline
     from streams.explainer.explain import Explained
+    from streams.kafka import Consumer
 
 BROKERS = [pytest.param("apache_kafka", marks=pytest.mark.kafka), "embedded_broker"]
 ACTIONS = ["approve", "review", "approve", "decline"]
@@ -80,7 +89,9 @@ class Run:
         group: str = "",
     ) -> None:
         identity = f"sluicegate.{group or pipeline.name}.explainer"
-        self.consumer = group_consumer(bootstrap, identity, session_timeout_ms=6_000)
+        consumer = group_consumer(bootstrap, identity, session_timeout_ms=6_000, end_events=True)
+        self.handing = HandedOverWithin(consumer, bootstrap, identity, [pipeline.topics.features])
+        self.consumer = cast("Consumer", self.handing)
         producer = transactional_producer(bootstrap, f"{identity}.{slot}")
         self.models = Models(bootstrap, pipeline)
         made = writer(producer, self.consumer, pipeline.topics, 30)
@@ -204,6 +215,41 @@ def test_explainers_come_and_go(bootstrap: str, started: tuple[Path, Pipeline]) 
     assert first.failure is None
     assert second.failure is None
     assert sorted(ids(seen)) == sorted(stopped)
+
+
+def test_partitions_that_are_lost_and_regained_while_it_reads_are_explained_once(
+    bootstrap: str, started: tuple[Path, Pipeline]
+) -> None:
+    _, pipeline = started
+    stopped = write(pipeline, bootstrap, "m-1", 40)
+    run = Run(pipeline, bootstrap, ExplanationWriter)
+    run.handing.arm()
+    with run:
+        read_until(bootstrap, [pipeline.topics.explanations], more_than(len(stopped) - 1))
+        stopped |= write(pipeline, bootstrap, "m-2", 8, first=1_000)
+        seen = read_until(bootstrap, [pipeline.topics.explanations], more_than(len(stopped) - 1))
+    assert run.failure is None
+    assert run.handing.handed_over > 0
+    assert sorted(ids(seen)) == sorted(stopped)
+
+
+def test_what_counts_nowhere_is_passed_for_good(bootstrap: str, started: tuple[Path, Pipeline]) -> None:
+    _, pipeline = started
+    topic = pipeline.topics.features
+    scorer = transactional_producer(bootstrap, f"{pipeline.name}.scorer")
+    scorer.init_transactions(30)
+    scorer.begin_transaction()
+    scorer.produce(topic, b"of a step that is given up", partition=0)
+    assert scorer.flush(30) == 0
+    scorer.abort_transaction(30)
+    group = group_consumer(bootstrap, f"sluicegate.{pipeline.name}.explainer")
+    end = end_offsets(group, topic)[0]
+    assert end > 0
+    with Run(pipeline, bootstrap, ExplanationWriter) as run:
+        while group.committed([TopicPartition(topic, 0)], timeout=30)[0].offset != end:
+            assert run.failure is None
+    group.close()
+    assert run.loop.explained == 0
 
 
 @pytest.mark.acceptance

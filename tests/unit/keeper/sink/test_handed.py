@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,33 +30,14 @@ from training.sink import worker as worker_module
 from training.sink.folder import TAKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from feature_store.declaration.pipeline import Pipeline
     from tests.unit.keeper.sink.sinking import NewSink
+    from tests.unit.keeper.sink.working import NewWorker
     from training.keeper.parts import Parts
     from training.keeper.sink import Sink
 
 FILLED = ("scored", "deltas", "batches", "decisions", "amendments", "definitions", "late_events", "outcomes",
           "outbox", "waiting")  # fmt: skip
-NewWorker = Callable[..., Working]
-
-
-@pytest.fixture
-def new_worker(
-    pipeline: Pipeline, bootstrap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[NewWorker]:
-    """Start a worker; those before go on. All leave in the end."""
-    monkeypatch.setattr(worker_module, "_WAIT_S", 0.02)
-    started: list[Working] = []
-
-    def start(declared: Pipeline = pipeline) -> Working:
-        started.append(Working(with_workers(declared), bootstrap, tmp_path))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
 
 
 def stored(parts: Parts) -> dict[str, list[str]]:

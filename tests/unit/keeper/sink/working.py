@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from streams.kafka import group_consumer
+from tests.support.handing import HandedOverWithin
 from tests.unit.keeper.written import until
 from training.sink.folder import folder_of, kinds_of
 from training.sink.reading import cluster_of
@@ -15,8 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from feature_store.declaration.pipeline import Pipeline
+    from streams.kafka import Consumer
     from training.keeper.parts import Parts
     from training.keeper.sink import Sink
+
+
+NewWorker = Callable[..., "Working"]
+"""Starts a worker."""
 
 
 def with_workers(pipeline: Pipeline) -> Pipeline:
@@ -32,10 +39,11 @@ class Working:
     def __init__(self, pipeline: Pipeline, bootstrap: str, state_dir: Path) -> None:
         self.folder = folder_of(pipeline, state_dir)
         self.topics = kinds_of(pipeline)
-        self._consumer = group_consumer(
-            bootstrap, f"sluicegate.{pipeline.name}.sink", session_timeout_ms=6_000, end_events=True
-        )
-        self.worker = SinkWorker(pipeline, self._consumer, self.folder, cluster_of(self._consumer))
+        group = f"sluicegate.{pipeline.name}.sink"
+        self._consumer = group_consumer(bootstrap, group, session_timeout_ms=6_000, end_events=True)
+        self.handing = HandedOverWithin(self._consumer, bootstrap, group, [*self.topics])
+        consumer = cast("Consumer", self.handing)
+        self.worker = SinkWorker(pipeline, consumer, self.folder, cluster_of(self._consumer))
         assert self.worker.begin()
 
     def close(self) -> None:
