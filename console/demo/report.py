@@ -41,7 +41,8 @@ class UsedBroker(msgspec.Struct, frozen=True):
 class DemoReport(msgspec.Struct, frozen=True):
     """``.sluicegate/demo-report.json``; programs rely on these names.
 
-    ``swaps`` are the releases after the cold start that decided at least one event.
+    ``swaps`` are the releases after the cold start that decided at least one event; one that takes a model
+    back is one, too.
     """
 
     events: int
@@ -115,7 +116,8 @@ def in_words(report: DemoReport, found: ReadBack, seconds: float) -> str:
         f"  decided twice   {report.duplicates:,}",
         (f"  latency         p50 {_ms(latency.p50)}, p99 {_ms(latency.p99)}, p99.9 {_ms(latency.p999)}"
         "  (event on Kafka to committed decision in a reader's hands)"),
-        f"  models          {report.models_published} published, {report.swaps} swapped in under way",
+        (f"  models          {report.models_published} published, {report.swaps} swapped in under way"
+        f"{_back(found)}"),
     ]  # fmt: skip
     for one in found.qualities:
         area = "-" if one.average_precision is None else f"{one.average_precision:.3f}"
@@ -124,6 +126,11 @@ def in_words(report: DemoReport, found: ReadBack, seconds: float) -> str:
             f"with {one.frauds} frauds that it decided itself"
         )
     return "\n".join([*lines, *(f"  {example}" for example in audit.examples)])
+
+
+def _back(found: ReadBack) -> str:
+    taken = sum(release.withdrawn is not None for release in found.published)
+    return f", {taken} taken back" if taken else ""
 
 
 def _ms(value: float | None) -> str:

@@ -133,7 +133,17 @@ def test_report_has_exactly_the_promised_keys(tmp_path: Path) -> None:
         "broker": {"kind": "kafka", "version": "4.1.1"},
     }
     assert failures(report, found()) == []
-    assert "Apache Kafka 4.1.1" in in_words(report, found(), 1.0)
+    said = in_words(report, found(), 1.0)
+    assert "Apache Kafka 4.1.1" in said
+    assert "2 published, 2 swapped in under way\n" in said
+
+
+def test_what_was_taken_back_is_told() -> None:
+    what = found()
+    what.published.append(Release(3, "m1", "", "too many alarms", withdrawn="m2"))
+    assert "2 published, 2 swapped in under way, 1 taken back\n" in in_words(
+        make_report(what, Percentiles(), BROKER), what, 1.0
+    )
 
 
 @pytest.mark.parametrize(
