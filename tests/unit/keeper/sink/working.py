@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from streams.kafka import group_consumer
+from streams.kafka import group_consumer, leave
 from tests.support.handing import HandedOverWithin
 from tests.unit.keeper.written import until
 from training.sink.folder import folder_of, kinds_of
@@ -48,7 +48,7 @@ class Working:
 
     def close(self) -> None:
         """Leave the group, as a process that ended does."""
-        self._consumer.close()
+        leave(self._consumer)
 
     def reached(self) -> dict[tuple[str, int], int]:
         """How far each partition of a topic is written down without a gap."""
