@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from feature_store.errors import ContractError, SluicegateError, StorageError
 from streams.kafka import KafkaException
 from training.contract import ARTIFACT, RESULT, load_result
-from training.publish import KEPT, read_models
+from training.kept import KEPT
+from training.publish import read_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable

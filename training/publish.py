@@ -16,11 +16,12 @@ import structlog
 
 from feature_store.errors import ContractError
 from streams.kafka import read_to_end
-from streams.messages.model import EARLIER_RELEASES, artifact_key, earlier_key, manifest_key, release_key
+from streams.messages.model import manifest_key, release_key
 from streams.models.assembly import ModelsTopic
 from streams.models.signature import SignatureError
 from training import releases
 from training.artifacts import Artifacts
+from training.kept import check_kept, replaced, tombstones
 from training.signing import Signer
 from training.writer import KeeperWriter
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from training.releases import Step
     from training.writer import Records
 
-KEPT = 5
 REPAIR = "say which version acts: `sluicegate models promote VERSION` writes a sound one over it"
 _FAR = 1_000_000
 """An epoch that cannot be read is leapt over: scorers take no release whose epoch is not above theirs."""
@@ -237,8 +237,8 @@ class Publisher:
                 if version not in before.scoring and version != new:
                     check_kept(now, version)
             if now.malformed is None:  # else nobody knows which versions act
-                records += _tombstones(name, now, release)
-            records += _replaced(name, now)
+                records += tombstones(name, now, release)
+            records += replaced(name, now)
             release = self._signer.release(release)
             records.append((release_key(name), msgspec.json.encode(release)))
             gone = {key for key, value in records if value is None}
@@ -270,37 +270,3 @@ def _expect(now: ModelsTopic, expected: int | None) -> None:
     epoch = _release_of(now).epoch
     if expected is not None and epoch != expected:
         raise ContractError(f"release {epoch} came after {expected}, on which this was decided")
-
-
-def check_kept(now: ModelsTopic, version: str) -> None:
-    """Raises ContractError where ``version`` is not kept whole, StorageError where its store is away."""
-    if version not in now.manifests:
-        kept = ", ".join(now.manifests) or "none"
-        raise ContractError(f"there is no model version {version!r}; kept are: {kept}")
-    if not now.manifests[version].artifact.is_of(now.artifact(version)):
-        raise ContractError(f"model {version}: the artifact on the topic is not the one of its manifest")
-
-
-def _replaced(pipeline: str, now: ModelsTopic) -> Records:
-    """What acts until now, as it was written, and an empty value for the one that is too old by that: who
-    starts under a release that cannot be loaded acts as those do that were running when it came.
-    """
-    if now.release is None:
-        return []
-    gone = now.earlier[EARLIER_RELEASES - 1 :]
-    return [
-        (earlier_key(pipeline, now.release.epoch), now.release_record),
-        *((earlier_key(pipeline, each.epoch), None) for each in gone),
-    ]
-
-
-def _tombstones(pipeline: str, now: ModelsTopic, release: Release) -> Records:
-    """Empty values for all but the newest versions, what scores or did, and where a rollback would go."""
-    replaced = now.release.scoring if now.release else []
-    staying = {*list(now.manifests)[-KEPT:], *release.scoring, *replaced, release.previous}
-    records: Records = []
-    for version, manifest in now.manifests.items():
-        if version not in staying:
-            records += [(artifact_key(version, i), None) for i in range(manifest.artifact.chunks)]
-            records.append((manifest_key(pipeline, version), None))
-    return records

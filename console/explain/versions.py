@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from feature_store.errors import ContractError, SluicegateError
 from training.contract import ARTIFACT
-from training.publish import KEPT, read_models
+from training.kept import KEPT
+from training.publish import read_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ from feature_store.declaration.artifacts import ArtifactSpec
 from feature_store.errors import BrokerError, ContractError, StorageError
 from streams.messages.model import manifest_key
 from tests.unit.keeper.test_publish import NOW, manifest
-from training.publish import KEPT, Publisher
+from training.kept import KEPT
+from training.publish import Publisher
 from training.writer import KeeperWriter
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from streams.messages.model import (
     release_key,
 )
 from streams.models.assembly import ModelsTopic
-from training.publish import KEPT, InsteadOf, Publisher, read_models
+from training.kept import KEPT
+from training.publish import InsteadOf, Publisher, read_models
 
 if TYPE_CHECKING:
     from feature_store.declaration.pipeline import Pipeline

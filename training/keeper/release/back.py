@@ -13,7 +13,7 @@ from training.keeper.release.live import live_before
 from training.keeper.release.second_opinion import SecondOpinion
 from training.keeper.release.verdicts import EVERY
 from training.keeper.release.watch import acted
-from training.publish import check_kept
+from training.kept import check_kept
 
 if TYPE_CHECKING:
     from streams.alerts import Details
